@@ -1,0 +1,1 @@
+"""The whitelist of Redshift's functions: what each becomes on PostgreSQL, and the type that it gives."""

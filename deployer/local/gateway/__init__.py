@@ -1,0 +1,1 @@
+"""Redshift's wire protocol on loopback, in front of the embedded PostgreSQL."""

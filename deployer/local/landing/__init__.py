@@ -1,0 +1,1 @@
+"""Landing databases: what zero-ETL would have replicated, from CSV snapshots."""

@@ -1,0 +1,1 @@
+"""Source data for the demo: a seeded marketplace, or real listings."""

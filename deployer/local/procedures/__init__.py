@@ -1,0 +1,1 @@
+"""Stored procedures, interpreted with Redshift's transaction rules."""

@@ -1,0 +1,1 @@
+"""Redshift SQL text to PostgreSQL SQL text: strict, typed, never silently different."""

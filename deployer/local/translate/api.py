@@ -1,0 +1,78 @@
+"""What the translator needs and gives: the seam between translator, gateway and interpreter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from deployer.sql.names import Name
+from deployer.sql.types import RedshiftType
+
+
+class Refused(Exception):
+    """Redshift would refuse this statement, or we cannot run it faithfully.
+
+    `message` names the construct and the Redshift way; `position` is the 0-based character offset into the
+    statement's own text where it stands, when known; `sqlstate` is 0A000 (feature not supported), 42601
+    (syntax), 42883 (no such function), 42P01 (no such relation), 42501 (permission denied) ...
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        position: int | None = None,
+        sqlstate: str = "0A000",
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.position = position
+        self.sqlstate = sqlstate
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table or view as the catalog knows it.
+
+    `kind` is "table", "view" or "late_binding_view". `physical` is the relation's PostgreSQL name (schema,
+    name). A late-binding view has no columns of its own: `definition` is its Redshift query text.
+    """
+
+    name: Name
+    kind: str
+    physical: tuple[str, str]
+    columns: tuple[tuple[str, RedshiftType], ...]
+    definition: str | None = None
+
+
+class Catalog(Protocol):
+    """The live catalog, as the current session and transaction see it."""
+
+    database: str
+
+    def relation(self, name: Name) -> Relation | None:
+        """The relation that `name` resolves to on the search path (temporary tables first), or None."""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """PostgreSQL text for one Redshift statement.
+
+    `statements` are run in order in one transaction; `main` is the index of the one whose result and command
+    tag are the user's. `parameters` names the procedure variables that stand behind $1, $2, ... of the main
+    statement, in order (the others take none). `columns` are the inferred result types where the
+    statement returns rows (None where a type could not be inferred). `reads` are the relations it read, with
+    their definition at the time: a cached translation is good while they are unchanged.
+    `written` is the target of INSERT, UPDATE, DELETE, MERGE or CREATE TABLE AS.
+    """
+
+    statements: tuple[str, ...]
+    main: int = 0
+    parameters: tuple[str, ...] = ()
+    columns: tuple[tuple[str, RedshiftType | None], ...] = ()
+    reads: tuple[Relation, ...] = ()
+    written: Name | None = None
+    kind: str = "select"
+    notices: tuple[str, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""What the commands do: each operation returns a frozen dataclass and never prints."""

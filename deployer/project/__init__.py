@@ -1,0 +1,1 @@
+"""Reading the repository: configuration, SQL files as objects, headers, checksums, order."""

@@ -1,0 +1,1 @@
+"""Pure functions on Redshift SQL text: no I/O, everybody's ground."""

@@ -1,0 +1,75 @@
+"""Redshift's data types, as far as inference and conversion need them.
+
+Source: Redshift Database Developer Guide, "Data types" and "Computations with numeric values".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_PRECISION = 38
+MAX_VARCHAR = 65535
+DEFAULT_VARCHAR = 256
+
+INTEGERS = {"smallint": 5, "integer": 10, "bigint": 19}
+"""Integer type -> the decimal digits that Redshift counts for it when it meets a DECIMAL."""
+
+
+@dataclass(frozen=True)
+class RedshiftType:
+    """One type.
+
+    `name` is one of: smallint integer bigint decimal real double boolean char varchar date time timetz
+    timestamp timestamptz interval super varbyte oid name unknown. `unknown` is the type of a bare string
+    literal or NULL. `precision` and `scale` belong to decimal, `length` (bytes) to char, varchar, varbyte;
+    a varchar without a length is an expression whose length was not derived.
+    """
+
+    name: str
+    precision: int | None = None
+    scale: int | None = None
+    length: int | None = None
+
+    @property
+    def is_integer(self) -> bool:
+        return self.name in INTEGERS
+
+    @property
+    def is_decimal(self) -> bool:
+        return self.name == "decimal"
+
+    @property
+    def is_float(self) -> bool:
+        return self.name in ("real", "double")
+
+    @property
+    def is_numeric(self) -> bool:
+        return self.is_integer or self.is_decimal or self.is_float
+
+    @property
+    def is_text(self) -> bool:
+        return self.name in ("char", "varchar", "name")
+
+
+SMALLINT = RedshiftType("smallint")
+INTEGER = RedshiftType("integer")
+BIGINT = RedshiftType("bigint")
+REAL = RedshiftType("real")
+DOUBLE = RedshiftType("double")
+BOOLEAN = RedshiftType("boolean")
+VARCHAR = RedshiftType("varchar")
+DATE = RedshiftType("date")
+TIME = RedshiftType("time")
+TIMETZ = RedshiftType("timetz")
+TIMESTAMP = RedshiftType("timestamp")
+TIMESTAMPTZ = RedshiftType("timestamptz")
+INTERVAL = RedshiftType("interval")
+SUPER = RedshiftType("super")
+OID = RedshiftType("oid")
+NAME = RedshiftType("name")
+UNKNOWN = RedshiftType("unknown")
+
+
+def decimal(precision: int, scale: int) -> RedshiftType:
+    """DECIMAL(precision, scale)."""
+    return RedshiftType("decimal", precision=precision, scale=scale)

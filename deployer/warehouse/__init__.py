@@ -1,0 +1,1 @@
+"""Talking to a warehouse: sessions, retries, the deployment ledger and its lease."""
