@@ -1,0 +1,45 @@
+# Zeroshift. Every target makes .venv when it is missing or older than setup.cfg.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.zeroshift-installed
+
+.PHONY: help install demo test test-slow lint format bench clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
+
+$(STAMP): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "zeroshift needs Python 3.11 or newer: set PYTHON=python3.11 (or later)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
+	  || { rm -rf .venv; echo "python3 -m venv failed: install your system's venv package (Debian: python3-venv)" >&2; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,dev]'
+	@touch $@
+
+install: $(STAMP) ## make .venv with everything in it
+
+demo: $(STAMP) ## the rental pipeline end to end on a fresh local Redshift
+	@$(BIN)/zeroshift demo
+
+test: $(STAMP) ## the tests, without the slow ones (under ten minutes on 2 cores)
+	@$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: $(STAMP) ## the slow tests only
+	@$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP) ## ruff, mypy, sqlfluff (dialect redshift)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint --processes 2 procedures
+
+format: $(STAMP) ## let ruff format the Python files
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## the benchmarks; each prints one JSON object on its last line
+	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean: ## remove what the other targets made (the local warehouse stays)
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
