@@ -1,0 +1,197 @@
+-- The gateway's own schema: what Redshift knows of an object and PostgreSQL has no place for. Users have no right on
+-- any of these tables. Statements that run as the user record their facts through the functions below, which
+-- act as the engine's superuser and check that the user owns the object.
+create schema if not exists zeroshift;
+
+-- A late-binding view is a stub view without columns (its name, owner and grants) and this Redshift query text.
+create table if not exists zeroshift.late_binding_views (
+    oid oid primary key,
+    definition text not null
+);
+
+-- The Redshift text of an ordinary view, as the user wrote it: what pg_get_viewdef and SHOW VIEW answer.
+create table if not exists zeroshift.view_texts (
+    oid oid primary key,
+    definition text not null
+);
+
+-- Distribution, sort keys, encodings, and the constraints that Redshift records and does not enforce.
+create table if not exists zeroshift.table_attributes (
+    oid oid primary key,
+    diststyle text not null default 'AUTO' check (diststyle in ('AUTO', 'EVEN', 'KEY', 'ALL')),
+    distkey text,
+    sortstyle text not null default 'AUTO' check (sortstyle in ('AUTO', 'COMPOUND', 'INTERLEAVED', 'NONE')),
+    sortkeys text[] not null default '{}',
+    -- column -> encoding as written: {"id": "az64"}; a column without one is AUTO
+    encodings jsonb not null default '{}',
+    -- [{"name": ..., "type": "p|u|f", "columns": [...], "references": "schema.table", "referenced": [...]}]
+    constraints jsonb not null default '[]',
+    backup boolean not null default true
+);
+
+-- What CREATE PROCEDURE says and the stub procedure in pg_proc cannot hold.
+create table if not exists zeroshift.procedures (
+    oid oid primary key,
+    security_definer boolean not null default false,
+    nonatomic boolean not null default false,
+    -- SET name TO value, as written: {"search_path=curated"}
+    settings text[] not null default '{}'
+);
+
+-- Key and value of the engine itself, e.g. the checksum of the compatibility files that it was started with.
+create table if not exists zeroshift.engine_state (
+    name text primary key,
+    value text not null
+);
+
+-- Members are superusers as Redshift has them: they see every object and every system view's rows.
+do $$
+begin
+    if not exists (select from pg_catalog.pg_roles where rolname = 'zeroshift_superusers') then
+        create role zeroshift_superusers nologin;
+    end if;
+end
+$$;
+
+create or replace function zeroshift.is_superuser(who text default session_user) returns boolean
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select exists (select from pg_roles r where r.rolname = who
+                   and (r.rolsuper or pg_has_role(r.oid, 'zeroshift_superusers', 'member')))
+$$;
+
+-- Raises 42501 unless the session's user may alter objects of this owner.
+create or replace function zeroshift.require_owner(kind text, name text, owner oid) returns void
+language plpgsql stable security definer set search_path = pg_catalog
+as $$
+begin
+    if owner is null then
+        raise exception '% % does not exist', kind, name using errcode = '42P01';
+    end if;
+    if not (pg_has_role(session_user, owner, 'usage') or zeroshift.is_superuser(session_user)) then
+        raise exception 'must be owner of % %', kind, name using errcode = '42501';
+    end if;
+end
+$$;
+
+-- The recording functions. Each takes the physical PostgreSQL name, replaces what was recorded, and is to be called
+-- in the transaction of the statement that made the object:
+--   select zeroshift.record_late_binding_view('raw', 'bookings', 'select ...')
+create or replace function zeroshift.record_late_binding_view(schema_name text, view_name text, query text)
+returns void
+language plpgsql security definer set search_path = pg_catalog
+as $$
+declare
+    target oid := to_regclass(format('%I.%I', schema_name, view_name));
+begin
+    perform zeroshift.require_owner('relation', view_name, (select relowner from pg_class where oid = target));
+    insert into zeroshift.late_binding_views values (target, query)
+    on conflict (oid) do update set definition = excluded.definition;
+end
+$$;
+
+create or replace function zeroshift.record_view_text(schema_name text, view_name text, query text)
+returns void
+language plpgsql security definer set search_path = pg_catalog
+as $$
+declare
+    target oid := to_regclass(format('%I.%I', schema_name, view_name));
+begin
+    perform zeroshift.require_owner('relation', view_name, (select relowner from pg_class where oid = target));
+    delete from zeroshift.late_binding_views where oid = target;
+    insert into zeroshift.view_texts values (target, query)
+    on conflict (oid) do update set definition = excluded.definition;
+end
+$$;
+
+-- `attributes` holds any of the columns of zeroshift.table_attributes as JSON; those left out keep their value.
+-- The schema is NULL for a temporary table.
+create or replace function zeroshift.record_table_attributes(schema_name text, table_name text, attributes jsonb)
+returns void
+language plpgsql security definer set search_path = pg_catalog
+as $$
+declare
+    target oid := to_regclass(format('%I.%I', coalesce(schema_name, 'pg_temp'), table_name));
+    kept zeroshift.table_attributes;
+begin
+    perform zeroshift.require_owner('relation', table_name, (select relowner from pg_class where oid = target));
+    insert into zeroshift.table_attributes (oid) values (target) on conflict do nothing;
+    select * into kept from zeroshift.table_attributes where oid = target;
+    kept := jsonb_populate_record(kept, attributes - 'oid');
+    update zeroshift.table_attributes set
+        diststyle = kept.diststyle, distkey = kept.distkey, sortstyle = kept.sortstyle, sortkeys = kept.sortkeys,
+        encodings = kept.encodings, constraints = kept.constraints, backup = kept.backup
+    where oid = target;
+end
+$$;
+
+-- `signature` is what regprocedure reads: "curated"."load"(timestamp, character varying).
+create or replace function zeroshift.record_procedure(
+    signature text, security_definer boolean, nonatomic boolean, settings text[]
+) returns void
+language plpgsql security definer set search_path = pg_catalog
+as $$
+declare
+    target oid := to_regprocedure(signature);
+begin
+    perform zeroshift.require_owner('procedure', signature, (select proowner from pg_proc where oid = target));
+    insert into zeroshift.procedures values (target, security_definer, nonatomic, settings)
+    on conflict (oid) do update set
+        security_definer = excluded.security_definer,
+        nonatomic = excluded.nonatomic,
+        settings = excluded.settings;
+end
+$$;
+
+-- Forgets what was recorded of dropped objects, in the transaction that drops them: object ids are used again.
+create or replace function zeroshift.forget_dropped() returns event_trigger
+language plpgsql security definer set search_path = pg_catalog
+as $$
+declare
+    gone oid[] := array(select objid from pg_event_trigger_dropped_objects()
+                        where classid in ('pg_class'::regclass, 'pg_proc'::regclass) and objsubid = 0);
+begin
+    if gone = '{}' then
+        return;
+    end if;
+    delete from zeroshift.late_binding_views where oid = any (gone);
+    delete from zeroshift.view_texts where oid = any (gone);
+    delete from zeroshift.table_attributes where oid = any (gone);
+    delete from zeroshift.procedures where oid = any (gone);
+end
+$$;
+
+drop event trigger if exists zeroshift_forget_dropped;
+create event trigger zeroshift_forget_dropped on sql_drop execute function zeroshift.forget_dropped();
+
+-- What the translator must know of every relation that has one of these names: one call for a whole statement. Runs
+-- as the engine's superuser, since a user may be told the columns of a table that he may not read (the error for
+-- that is "permission denied", not "does not exist"). `temporary` tables of other sessions are left out by
+-- the caller's backend: pg_my_temp_schema() here is that of the calling session.
+create or replace function zeroshift.relations(names text[])
+returns table (oid oid, schema_name text, relation_name text, kind text, temporary boolean,
+               column_names text[], column_types text[], definition text)
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select c.oid, n.nspname, c.relname,
+           case when l.oid is not null then 'late_binding_view' when c.relkind in ('v', 'm') then 'view' else 'table' end,
+           c.relpersistence = 't',
+           coalesce(a.names, '{}'), coalesce(a.types, '{}'), l.definition
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    left join zeroshift.late_binding_views l on l.oid = c.oid
+    left join lateral (
+        select array_agg(attname::text order by attnum) as names,
+               array_agg(format_type(atttypid, atttypmod) order by attnum) as types
+        from pg_attribute
+        where attrelid = c.oid and attnum > 0 and not attisdropped
+    ) a on true
+    where c.relname = any (names)
+      and c.relkind in ('r', 'v', 'm', 'p', 'f')
+      and (c.relpersistence <> 't' or n.oid = pg_my_temp_schema())
+      and n.nspname not in ('zeroshift', 'information_schema', 'pg_toast')
+$$;
+
+revoke all on all tables in schema zeroshift from public;
+-- The functions are reached by statements that run as the user; the tables are not.
+grant usage on schema zeroshift to public;
