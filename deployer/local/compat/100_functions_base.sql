@@ -1,0 +1,28 @@
+-- Redshift's functions where PostgreSQL has none, or one that answers differently.
+--
+-- Written with SQL bodies where that is possible: they are bound when created (no search_path can change what they
+-- mean) and PostgreSQL inlines them. Sources are named per chapter; the whitelist in deployer/local/functions says
+-- which call is rendered as which of these.
+
+create schema if not exists redshift;
+grant usage on schema redshift to public;
+
+-- SUPER is kept as compact JSON text: json keeps the order of keys and the digits of numbers, jsonb would not.
+do $$
+begin
+    if not exists (
+        select from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+        where n.nspname = 'redshift' and t.typname = 'super'
+    ) then
+        create domain redshift.super as json;
+    end if;
+end
+$$;
+
+create or replace function redshift.fail(message text, state text default '22023') returns boolean
+language plpgsql immutable as $$
+begin
+    raise exception using message = message, errcode = state;
+end
+$$;
+comment on function redshift.fail(text, text) is 'Raises an error from inside an expression; never returns.';

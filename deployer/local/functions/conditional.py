@@ -1,0 +1,64 @@
+"""Conditional expressions.
+
+Source: https://docs.aws.amazon.com/redshift/latest/dg/c_conditional_expressions.html and the page of each function.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from deployer.local.functions.api import Call, Function, Types
+from deployer.local.functions.render import page
+from deployer.local.functions.results import common, same
+from deployer.sql.types import RedshiftType
+
+
+def _plain_literal(node: exp.Expression) -> bool:
+    return isinstance(node, exp.Literal) or (isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal))
+
+
+def _decode(call: Call) -> str:
+    """DECODE compares with `=`, except that NULL equals NULL."""
+    subject, pairs = call.args[0], call.args[1:]
+    nodes = call.nodes[1:]
+    searches = range(0, len(pairs) - 1, 2)
+    parts: list[str] = []
+    if all(_plain_literal(nodes[i]) for i in searches):
+        parts.append(f"CASE {subject}")
+        parts += [f"WHEN {pairs[i]} THEN {pairs[i + 1]}" for i in searches]
+    else:
+        parts.append("CASE")
+        for i in searches:
+            if isinstance(nodes[i], exp.Null):
+                test = f"({subject}) IS NULL"
+            elif _plain_literal(nodes[i]):
+                test = f"({subject}) = {pairs[i]}"
+            else:
+                test = f"({subject}) IS NOT DISTINCT FROM ({pairs[i]})"
+            parts.append(f"WHEN {test} THEN {pairs[i + 1]}")
+    if len(pairs) % 2:
+        parts.append(f"ELSE {pairs[-1]}")
+    return f"({' '.join(parts)} END)"
+
+
+def _decode_result(types: Types) -> RedshiftType | None:
+    pairs = types[1:]
+    results = tuple(pairs[i + 1] for i in range(0, len(pairs) - 1, 2))
+    return common(results + pairs[-1:] if len(pairs) % 2 else results)
+
+
+def _nvl2(types: Types) -> RedshiftType | None:
+    return common(types[1:])
+
+
+FUNCTIONS: tuple[Function, ...] = (
+    Function("coalesce", "COALESCE({args})", common, 1, source=page("r_NVL_function")),
+    Function("nvl", "COALESCE({args})", common, 1, source=page("r_NVL_function")),
+    Function(
+        "nvl2", "(CASE WHEN ({0}) IS NOT NULL THEN {1} ELSE {2} END)", _nvl2, 3, 3, source=page("r_NVL2")
+    ),
+    Function("nullif", "NULLIF({args})", same(), 2, 2, source=page("r_NULLIF_function")),
+    Function("decode", _decode, _decode_result, 3, source=page("r_DECODE_expression")),
+    Function("greatest", "GREATEST({args})", common, 1, source=page("r_GREATEST_LEAST")),
+    Function("least", "LEAST({args})", common, 1, source=page("r_GREATEST_LEAST")),
+)

@@ -1,0 +1,154 @@
+"""Mathematical functions.
+
+Source: https://docs.aws.amazon.com/redshift/latest/dg/Math_functions.html and the page of each function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from deployer.local.functions.api import Call, Function, Types
+from deployer.local.functions.render import doubles, integer, literal, page, pg_type, refuse
+from deployer.local.functions.results import as_decimal, same
+from deployer.sql.types import DATE, DOUBLE, INTEGER, RedshiftType, decimal
+
+
+def _float(name: str, rendered: str, where: str, args: int = 1) -> Function:
+    return Function(name, doubles(rendered), DOUBLE, args, args, source=page(where))
+
+
+def _number(call: Call, index: int = 0) -> RedshiftType:
+    """The numeric type of an argument; a bare NULL counts as INTEGER."""
+    kind = call.types[index]
+    if kind is None:
+        raise refuse(
+            call, f"the type of argument {index + 1} cannot be told; cast it to the type that you mean"
+        )
+    if kind.name == "unknown" and literal(call, index) is None:
+        return INTEGER
+    if not kind.is_numeric:
+        raise refuse(call, f"argument {index + 1} is {kind.name.upper()}, not a number", sqlstate="42883")
+    return kind
+
+
+def _same_type(name: str) -> Callable[[Call], str]:
+    """A renderer of pg_catalog.`name`, its result cast back to the argument's type."""
+
+    def renderer(call: Call) -> str:
+        kind = _number(call)
+        cast = "" if kind.is_decimal else f"::{pg_type(kind)}"
+        return f"pg_catalog.{name}(({call.args[0]}){cast}){cast}"
+
+    return renderer
+
+
+def _to_scale(name: str) -> Callable[[Call], str]:
+    """ROUND and TRUNC: with a number of decimals they keep the type of the first argument."""
+
+    def renderer(call: Call) -> str:
+        first = call.types[0]
+        if name == "trunc" and first is not None and first.name in ("date", "timestamp", "timestamptz"):
+            if len(call.args) > 1:
+                raise refuse(call, "of a date or timestamp takes no second argument", sqlstate="42883")
+            return f"({call.args[0]})::date"
+        kind = _number(call)
+        value = call.args[0]
+        if kind.is_float:
+            # ROUND(double) of PostgreSQL rounds half to even and takes no decimals; Redshift rounds half away.
+            places = integer(call, 1) if len(call.args) > 1 else "0"
+            return f"redshift.{name}_double(({value})::double precision, {places})::{pg_type(kind)}"
+        if kind.is_integer:
+            if len(call.args) == 1:
+                return f"({value})::{pg_type(kind)}"
+            return f"pg_catalog.{name}(({value})::numeric, {integer(call, 1)})::{pg_type(kind)}"
+        places = integer(call, 1) if len(call.args) > 1 else "0"
+        return f"pg_catalog.{name}({value}, {places})"
+
+    return renderer
+
+
+def _scaled_result(types: Types) -> RedshiftType | None:
+    kind = types[0]
+    if kind is not None and kind.name in ("date", "timestamp", "timestamptz"):
+        return DATE
+    return kind
+
+
+def _mod(call: Call) -> str:
+    left, right = _number(call, 0), _number(call, 1)
+    if left.is_float or right.is_float:
+        raise refuse(
+            call, "it takes integers and DECIMAL; cast the floating point argument", sqlstate="42883"
+        )
+    return f"pg_catalog.mod({call.args[0]}, {call.args[1]})"
+
+
+def _mod_result(types: Types) -> RedshiftType | None:
+    left, right = types
+    if left is None or right is None:
+        return None
+    if left.is_integer and right.is_integer:
+        order = ("smallint", "integer", "bigint")
+        return max(left, right, key=lambda kind: order.index(kind.name))
+    one, two = as_decimal(left), as_decimal(right)
+    if one is None or two is None:
+        return None
+    scale = max(one[1], two[1])
+    return decimal(min(max(one[0] - one[1], two[0] - two[1]) + scale, 38), scale)
+
+
+def _sign(call: Call) -> str:
+    kind = _number(call)
+    if kind.is_decimal:
+        return f"pg_catalog.sign({call.args[0]})::numeric(1,0)"
+    return f"pg_catalog.sign(({call.args[0]})::double precision)::{pg_type(kind)}"
+
+
+def _sign_result(types: Types) -> RedshiftType | None:
+    kind = types[0]
+    return decimal(1, 0) if kind is not None and kind.is_decimal else kind
+
+
+def _whole(types: Types) -> RedshiftType | None:
+    """CEIL and FLOOR: the type of the argument; of a DECIMAL the scale too, as the page says "the same type"."""
+    return types[0]
+
+
+def _log(call: Call) -> str:
+    if len(call.args) == 2:
+        raise refuse(call, "it takes one argument and is the base 10 logarithm; write LN(x) / LN(base)")
+    return f"pg_catalog.log(({call.args[0]})::double precision)"
+
+
+FUNCTIONS: tuple[Function, ...] = (
+    Function("abs", _same_type("abs"), same(), 1, 1, source=page("r_ABS")),
+    Function("ceil", _same_type("ceil"), _whole, 1, 1, source=page("r_CEILING_FLOOR")),
+    Function("ceiling", _same_type("ceil"), _whole, 1, 1, source=page("r_CEILING_FLOOR")),
+    Function("floor", _same_type("floor"), _whole, 1, 1, source=page("r_CEILING_FLOOR")),
+    Function("round", _to_scale("round"), _scaled_result, 1, 2, source=page("r_ROUND")),
+    Function("trunc", _to_scale("trunc"), _scaled_result, 1, 2, source=page("r_TRUNC")),
+    Function("mod", _mod, _mod_result, 2, 2, source=page("r_MOD")),
+    Function("sign", _sign, _sign_result, 1, 1, source=page("r_SIGN")),
+    _float("power", "pg_catalog.power({args})", "r_POWER", 2),
+    _float("pow", "pg_catalog.power({args})", "r_POWER", 2),
+    _float("sqrt", "pg_catalog.sqrt({args})", "r_SQRT"),
+    _float("cbrt", "pg_catalog.cbrt({args})", "r_CBRT"),
+    _float("exp", "pg_catalog.exp({args})", "r_EXP"),
+    _float("dexp", "pg_catalog.exp({args})", "r_DEXP"),
+    _float("ln", "pg_catalog.ln({args})", "r_LN"),
+    _float("dlog1", "pg_catalog.ln({args})", "r_DLOG1"),
+    _float("dlog10", "pg_catalog.log({args})", "r_DLOG10"),
+    Function("log", _log, DOUBLE, 1, 2, source=page("r_LOG")),
+    _float("degrees", "pg_catalog.degrees({args})", "r_DEGREES"),
+    _float("radians", "pg_catalog.radians({args})", "r_RADIANS"),
+    _float("sin", "pg_catalog.sin({args})", "r_SIN"),
+    _float("cos", "pg_catalog.cos({args})", "r_COS"),
+    _float("tan", "pg_catalog.tan({args})", "r_TAN"),
+    _float("cot", "pg_catalog.cot({args})", "r_COT"),
+    _float("asin", "pg_catalog.asin({args})", "r_ASIN"),
+    _float("acos", "pg_catalog.acos({args})", "r_ACOS"),
+    _float("atan", "pg_catalog.atan({args})", "r_ATAN"),
+    _float("atan2", "pg_catalog.atan2({args})", "r_ATAN2", 2),
+    Function("pi", "pg_catalog.pi()", DOUBLE, 0, 0, source=page("r_PI")),
+    Function("random", "pg_catalog.random()", DOUBLE, 0, 0, source=page("r_RANDOM")),
+)

@@ -1,0 +1,151 @@
+"""The function whitelist: what Redshift has and we run faithfully, and what is refused by name.
+
+Three tables meet here: the chapters' `FUNCTIONS` (accepted), `NOT_YET` (Redshift has it, the local one does not)
+and `POSTGRESQL_ONLY` (PostgreSQL has it, Redshift does not, with the Redshift way). Everything else is unknown.
+"""
+
+from __future__ import annotations
+
+from deployer.local.functions import (
+    aggregates,
+    conditional,
+    dates,
+    formatting,
+    hashes,
+    json_super,
+    math,
+    strings,
+    system,
+    windows,
+)
+from deployer.local.functions.api import Call, Function, Types
+from deployer.local.functions.refusals import NOT_YET, POSTGRESQL_ONLY
+from deployer.local.translate.api import Refused
+from deployer.sql.types import RedshiftType
+
+CHAPTERS = (
+    aggregates.FUNCTIONS,
+    conditional.FUNCTIONS,
+    dates.FUNCTIONS,
+    formatting.FUNCTIONS,
+    hashes.FUNCTIONS,
+    json_super.FUNCTIONS,
+    math.FUNCTIONS,
+    strings.FUNCTIONS,
+    system.FUNCTIONS,
+    windows.FUNCTIONS,
+)
+SYNTAX = frozenset({"at time zone", "case", "cast", "collate", "convert"})
+"""Chapters' entries that are syntax, not calls: the translator's own business."""
+
+FUNCTIONS: dict[str, Function] = {function.name: function for chapter in CHAPTERS for function in chapter}
+"""Every accepted function by its lower-case name."""
+
+
+def lookup(name: str) -> Function:
+    """The function that Redshift calls `name` (any case).
+
+    Raises Refused, which names the function and the Redshift way: 0A000 when Redshift has it and the local one
+    does not yet, 42883 when Redshift does not have it.
+    """
+    key = name.lower()
+    function = FUNCTIONS.get(key)
+    if function is not None:
+        return function
+    if key in NOT_YET:
+        raise Refused(
+            f"{name.upper()} is a Redshift function that the local Redshift does not run yet{NOT_YET[key]}"
+        )
+    if key in POSTGRESQL_ONLY:
+        raise Refused(
+            f"function {key}() does not exist on Redshift: {POSTGRESQL_ONLY[key]}", sqlstate="42883"
+        )
+    if key.startswith("st_") or key.startswith("h3_"):
+        raise Refused(f"{name.upper()}: spatial functions are not run by the local Redshift yet")
+    raise Refused(
+        f"function {key}(...) does not exist on Redshift or is not known to the local one", sqlstate="42883"
+    )
+
+
+def result_type(function: Function, types: Types, order_types: Types = ()) -> RedshiftType | None:
+    """Redshift's result type for a call with these argument types, None when it cannot be told.
+
+    `order_types` are the types of the WITHIN GROUP sort expressions.
+    """
+    if isinstance(function.result, RedshiftType) or function.result is None:
+        return function.result
+    return function.result(types + order_types if function.within_group == "required" else types)
+
+
+def render(function: Function, call: Call) -> str:
+    """The PostgreSQL text of a call, its OVER clause included.
+
+    Raises Refused when the call is written in a way that Redshift does not allow.
+    """
+    _check(function, call)
+    if callable(function.render):
+        rendered = function.render(call)
+        placed = bool(call.over) and " OVER (" in rendered
+    else:
+        args = ", ".join(call.args)
+        if call.distinct:
+            args = "DISTINCT " + args
+        rendered = function.render.format(*call.args, args="*" if call.star else args)
+        placed = False
+    return rendered if placed or not call.over else f"{rendered} {call.over}"
+
+
+def _check(function: Function, call: Call) -> None:
+    name = function.name.upper()
+    count = len(call.args)
+    if call.star and not function.star:
+        raise Refused(f"{name}(*) is not valid: {name} takes an expression", sqlstate="42601")
+    if not call.star and (
+        count < function.min_args or (function.max_args is not None and count > function.max_args)
+    ):
+        raise Refused(f"{name} takes {_arity(function)}, not {count}", sqlstate="42883")
+    if call.distinct and not function.distinct:
+        raise Refused(f"DISTINCT is not supported in {name}", sqlstate="42601")
+    if call.ignore_nulls and not function.ignores_nulls:
+        raise Refused(f"IGNORE NULLS is not supported in {name}", sqlstate="42601")
+    if call.order_by and function.within_group == "no":
+        raise Refused(f"{name} takes no WITHIN GROUP (ORDER BY ...)", sqlstate="42601")
+    if not call.order_by and function.within_group == "required":
+        raise Refused(f"{name} needs WITHIN GROUP (ORDER BY ...)", sqlstate="42601")
+    _check_window(function, call, name)
+
+
+def _check_window(function: Function, call: Call, name: str) -> None:
+    if not call.over:
+        if function.kind == "window":
+            raise Refused(f"window function {name} requires an OVER clause", sqlstate="42601")
+        return
+    if function.kind != "window" and not function.windowed:
+        raise Refused(f"{name} is not a window function: remove OVER", sqlstate="42601")
+    if call.distinct and function.name not in ("listagg",):
+        raise Refused(
+            f"DISTINCT is not supported in the window function {name}; use a sub-query", sqlstate="0A000"
+        )
+    if call.window_order_by and function.ordered == "no":
+        raise Refused(f"the OVER clause of {name} takes PARTITION BY only, no ORDER BY", sqlstate="42601")
+    if not call.window_order_by and function.ordered == "required":
+        raise Refused(f"the OVER clause of {name} needs ORDER BY", sqlstate="42601")
+    if call.frame and function.framed == "no":
+        raise Refused(f"the OVER clause of {name} takes no window frame", sqlstate="42601")
+    if call.window_order_by and not call.frame and function.framed == "with_order":
+        raise Refused(
+            "Aggregate window functions with an ORDER BY clause require a frame clause: write e.g. "
+            "ROWS UNBOUNDED PRECEDING",
+            sqlstate="42601",
+        )
+    if call.frame and not call.frame.upper().startswith("ROWS"):
+        raise Refused("Redshift has ROWS frames only, no RANGE or GROUPS", sqlstate="42601")
+
+
+def _arity(function: Function) -> str:
+    least, most = function.min_args, function.max_args
+    if most is None:
+        return f"at least {least} arguments"
+    if least == most:
+        return "no arguments" if most == 0 else f"{most} argument{'s' * (most != 1)}"
+    return f"{least} to {most} arguments"

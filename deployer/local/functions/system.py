@@ -1,0 +1,104 @@
+"""System information and administration functions, and the catalog functions that clients call.
+
+Source: https://docs.aws.amazon.com/redshift/latest/dg/r_System_information_functions.html and the page of each
+function. Rows whose source is `CATALOG` are PostgreSQL functions that Redshift keeps for queries of its system
+catalog (c_join_PG): drivers and tools call them, and Redshift runs them on the leader node.
+"""
+
+from __future__ import annotations
+
+from deployer.local.functions.api import Function
+from deployer.local.functions.render import page
+from deployer.sql.types import BIGINT, BOOLEAN, INTEGER, NAME, VARCHAR, RedshiftType
+
+CATALOG = page("c_join_PG")
+
+_INFORMATION = (
+    # name, rendered, result, arguments, bare, page
+    ("current_user", "CURRENT_USER", NAME, 0, True, "r_CURRENT_USER"),
+    ("user", "CURRENT_USER", NAME, 0, True, "r_USER"),
+    ("session_user", "SESSION_USER", NAME, 0, True, "r_SESSION_USER"),
+    ("current_user_id", "redshift.current_user_id()", INTEGER, 0, True, "r_CURRENT_USER_ID"),
+    ("current_schema", "pg_catalog.current_schema()", NAME, 0, False, "r_CURRENT_SCHEMA"),
+    ("current_database", "pg_catalog.current_database()", NAME, 0, False, "r_CURRENT_DATABASE"),
+    ("version", "redshift.version()", VARCHAR, 0, False, "r_VERSION"),
+    ("pg_backend_pid", "pg_catalog.pg_backend_pid()", INTEGER, 0, False, "PG_BACKEND_PID"),
+    ("pg_last_query_id", "redshift.pg_last_query_id()", BIGINT, 0, False, "PG_LAST_QUERY_ID"),
+    ("current_aws_account", "redshift.current_aws_account()", VARCHAR, 0, True, "r_CURRENT_AWS_ACCOUNT"),
+    ("current_namespace", "redshift.current_namespace()", VARCHAR, 0, True, "r_CURRENT_NAMESPACE"),
+)
+
+_CATALOG = (
+    # name, least and most arguments, result
+    ("array_to_string", 2, 2, VARCHAR),
+    ("col_description", 2, 2, VARCHAR),
+    ("current_setting", 1, 1, VARCHAR),
+    ("format_type", 2, 2, VARCHAR),
+    ("has_any_column_privilege", 2, 3, BOOLEAN),
+    ("has_column_privilege", 3, 4, BOOLEAN),
+    ("has_function_privilege", 2, 3, BOOLEAN),
+    ("has_language_privilege", 2, 3, BOOLEAN),
+    ("obj_description", 1, 2, VARCHAR),
+    ("pg_encoding_to_char", 1, 1, NAME),
+    ("pg_get_constraintdef", 1, 2, VARCHAR),
+    ("pg_get_expr", 2, 3, VARCHAR),
+    ("pg_get_function_arguments", 1, 1, VARCHAR),
+    ("pg_get_function_identity_arguments", 1, 1, VARCHAR),
+    ("pg_get_function_result", 1, 1, VARCHAR),
+    ("pg_get_indexdef", 1, 3, VARCHAR),
+    ("pg_get_userbyid", 1, 1, NAME),
+    ("pg_get_viewdef", 1, 2, VARCHAR),
+    ("pg_function_is_visible", 1, 1, BOOLEAN),
+    ("pg_table_is_visible", 1, 1, BOOLEAN),
+    ("pg_type_is_visible", 1, 1, BOOLEAN),
+    ("shobj_description", 2, 2, VARCHAR),
+)
+
+_PRIVILEGES = (
+    ("has_database_privilege", "r_HAS_DATABASE_PRIVILEGE"),
+    ("has_schema_privilege", "r_HAS_SCHEMA_PRIVILEGE"),
+    ("has_table_privilege", "r_HAS_TABLE_PRIVILEGE"),
+)
+
+FUNCTIONS: tuple[Function, ...] = (
+    *(
+        Function(name, rendered, kind, args, args, bare=bare, source=page(where))
+        for name, rendered, kind, args, bare, where in _INFORMATION
+    ),
+    *(
+        Function(name, f"pg_catalog.{name}({{args}})", BOOLEAN, 2, 3, source=page(where))
+        for name, where in _PRIVILEGES
+    ),
+    *(
+        Function(name, f"pg_catalog.{name}({{args}})", kind, least, most, leader_only=True, source=CATALOG)
+        for name, least, most, kind in _CATALOG
+    ),
+    Function(
+        "current_schemas",
+        "pg_catalog.current_schemas({args})",
+        RedshiftType("varchar"),
+        1,
+        1,
+        leader_only=True,
+        source=page("r_CURRENT_SCHEMAS"),
+    ),
+    Function(
+        "pg_cancel_backend",
+        "pg_catalog.pg_cancel_backend({args})",
+        BOOLEAN,
+        1,
+        1,
+        source=page("PG_CANCEL_BACKEND"),
+    ),
+    Function(
+        "pg_terminate_backend",
+        "pg_catalog.pg_terminate_backend({args})",
+        BOOLEAN,
+        1,
+        1,
+        source=page("PG_TERMINATE_BACKEND"),
+    ),
+    Function(
+        "oidvectortypes", "pg_catalog.oidvectortypes({args})", VARCHAR, 1, 1, leader_only=True, source=CATALOG
+    ),
+)
