@@ -1,0 +1,128 @@
+"""`zeroshift local`: the Redshift on your own machine, and the source that feeds its landing database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployer.errors import UsageError
+from deployer.operations.progress import Progress, silent
+from deployer.operations.warehouses import local_environment
+from deployer.project.config import Project
+
+if TYPE_CHECKING:
+    from deployer.local.environment import Status
+    from deployer.local.landing import load as landing
+
+DEMO_MARK = "demo.json"
+"""A file in the home that says: what this warehouse holds came from `zeroshift demo`, and may be replaced by it."""
+
+
+@dataclass(frozen=True)
+class TableLoad:
+    """What a load did to one source table."""
+
+    table: str
+    inserted: int
+    updated: int
+    deleted: int
+    unchanged: int
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A load: the instant (UTC) as of which the source now equals the files, and what the user should know."""
+
+    at: datetime
+    tables: tuple[TableLoad, ...]
+    notices: tuple[str, ...]
+
+
+def up(project: Project) -> Status:
+    """Start the local warehouse unless it runs."""
+    return local_environment(project).up()
+
+
+def down(project: Project) -> bool:
+    """Stop it; False when it did not run. Its data stays."""
+    local = local_environment(project)
+    was_running = local.status().running
+    local.down()
+    return was_running
+
+
+def status(project: Project) -> Status:
+    """Whether it runs, and how to reach it."""
+    return local_environment(project).status()
+
+
+def reset(project: Project) -> None:
+    """Stop it and delete everything that it holds."""
+    local_environment(project).reset()
+    (project.home / DEMO_MARK).unlink(missing_ok=True)
+
+
+def load(
+    project: Project,
+    directory: Path,
+    at: datetime,
+    *,
+    date_format: str | None = None,
+    progress: Progress = silent,
+) -> Loaded:
+    """Make the source equal to the CSV files in `directory` as of `at`; starts the warehouse when it does not run."""
+    local = local_environment(project)
+    if not local.status().running:
+        progress("starting the local warehouse")
+    engine_dsn = local.ensure_up().engine_dsn
+    if engine_dsn is None:
+        raise UsageError("this local warehouse has no engine of its own to load into")
+    loaded = load_into(engine_dsn, directory, at, date_format=date_format, progress=progress)
+    # From now on it holds more than a demo: the next demo must not sweep it away.
+    (project.home / DEMO_MARK).unlink(missing_ok=True)
+    return loaded
+
+
+def load_into(
+    engine_dsn: str,
+    directory: Path,
+    at: datetime,
+    *,
+    date_format: str | None = None,
+    progress: Progress = silent,
+) -> Loaded:
+    """`load`, into an engine that runs."""
+    from deployer.local.landing.load import Progress as Step
+    from deployer.local.landing.load import load as load_snapshot
+
+    tenths: dict[str, int] = {}
+
+    def tell(step: Step) -> None:
+        # A line for each tenth of a large file, and one for each small one.
+        share = step.bytes_read * 10 // max(step.bytes_total, 1)
+        if share > tenths.get(step.table, -1) and (share == 10 or step.bytes_total > 20_000_000):
+            tenths[step.table] = share
+            progress(f"loading {step.table}: {step.rows:,} rows ({share * 10} %)")
+
+    result: landing.LoadResult = load_snapshot(engine_dsn, directory, at, date_format, tell)
+    tables = tuple(
+        TableLoad(name, counts.inserted, counts.updated, counts.deleted, counts.unchanged)
+        for name, counts in result.tables.items()
+    )
+    return Loaded(result.at, tables, result.notices)
+
+
+def parse_instant(text: str, what: str) -> datetime:
+    """An ISO date or timestamp, in UTC when it names no zone; returned in UTC without a zone.
+
+    `what` is the option's name, for the message. A date alone is its first instant.
+    """
+    try:
+        parsed = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(
+            f"{what} {text!r} is no ISO date or timestamp; write for example 2026-01-31 or 2026-01-31T12:00:00"
+        ) from None
+    return parsed if parsed.tzinfo is None else parsed.astimezone(UTC).replace(tzinfo=None)

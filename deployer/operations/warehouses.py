@@ -1,0 +1,43 @@
+"""From an environment's name to a warehouse that can be asked."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from deployer.errors import Unavailable
+from deployer.operations.progress import Progress, silent
+from deployer.project.config import Environment, Project
+from deployer.warehouse.session import Target
+
+if TYPE_CHECKING:
+    from deployer.local.environment import LocalEnvironment, Status
+
+
+def local_environment(project: Project) -> LocalEnvironment:
+    """The project's local warehouse. Raises Unavailable when the extra `local` is not installed."""
+    # Asked before the import, so that a broken module of ours is not mistaken for a missing extra.
+    missing = [name for name in ("psycopg",) if importlib.util.find_spec(name) is None]
+    if missing:
+        raise Unavailable(
+            "the local warehouse needs the extra 'local', which is not installed: pip install 'zeroshift[local]'"
+        )
+    # Not at the top: only code that starts an environment of kind local may import deployer.local.
+    from deployer.local.environment import LocalEnvironment
+
+    return LocalEnvironment(project.home)
+
+
+def target(project: Project, environment: Environment, progress: Progress = silent) -> Target:
+    """Where `environment` listens; the local one is started when it does not run."""
+    local = local_environment(project)
+    if not local.status().running:
+        progress("starting the local warehouse")
+    return target_of(local.ensure_up())
+
+
+def target_of(status: Status) -> Target:
+    """The target that a running local warehouse is."""
+    if status.host is None or status.port is None or status.password is None:
+        raise Unavailable("the local warehouse does not run; start it with `zeroshift local up`")
+    return Target(status.host, status.port, status.database, status.user, status.password)

@@ -1,0 +1,213 @@
+"""The repeatable part of a project: procedures/**/*.sql, one view or procedure a file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployer.errors import UsageError
+from deployer.project import header as headers
+from deployer.project.header import Header
+from deployer.sql.classify import classify
+from deployer.sql.lexer import LexError, Token, tokenize
+from deployer.sql.plpgsql import PlpgsqlError, parse_body
+from deployer.sql.split import Statement, split
+
+CHECKSUM = "sha256"
+
+_FOLLOWERS = ("comment", "grant", "revoke")
+"""What may stand in an object's file after the statement that creates it."""
+
+_TYPE_ALIASES = {
+    "int": "integer",
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "bool": "boolean",
+    "numeric": "decimal",
+    "character varying": "varchar",
+    "nvarchar": "varchar",
+    "text": "varchar",
+    "character": "char",
+    "timestamp without time zone": "timestamp",
+    "timestamp with time zone": "timestamptz",
+    "float": "double precision",
+    "float8": "double precision",
+    "float4": "real",
+}
+
+
+@dataclass(frozen=True)
+class Object:
+    """One view or procedure, as its file describes it.
+
+    `name` is schema.name in lower case. `signature` is a procedure's input types, `(timestamp, varchar)`, and empty
+    for a view. `checksum` is over the file's bytes with line ends made `\\n`, so that a checkout on another system
+    changes nothing. `mentions` are all dotted names in the SQL, bodies included: schema.name.
+    """
+
+    kind: str
+    name: str
+    signature: str
+    path: Path
+    checksum: str
+    header: Header
+    statements: tuple[Statement, ...]
+    late_binding: bool
+    mentions: frozenset[str]
+
+    @property
+    def key(self) -> str:
+        """How the ledger knows it: kind and name."""
+        return f"{self.kind} {self.name}"
+
+
+def read_all(directory: Path, root: Path) -> tuple[Object, ...]:
+    """Every object under `directory`, sorted by name; raises UsageError for the first bad file, and for a name twice."""
+    found: dict[str, Object] = {}
+    for path in sorted(directory.rglob("*.sql")):
+        item = read(path, root)
+        if item.name in found:
+            raise UsageError(f"{item.path}:1: {item.name} is also in {found[item.name].path}")
+        found[item.name] = item
+    return tuple(found[name] for name in sorted(found))
+
+
+def read(path: Path, root: Path) -> Object:
+    """One file. `Object.path` is relative to `root`, and so are the messages of UsageError."""
+    shown = path.relative_to(root)
+    try:
+        text = path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{shown}:1: not UTF-8 text (byte {error.start + 1})") from None
+    except OSError as error:
+        raise UsageError(f"cannot read {shown}: {error.strerror}") from None
+    try:
+        statements = split(text)
+    except LexError as error:
+        raise UsageError(f"{shown}:{line_at(text, error.position)}: {error.message}") from None
+    header = headers.parse(text, shown)
+    if not statements:
+        raise UsageError(f"{shown}:1: the file has no SQL statement")
+    first, *rest = statements
+    kind, name, after = _created(first, shown)
+    if name.rpartition(".")[2] != path.stem:
+        raise UsageError(
+            f"{shown}:{first.line}: the file creates {name}, so it must be called {name.rpartition('.')[2]}.sql"
+        )
+    for statement in rest:
+        what = classify(statement.text).name
+        if what not in _FOLLOWERS:
+            words = " ".join(statement.text.split()[:3])
+            raise UsageError(
+                f"{shown}:{statement.line}: `{words} ...` does not belong into the file of {name}: one object a file,"
+                f" followed only by {', '.join(_FOLLOWERS)}"
+            )
+    tokens = tokenize(first.text)
+    signature = ""
+    if kind == "procedure":
+        signature = _signature(tokens, after, first, shown)
+        _check_body(tokens, first, shown)
+    return Object(
+        kind=kind,
+        name=name,
+        signature=signature,
+        path=shown,
+        checksum=f"{CHECKSUM}:{hashlib.new(CHECKSUM, text.encode()).hexdigest()}",
+        header=header,
+        statements=tuple(statements),
+        late_binding=kind == "view" and _is_late_binding(tokens),
+        mentions=frozenset(_mentions(tokens)),
+    )
+
+
+def line_at(text: str, position: int) -> int:
+    """The 1-based line of the 0-based offset `position`."""
+    return text.count("\n", 0, position) + 1
+
+
+def _created(statement: Statement, path: Path) -> tuple[str, str, int]:
+    """Kind and name of what the first statement creates, and the index of the token after the name."""
+    tokens = tokenize(statement.text)
+    words = [token.value if token.kind == "word" else "" for token in tokens[:4]]
+    where = f"{path}:{statement.line}"
+    if words[:3] != ["create", "or", "replace"] or words[3] not in ("view", "procedure"):
+        raise UsageError(f"{where}: the file must begin with `create or replace view` or `... procedure`")
+    kind = words[3]
+    schema, dot, name = tokens[4], tokens[5], tokens[6] if len(tokens) > 6 else tokens[-1]
+    if dot.value != "." or schema.kind not in ("word", "quoted") or name.kind not in ("word", "quoted"):
+        raise UsageError(f"{where}: the {kind}'s name must be written with its schema: schema.name")
+    return kind, f"{schema.value}.{name.value}", 7
+
+
+def _signature(tokens: list[Token], at: int, statement: Statement, path: Path) -> str:
+    """The input types of a procedure, in the spelling that DROP PROCEDURE takes: `(timestamp, varchar)`."""
+    if tokens[at].value != "(":
+        raise UsageError(f"{path}:{statement.line}: a procedure's name is followed by ( and its arguments")
+    arguments: list[list[str]] = [[]]
+    depth = 0
+    for token in tokens[at:]:
+        if token.kind == "end":
+            raise UsageError(f"{path}:{statement.line}: the argument list is not closed")
+        if token.kind == "op" and token.value in "()":
+            depth += 1 if token.value == "(" else -1
+            if depth == 0:
+                break
+        elif depth == 1 and token.value == ",":
+            arguments.append([])
+        elif depth == 1:
+            # Lengths stand one level deeper: procedures are told apart by types alone.
+            arguments[-1].append(token.value)
+    types = []
+    for words in arguments:
+        modes = [word for word in words[:2] if word in ("in", "out", "inout")]
+        rest = [word for index, word in enumerate(words) if index > 1 or word not in modes]
+        if not rest or modes == ["out"]:
+            continue
+        spelled = " ".join(rest[1:]) if len(rest) > 1 and not _is_type(rest) else " ".join(rest)
+        types.append(_TYPE_ALIASES.get(spelled, spelled))
+    return f"({', '.join(types)})"
+
+
+def _is_type(words: list[str]) -> bool:
+    """Whether `double precision` and its like stand without an argument name before them."""
+    return " ".join(words) in ("double precision", "character varying") or words[1:3] in (
+        ["with", "time"],
+        ["without", "time"],
+    )
+
+
+def _check_body(tokens: list[Token], statement: Statement, path: Path) -> None:
+    """Parse the procedure's body, so that a broken one is refused before anything is deployed."""
+    for before, token in zip(tokens, tokens[1:], strict=False):
+        if token.kind == "string" and before.value == "as":
+            raw = statement.text[token.start : token.end]
+            offset = token.start + raw.index(token.value) if token.value in raw else token.start
+            try:
+                parse_body(token.value)
+            except PlpgsqlError as error:
+                line = statement.line + line_at(statement.text, offset + error.position) - 1
+                raise UsageError(f"{path}:{line}: {error.message}") from None
+            return
+    raise UsageError(f"{path}:{statement.line}: the procedure has no body: as $$ ... $$")
+
+
+def _is_late_binding(tokens: list[Token]) -> bool:
+    words = [token.value for token in tokens if token.kind == "word"]
+    return words[-4:] == ["with", "no", "schema", "binding"]
+
+
+def _mentions(tokens: list[Token]) -> Iterator[str]:
+    """All dotted names, also inside of the dollar-quoted body. String constants are not looked into."""
+    for first, dot, second in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if dot.value == "." and first.kind in ("word", "quoted") and second.kind in ("word", "quoted"):
+            yield f"{first.value}.{second.value}"
+    for before, token in zip(tokens, tokens[1:], strict=False):
+        if token.kind == "string" and before.kind == "word" and before.value == "as":
+            try:
+                yield from _mentions(tokenize(token.value))
+            except LexError:
+                # A string constant after AS, not a body: bodies have been parsed before this.
+                continue
