@@ -16,7 +16,9 @@ from deployer.warehouse.session import Column
 SUPER_OID = 4000
 """The type OID under which Redshift sends SUPER, whose text is JSON."""
 
-_GAP = "  "
+_GAPS = ("  ", " ")
+"""What stands between columns: the second where the first is too much."""
+
 _UNBROKEN = 14
 """Cells that any column gets before a text in it is wrapped."""
 
@@ -101,8 +103,12 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[object]], wid
     """
     cells = [[_CONTROL.sub(_visible, text_of(value)) for value in row] for row in rows]
     right = [_is_number(index, rows) for index in range(len(columns))]
-    widths = _widths([column.name for column in columns], cells, right, width)
-    if widths is None:
+    names = [column.name for column in columns]
+    for gap in _GAPS:
+        widths = _widths(names, cells, right, width - len(gap) * max(len(names) - 1, 0))
+        if widths is not None:
+            break
+    else:
         yield from _records(columns, cells, width)
         return
     header = [_wrap_name(column.name, size) for column, size in zip(columns, widths, strict=True)]
@@ -113,8 +119,8 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[object]], wid
             _pad(lines[line - height + len(lines)] if line >= height - len(lines) else "", size, number)
             for lines, size, number in zip(header, widths, right, strict=True)
         ]
-        yield _GAP.join(parts).rstrip() + "\n"
-    yield _GAP.join("-" * size for size in widths) + "\n"
+        yield gap.join(parts).rstrip() + "\n"
+    yield gap.join("-" * size for size in widths) + "\n"
     for row in cells:
         wrapped = [_wrap(text, size) for text, size in zip(row, widths, strict=True)]
         for line in range(max((len(lines) for lines in wrapped), default=0)):
@@ -122,7 +128,7 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[object]], wid
                 _pad(lines[line] if line < len(lines) else "", size, number)
                 for lines, size, number in zip(wrapped, widths, right, strict=True)
             ]
-            yield _GAP.join(parts).rstrip() + "\n"
+            yield gap.join(parts).rstrip() + "\n"
 
 
 def _is_number(index: int, rows: Sequence[Sequence[object]]) -> bool:
@@ -133,9 +139,9 @@ def _is_number(index: int, rows: Sequence[Sequence[object]]) -> bool:
 
 
 def _widths(
-    names: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], width: int
+    names: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], room: int
 ) -> list[int] | None:
-    """A width for each column, in all at most `width`; None when numbers or name parts would have to be cut."""
+    """A width for each column, in all at most `room`; None when numbers or name parts would have to be cut."""
     least, wanted = [], []
     for index, name in enumerate(names):
         longest = max((cell_len(row[index]) for row in cells), default=0)
@@ -143,7 +149,6 @@ def _widths(
         wanted.append(max(longest, part, 1))
         # Numbers and short texts (dates, codes) stay whole; longer texts may be wrapped.
         least.append(max(part, longest if right[index] or longest <= _UNBROKEN else _UNBROKEN, 1))
-    room = width - len(_GAP) * max(len(names) - 1, 0)
     if sum(least) > room:
         return None
     result = list(least)
