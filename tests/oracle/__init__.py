@@ -1,0 +1,1 @@
+"""The rental metrics in plain Python, from spec/rental_metrics.md alone, and the tests that use them."""
