@@ -1,8 +1,9 @@
 """Aggregate functions, also as window functions.
 
-Source: https://docs.aws.amazon.com/redshift/latest/dg/c_Aggregate_Functions.html and the page of each function.
-AVG of a DECIMAL keeps the scale of its argument and drops the digits behind it: r_FROM_clause-pivot-unpivot-examples
-prints 2.71 for the average of 2.50, 3.75 and 1.90. AVG of integers is a BIGINT without its fraction (r_WF_AVG: 16).
+Source: https://docs.aws.amazon.com/redshift/latest/dg/c_Aggregate_Functions.html and each function's page.
+AVG of a DECIMAL keeps the scale of its argument and drops the digits behind it: the page
+r_FROM_clause-pivot-unpivot-examples prints 2.71 for the average of 2.50, 3.75 and 1.90. AVG of integers is a
+BIGINT without its fraction (r_WF_AVG prints 16 for 10, 10 and 30).
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def _count(call: Call) -> str:
 
 
 def _spread(name: str) -> Callable[[Call], str]:
-    """STDDEV_* and VAR_*: DOUBLE PRECISION whatever the argument is; exact until the end for exact arguments."""
+    """STDDEV_* and VAR_*: DOUBLE PRECISION of any number; computed exactly where the argument is exact."""
 
     def renderer(call: Call) -> str:
         kind = _number(call, call.types[0])
@@ -121,9 +122,6 @@ def _any_value(call: Call) -> str:
     return f"redshift.any_value({distinct}{value}){over}"
 
 
-# LISTAGG -------------------------------------------------------------------------------------------------------------
-
-
 def _listagg(call: Call) -> str:
     """The concatenation in the WITHIN GROUP order, without NULLs and empty strings, at most 65535 bytes."""
     value = text(call, 0)
@@ -140,9 +138,6 @@ def _listagg(call: Call) -> str:
     if call.distinct:
         return f"redshift.listagg_distinct(pg_catalog.array_agg({value}{order}) {filtered}, {delimiter})"
     return f"redshift.listagg_limit(pg_catalog.string_agg({value}, {delimiter}{order}) {filtered})"
-
-
-# Inverse distribution ------------------------------------------------------------------------------------------------
 
 
 def _continuous_type(kind: RedshiftType | None) -> RedshiftType | None:
@@ -217,15 +212,12 @@ def _percentile_disc(call: Call) -> str:
     if kind is not None and kind.name in ("varchar", "char", "unknown"):
         expression = f"({expression})::text"
     filtered = f"FILTER (WHERE ({expression}) IS NOT NULL)"
+    order = expression + direction
     if call.over:
-        over = window(call, order_by=expression + direction, frame=WHOLE)
-        return (
-            f"redshift.element_at(pg_catalog.array_agg({expression}) {filtered} {over}, {_percentile(call)})"
-        )
-    return (
-        f"redshift.element_at(pg_catalog.array_agg({expression} ORDER BY {expression}{direction}) {filtered}, "
-        f"{_percentile(call)})"
-    )
+        values = f"pg_catalog.array_agg({expression}) {filtered} {window(call, order_by=order, frame=WHOLE)}"
+    else:
+        values = f"pg_catalog.array_agg({expression} ORDER BY {order}) {filtered}"
+    return f"redshift.element_at({values}, {_percentile(call)})"
 
 
 FUNCTIONS: tuple[Function, ...] = (

@@ -23,7 +23,7 @@ class Call:
     result: RedshiftType | None
     distinct: bool = False
     order_by: str = ""
-    """The rendered ORDER BY of WITHIN GROUP (ORDER BY ...), without the keywords; empty when there is none."""
+    """The rendered ORDER BY of WITHIN GROUP (ORDER BY ...), without the keywords; empty without one."""
     over: str = ""
     """The rendered OVER (...) clause, empty for a plain call. `registry.render` places it."""
     order_types: Types = ()
@@ -45,12 +45,12 @@ class Function:
     """A Redshift function that we run faithfully.
 
     `render` gives the PostgreSQL text of a call (a template with {0} {1} ... or {args}, or a callable).
-    `result` gives Redshift's documented result type from the argument types, None when it cannot be told;
-    the translator casts DECIMAL results to it. `kind` is scalar, aggregate or window (an aggregate may also be used
-    with OVER when `windowed`). `source` is the documentation page of the rule.
+    `result` gives Redshift's documented result type from the argument types, None when it cannot be told; the
+    translator casts DECIMAL results to it. `kind` is scalar, aggregate or window (an aggregate may also be
+    used with OVER when `windowed`). `source` is the documentation page of the rule.
 
-    The remaining fields say how a call may be written. Ask `registry.render` and `registry.result_type`, which
-    check all of them, rather than `render` and `result` themselves.
+    The remaining fields say how a call may be written. Ask `registry.render` and `registry.result_type`,
+    which check all of them, rather than `render` and `result` themselves.
     """
 
     name: str
@@ -66,12 +66,12 @@ class Function:
     bare: bool = False
     """Written without parentheses (CURRENT_DATE, SYSDATE, USER)."""
     datepart: bool = False
-    """The first argument is a date part: a bare word or a string literal, read from `nodes[0]`, never a column."""
+    """The first argument is a date part: a bare word or a string literal in `nodes[0]`, never a column."""
     distinct: bool = False
     """DISTINCT may be written before the argument."""
     within_group: str = "no"
-    """Whether WITHIN GROUP (ORDER BY ...) is "no", "optional" or "required". Its sort types follow the argument
-    types in what `result` is given when it is required."""
+    """Whether WITHIN GROUP (ORDER BY ...) is "no", "optional" or "required". When it is required, its sort types
+    follow the argument types in what `result` is given."""
     ordered: str = "optional"
     """Whether ORDER BY inside OVER is "no", "optional" or "required"."""
     framed: str = "with_order"

@@ -1,6 +1,6 @@
 """Conditional expressions.
 
-Source: https://docs.aws.amazon.com/redshift/latest/dg/c_conditional_expressions.html and the page of each function.
+Source: https://docs.aws.amazon.com/redshift/latest/dg/c_conditional_expressions.html and each function's page.
 """
 
 from __future__ import annotations

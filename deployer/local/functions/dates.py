@@ -1,8 +1,8 @@
 """Date and time functions.
 
-Source: https://docs.aws.amazon.com/redshift/latest/dg/Date_functions_header.html and the page of each function.
-The weekday at which DATEDIFF(week, ...) counts a boundary is not documented: Monday is taken, the day to which
-DATE_TRUNC('week', ...) truncates.
+Source: https://docs.aws.amazon.com/redshift/latest/dg/Date_functions_header.html and each function's page.
+The weekday at which DATEDIFF(week, ...) counts a boundary is not documented: Monday is taken, the day to
+which DATE_TRUNC('week', ...) truncates.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def _to_timestamp(call: Call) -> str:
 
 
 def _compare(left: str, right: str) -> Callable[[Call], str]:
-    """-1, 0 or 1 as the first argument is earlier than, the same as or later than the second; NULL for NULL."""
+    """-1, 0 or 1 as the first argument is before, the same as or after the second; NULL for NULL."""
 
     def renderer(call: Call) -> str:
         return f"redshift.compare(({call.args[0]})::{left}, ({call.args[1]})::{right})"

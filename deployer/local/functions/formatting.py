@@ -1,6 +1,6 @@
 """Data type formatting functions.
 
-Source: https://docs.aws.amazon.com/redshift/latest/dg/r_Data_type_formatting.html and the page of each function.
+Source: https://docs.aws.amazon.com/redshift/latest/dg/r_Data_type_formatting.html and each function's page.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Hash functions.
 
-Source: https://docs.aws.amazon.com/redshift/latest/dg/hash-functions.html and the page of each function.
+Source: https://docs.aws.amazon.com/redshift/latest/dg/hash-functions.html and each function's page.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _WIDTHS = {"smallint": "int2send", "integer": "int4send", "bigint": "int8send"}
 
 
 def _fnv_hash(call: Call) -> str:
-    """FNV-1a of 64 bits over the value's bytes (an integer's in little endian order), from an optional seed."""
+    """FNV-1a of 64 bits over the value's bytes (an integer's from its lowest on), from an optional seed."""
     kind = call.types[0]
     seed = f"({call.args[1]})::bigint" if len(call.args) > 1 else "NULL"
     if kind is not None and kind.is_integer:

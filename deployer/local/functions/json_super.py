@@ -1,7 +1,7 @@
 """JSON functions on strings, and functions of the SUPER type.
 
 Source: https://docs.aws.amazon.com/redshift/latest/dg/json-functions.html, Type_Info_Functions.html,
-c_Array_Functions.html, Object_Functions.html and the page of each function.
+c_Array_Functions.html, Object_Functions.html and each function's page.
 SUPER is the domain redshift.super over json: the compact text that JSON_SERIALIZE gives.
 """
 
@@ -69,7 +69,8 @@ def _path(call: Call) -> str:
 
 
 def _element(call: Call) -> str:
-    return f"redshift.json_extract_array_element_text({text(call, 0)}, {integer(call, 1)}, {_null_if_invalid(call, 2)})"
+    args = f"{text(call, 0)}, {integer(call, 1)}, {_null_if_invalid(call, 2)}"
+    return f"redshift.json_extract_array_element_text({args})"
 
 
 def _length(call: Call) -> str:

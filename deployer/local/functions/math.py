@@ -1,6 +1,6 @@
 """Mathematical functions.
 
-Source: https://docs.aws.amazon.com/redshift/latest/dg/Math_functions.html and the page of each function.
+Source: https://docs.aws.amazon.com/redshift/latest/dg/Math_functions.html and each function's page.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _to_scale(name: str) -> Callable[[Call], str]:
         kind = _number(call)
         value = call.args[0]
         if kind.is_float:
-            # ROUND(double) of PostgreSQL rounds half to even and takes no decimals; Redshift rounds half away.
+            # PostgreSQL's ROUND of a double takes no decimals and sends halves to the even neighbour.
             places = integer(call, 1) if len(call.args) > 1 else "0"
             return f"redshift.{name}_double(({value})::double precision, {places})::{pg_type(kind)}"
         if kind.is_integer:
@@ -110,7 +110,7 @@ def _sign_result(types: Types) -> RedshiftType | None:
 
 
 def _whole(types: Types) -> RedshiftType | None:
-    """CEIL and FLOOR: the type of the argument; of a DECIMAL the scale too, as the page says "the same type"."""
+    """CEIL and FLOOR: "the same data type as its argument", so a DECIMAL keeps its scale."""
     return types[0]
 
 

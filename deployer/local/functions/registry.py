@@ -1,7 +1,8 @@
 """The function whitelist: what Redshift has and we run faithfully, and what is refused by name.
 
-Three tables meet here: the chapters' `FUNCTIONS` (accepted), `NOT_YET` (Redshift has it, the local one does not)
-and `POSTGRESQL_ONLY` (PostgreSQL has it, Redshift does not, with the Redshift way). Everything else is unknown.
+Three tables meet here: the chapters' `FUNCTIONS` (accepted), `NOT_YET` (Redshift has it, the local one does
+not) and `POSTGRESQL_ONLY` (PostgreSQL has it, Redshift does not, with the Redshift way). Everything else is
+unknown.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ FUNCTIONS: dict[str, Function] = {function.name: function for chapter in CHAPTER
 def lookup(name: str) -> Function:
     """The function that Redshift calls `name` (any case).
 
-    Raises Refused, which names the function and the Redshift way: 0A000 when Redshift has it and the local one
-    does not yet, 42883 when Redshift does not have it.
+    Raises Refused, which names the function and the Redshift way: 0A000 when Redshift has it and the local
+    one does not yet, 42883 when Redshift does not have it.
     """
     key = name.lower()
     function = FUNCTIONS.get(key)

@@ -1,7 +1,7 @@
 """Small pieces that renderers share: how an argument becomes the type that a compat function takes.
 
-Redshift converts arguments implicitly where PostgreSQL asks for an exact match, above all numbers and dates to
-VARCHAR for string functions. The casts are written out, so that PostgreSQL never chooses an overload by itself.
+Redshift converts arguments implicitly where PostgreSQL asks for an exact match, above all numbers and dates
+to VARCHAR for string functions. The casts are written out, so that PostgreSQL never chooses an overload.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def text(call: Call, index: int) -> str:
 
 
 def integer(call: Call, index: int) -> str:
-    """Argument `index` as INTEGER. A DECIMAL or a float is refused: how Redshift rounds it here is not documented."""
+    """Argument `index` as INTEGER; a DECIMAL or a float is refused, as its rounding is not documented."""
     kind = call.types[index]
     if kind is not None and (kind.is_decimal or kind.is_float):
         raise refuse(

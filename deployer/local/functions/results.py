@@ -44,8 +44,8 @@ def common(types: Types) -> RedshiftType | None:
     """The one type of COALESCE, NVL, DECODE, GREATEST, CASE and set operators over `types`.
 
     None when a type is unknown to inference or when two do not meet (then PostgreSQL decides or refuses).
-    Of DECIMALs: scale = max(s1, s2), precision = min(max(p1-s1, p2-s2) + scale, 19); an argument that is wider
-    than 19 digits makes 128-bit values, for which the limit is 38.
+    Of DECIMALs: scale = max(s1, s2), precision = min(max(p1-s1, p2-s2) + scale, 19); an argument of
+    more than 19 digits makes 128-bit values, for which the limit is 38.
     """
     known = [kind for kind in types if kind is not None and kind.name != "unknown"]
     if len(known) != sum(1 for kind in types if kind is None or kind.name != "unknown"):

@@ -1,6 +1,6 @@
 """String functions.
 
-Source: https://docs.aws.amazon.com/redshift/latest/dg/String_functions_header.html and the page of each function.
+Source: https://docs.aws.amazon.com/redshift/latest/dg/String_functions_header.html and each function's page.
 Positions and lengths count characters, except where a name says bytes.
 """
 
@@ -111,35 +111,33 @@ def _from(call: Call, index: int) -> str:
 
 def _regexp_count(call: Call) -> str:
     flags = _regexp_flags(call, 3, "icp")
-    return f"pg_catalog.regexp_count({text(call, 0)}, {text(call, 1)}, {_from(call, 2)}, {flags})"
+    return f"redshift.regexp_count({text(call, 0)}, {text(call, 1)}, {_from(call, 2)}, {flags})"
 
 
-def _extracts(call: Call, index: int) -> bool:
-    return index < len(call.args) and "e" in (literal(call, index) or "")
+def _extracts(call: Call, index: int) -> str:
+    """Whether the `e` parameter asks for the first subexpression, as a SQL boolean."""
+    return "true" if index < len(call.args) and "e" in (literal(call, index) or "") else "false"
 
 
 def _regexp_instr(call: Call) -> str:
     flags = _regexp_flags(call, 5, "icpe")
     option = integer(call, 4) if len(call.args) > 4 else "0"
-    return (
-        f"pg_catalog.regexp_instr({text(call, 0)}, {text(call, 1)}, {_from(call, 2)}, {_from(call, 3)}, {option}, "
-        f"{flags}, {1 if _extracts(call, 5) else 0})"
-    )
+    args = f"{text(call, 0)}, {text(call, 1)}, {_from(call, 2)}, {_from(call, 3)}, {option}"
+    return f"redshift.regexp_instr({args}, {flags}, {_extracts(call, 5)})"
 
 
 def _regexp_substr(call: Call) -> str:
     flags = _regexp_flags(call, 4, "icpe")
-    return (
-        f"redshift.regexp_substr({text(call, 0)}, {text(call, 1)}, {_from(call, 2)}, {_from(call, 3)}, {flags}, "
-        f"{1 if _extracts(call, 4) else 0})"
-    )
+    args = f"{text(call, 0)}, {text(call, 1)}, {_from(call, 2)}, {_from(call, 3)}"
+    return f"redshift.regexp_substr({args}, {flags}, {_extracts(call, 4)})"
 
 
 def _regexp_replace(call: Call) -> str:
     flags = _regexp_flags(call, 4, "icp")
     replacement = text(call, 2) if len(call.args) > 2 else "''"
     pcre = "true" if len(call.args) > 4 and "p" in (literal(call, 4) or "") else "false"
-    return f"redshift.regexp_replace({text(call, 0)}, {text(call, 1)}, {replacement}, {_from(call, 3)}, {flags}, {pcre})"
+    args = f"{text(call, 0)}, {text(call, 1)}, {replacement}, {_from(call, 3)}"
+    return f"redshift.regexp_replace({args}, {flags}, {pcre})"
 
 
 def _strtol(call: Call) -> str:

@@ -1,7 +1,7 @@
 """System information and administration functions, and the catalog functions that clients call.
 
-Source: https://docs.aws.amazon.com/redshift/latest/dg/r_System_information_functions.html and the page of each
-function. Rows whose source is `CATALOG` are PostgreSQL functions that Redshift keeps for queries of its system
+Source: https://docs.aws.amazon.com/redshift/latest/dg/r_System_information_functions.html and each function's
+page. Rows whose source is `CATALOG` are PostgreSQL functions that Redshift keeps for queries of its system
 catalog (c_join_PG): drivers and tools call them, and Redshift runs them on the leader node.
 """
 

@@ -30,24 +30,27 @@ def _ntile(call: Call) -> str:
 
 
 def _neighbour(name: str) -> Callable[[Call], str]:
-    """LAG and LEAD. PostgreSQL has no IGNORE NULLS: there the rows on that side are collected without NULLs."""
+    """LAG and LEAD."""
 
     def renderer(call: Call) -> str:
         value = call.args[0]
         offset = integer(call, 1) if len(call.args) > 1 else "1"
         if not call.ignore_nulls:
             return f"pg_catalog.{name}({value}, {offset}) {call.over}"
-        if name == "lag":
-            over = window(
-                call, order_by=call.window_order_by, frame="ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
-            )
-            return f"redshift.lag_value({_any(call, value)}, {offset}) {over}"
-        over = window(
-            call, order_by=call.window_order_by, frame="ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING"
+        side = (
+            "UNBOUNDED PRECEDING AND 1 PRECEDING" if name == "lag" else "1 FOLLOWING AND UNBOUNDED FOLLOWING"
         )
-        return f"redshift.nth_value({_any(call, value)}, {offset}) {over}"
+        over = window(call, order_by=call.window_order_by, frame=f"ROWS BETWEEN {side}")
+        values = _without_nulls(call, over)
+        return f"redshift.from_end({values}, {offset})" if name == "lag" else f"({values})[{offset}]"
 
     return renderer
+
+
+def _without_nulls(call: Call, over: str) -> str:
+    """The values of the frame as an array without NULLs: PostgreSQL has no IGNORE NULLS."""
+    value = _any(call, call.args[0])
+    return f"pg_catalog.array_agg({value}) FILTER (WHERE ({value}) IS NOT NULL) {over}"
 
 
 def _any(call: Call, value: str) -> str:
@@ -71,7 +74,7 @@ def _edge(name: str) -> Callable[[Call], str]:
 
 def _nth_value(call: Call) -> str:
     if call.ignore_nulls:
-        return f"redshift.nth_value({_any(call, call.args[0])}, {integer(call, 1)}) {call.over}"
+        return f"({_without_nulls(call, call.over)})[{integer(call, 1)}]"
     return f"pg_catalog.nth_value({call.args[0]}, {integer(call, 1)}) {call.over}"
 
 

@@ -1,0 +1,279 @@
+-- JSON functions on strings, and functions of SUPER. Source: Redshift Database Developer Guide, json-functions,
+-- c_Array_Functions, Object_Functions, Type_Info_Functions and the function's page.
+
+-- JSON text as Redshift prints it: without blanks between the tokens, in the order and with the digits given.
+create or replace function redshift.compact(value json) returns text
+language plpgsql immutable strict parallel safe as $$
+declare
+    result text := '';
+    raw text := value::text;
+    part text;
+begin
+    for part in select m[1] from regexp_matches(raw, '("(?:[^"\\]|\\.)*"|[^"\s]+)', 'g') as m loop
+        result := result || part;
+    end loop;
+    return result;
+end
+$$;
+
+create or replace function redshift.super_of_json(value json) returns redshift.super
+language sql immutable parallel safe
+return redshift.compact(value)::redshift.super;
+
+create or replace function redshift.super_of_text(value text) returns redshift.super
+language sql immutable parallel safe
+return to_json(value)::redshift.super;
+
+-- "is json" came with PostgreSQL 16; before, the cast is tried.
+do $do$
+begin
+    if current_setting('server_version_num')::integer >= 160000 then
+        execute 'create or replace function redshift.is_json(value text) returns boolean
+                 language sql immutable parallel safe return value is json';
+    else
+        execute 'create or replace function redshift.is_json(value text) returns boolean
+                 language plpgsql immutable strict parallel safe as $$
+                 begin perform value::json; return true;
+                 exception when invalid_text_representation then return false; end $$';
+    end if;
+end
+$do$;
+
+create or replace function redshift.is_valid_json(value text) returns boolean
+language sql immutable parallel safe
+return case when redshift.is_json(value) then json_typeof(value::json) = 'object' when value is not null then false end;
+
+create or replace function redshift.is_valid_json_array(value text) returns boolean
+language sql immutable parallel safe
+return case when redshift.is_json(value) then json_typeof(value::json) = 'array' when value is not null then false end;
+
+create or replace function redshift.can_json_parse(value text) returns boolean
+language sql immutable parallel safe
+return redshift.is_json(value);
+
+create or replace function redshift.json_parse(value text) returns redshift.super
+language plpgsql immutable strict parallel safe as $$
+begin
+    if not redshift.is_json(value) then
+        raise exception using errcode = '22P02', message = 'Invalid JSON: the string cannot be parsed';
+    end if;
+    return redshift.compact(value::json)::redshift.super;
+end
+$$;
+
+create or replace function redshift.json_serialize(value redshift.super) returns text
+language plpgsql immutable strict parallel safe as $$
+begin
+    if octet_length(value::text) > 65535 then
+        raise exception using errcode = '22001', message = 'JSON_SERIALIZE: the result is larger than 65535 bytes';
+    end if;
+    return value::text;
+end
+$$;
+
+create or replace function redshift.json_typeof(value redshift.super) returns text
+language sql immutable parallel safe
+return json_typeof(value::json);
+
+create or replace function redshift.json_size(value redshift.super) returns integer
+language sql immutable parallel safe
+return octet_length(value::text);
+
+-- The functions on JSON strings. A missing key or element, and JSON null, is NULL.
+create or replace function redshift.json_checked(value text, null_if_invalid boolean) returns json
+language plpgsql immutable strict parallel safe as $$
+begin
+    if redshift.is_json(value) then
+        return value::json;
+    end if;
+    if null_if_invalid then
+        return null;
+    end if;
+    raise exception using errcode = '22P02', message = 'JSON parsing error', detail = 'invalid JSON: ' || left(value, 100);
+end
+$$;
+
+create or replace function redshift.json_extract_path_text(value text, path text[], null_if_invalid boolean)
+returns text
+language plpgsql immutable parallel safe as $$
+declare
+    found json := redshift.json_checked(value, null_if_invalid) #> path;
+begin
+    return case json_typeof(found)
+        when 'object' then redshift.compact(found)
+        when 'array' then redshift.compact(found)
+        else found #>> '{}'
+    end;
+end
+$$;
+
+create or replace function redshift.json_extract_array_element_text(value text, place integer, null_if_invalid boolean)
+returns text
+language plpgsql immutable parallel safe as $$
+declare
+    list json := redshift.json_checked(value, null_if_invalid);
+    found json;
+begin
+    if list is null or place is null then
+        return null;
+    end if;
+    if json_typeof(list) <> 'array' then
+        if null_if_invalid then
+            return null;
+        end if;
+        raise exception using errcode = '22P02', message = 'JSON parsing error: the string is no JSON array';
+    end if;
+    if place < 0 then
+        return null;
+    end if;
+    found := list -> place;
+    return case json_typeof(found)
+        when 'object' then redshift.compact(found)
+        when 'array' then redshift.compact(found)
+        else found #>> '{}'
+    end;
+end
+$$;
+
+create or replace function redshift.json_array_length(value text, null_if_invalid boolean) returns integer
+language plpgsql immutable parallel safe as $$
+declare
+    list json := redshift.json_checked(value, null_if_invalid);
+begin
+    if list is null then
+        return null;
+    end if;
+    if json_typeof(list) <> 'array' then
+        if null_if_invalid then
+            return null;
+        end if;
+        raise exception using errcode = '22P02', message = 'JSON parsing error: the string is no JSON array';
+    end if;
+    return json_array_length(list);
+end
+$$;
+
+-- Arrays and objects.
+create or replace function redshift.super_array(items json[]) returns redshift.super
+language sql immutable parallel safe
+return (
+    select '[' || coalesce(string_agg(coalesce(item::text, 'null'), ',' order by place), '') || ']'
+    from unnest(items) with ordinality as element(item, place)
+)::redshift.super;
+
+create or replace function redshift.super_object(keys text[], items json[]) returns redshift.super
+language sql immutable parallel safe
+return (
+    select '{' || string_agg(to_json(key)::text || ':' || coalesce(item::text, 'null'), ',' order by place) || '}'
+    from unnest(keys, items) with ordinality as pair(key, item, place)
+)::redshift.super;
+
+create or replace function redshift.super_elements(list redshift.super) returns json[]
+language plpgsql immutable strict parallel safe as $$
+begin
+    if json_typeof(list::json) <> 'array' then
+        return null;
+    end if;
+    return array(
+        select item from json_array_elements(list::json) with ordinality as element(item, place) order by place
+    );
+end
+$$;
+
+create or replace function redshift.get_array_length(list redshift.super) returns integer
+language sql immutable parallel safe
+return case when json_typeof(list::json) = 'array' then json_array_length(list::json) end;
+
+create or replace function redshift.array_concat(a redshift.super, b redshift.super) returns redshift.super
+language sql immutable strict parallel safe
+return redshift.super_array(redshift.super_elements(a) || redshift.super_elements(b));
+
+create or replace function redshift.array_flatten(list redshift.super) returns redshift.super
+language plpgsql immutable strict parallel safe as $$
+declare
+    item json;
+    result json[] := '{}';
+begin
+    foreach item in array redshift.super_elements(list) loop
+        result := result || case json_typeof(item)
+            when 'array' then redshift.super_elements(item::redshift.super)
+            else array[item]
+        end;
+    end loop;
+    return redshift.super_array(result);
+end
+$$;
+
+create or replace function redshift.subarray(list redshift.super, start integer, size integer) returns redshift.super
+language sql immutable parallel safe
+return redshift.super_array(
+    (redshift.super_elements(list))[start + 1 : start + coalesce(size, json_array_length(list::json))]
+);
+
+create or replace function redshift.split_to_array(value text, delimiter text) returns redshift.super
+language sql immutable strict parallel safe
+return redshift.super_array(array(
+    select to_json(part) from unnest(string_to_array(value, delimiter)) with ordinality as p(part, place) order by place
+));
+
+-- Type information: of the value that a SUPER holds.
+create or replace function redshift.is_array(value redshift.super) returns boolean
+language sql immutable parallel safe
+return json_typeof(value::json) = 'array';
+
+create or replace function redshift.is_object(value redshift.super) returns boolean
+language sql immutable parallel safe
+return json_typeof(value::json) = 'object';
+
+create or replace function redshift.is_scalar(value redshift.super) returns boolean
+language sql immutable parallel safe
+return json_typeof(value::json) not in ('array', 'object', 'null');
+
+create or replace function redshift.is_boolean(value redshift.super) returns boolean
+language sql immutable parallel safe
+return json_typeof(value::json) = 'boolean';
+
+create or replace function redshift.is_varchar(value redshift.super) returns boolean
+language sql immutable parallel safe
+return json_typeof(value::json) = 'string';
+
+create or replace function redshift.is_char(value redshift.super) returns boolean
+language sql immutable parallel safe
+return json_typeof(value::json) = 'string' and (value::json #>> '{}') !~ '[^\x01-\x7f]';
+
+create or replace function redshift.is_whole(value redshift.super, low numeric, high numeric) returns boolean
+language sql immutable parallel safe
+return case
+    when json_typeof(value::json) <> 'number' then false
+    when value::text ~ '^-?\d+$' then value::text::numeric between low and high
+    else false
+end;
+
+create or replace function redshift.is_smallint(value redshift.super) returns boolean
+language sql immutable parallel safe
+return redshift.is_whole(value, -32768, 32767);
+
+create or replace function redshift.is_integer(value redshift.super) returns boolean
+language sql immutable parallel safe
+return redshift.is_whole(value, -2147483648, 2147483647);
+
+create or replace function redshift.is_bigint(value redshift.super) returns boolean
+language sql immutable parallel safe
+return redshift.is_whole(value, -9223372036854775808, 9223372036854775807);
+
+create or replace function redshift.is_decimal(value redshift.super) returns boolean
+language sql immutable parallel safe
+return json_typeof(value::json) = 'number' and value::text ~ '^-?\d*\.?\d+$'
+    and length(regexp_replace(value::text, '[^0-9]', '', 'g')) <= 38;
+
+create or replace function redshift.is_float(value redshift.super) returns boolean
+language sql immutable parallel safe
+return json_typeof(value::json) = 'number' and value::text ~ '[.eE]';
+
+create or replace function redshift.decimal_precision(value redshift.super) returns integer
+language sql immutable parallel safe
+return case when redshift.is_decimal(value) then length(ltrim(regexp_replace(value::text, '[^0-9]', '', 'g'), '0')) end;
+
+create or replace function redshift.decimal_scale(value redshift.super) returns integer
+language sql immutable parallel safe
+return case when redshift.is_decimal(value) then scale(value::text::numeric) end;
