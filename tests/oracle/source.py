@@ -202,7 +202,7 @@ def _text(value: Any) -> str:
         return "1" if value else "0"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
-    return str(value)
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
 def _value(kind: str, text: str) -> Any:

@@ -308,7 +308,7 @@ def test_a_deleted_listing_keeps_its_past_and_its_place() -> None:
     )
     oracle.load(snapshot(stay(1, "2024-01-02", "2024-01-05", "2024-01-07")), at("2024-01-06 12:00"))
     oracle.run(at("2024-02-01"))
-    # Nights 1 to 5; in that of the 6th the listing goes, so of the stay's two nights only the first was available.
+    # Nights 1 to 5; the listing goes on the 6th, so of the stay's two nights only the first was available.
     assert rows(oracle, "occupancy_rate_monthly") == [
         (day("2024-01-01"), "Texas", "Austin", 5, 1, D("0.200000"), 0)
     ]
