@@ -1,7 +1,8 @@
 """Reading one snapshot file: RFC 4180, strictly, as a stream.
 
-A file is checked while it streams by one regular expression that spans a whole row, so that memory stays at a few chunks and
-the check is hidden behind the server's own work. Only a row that does not match is taken apart to say what is wrong.
+A file is checked while it streams by one regular expression that spans a whole row, so that memory stays at a
+few chunks and the check is hidden behind the server's own work. Only a row that does not match is taken apart
+to say what is wrong.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _SHOWN = 60
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a row as it stands in the file: its bytes without quotes, and the line on which it begins."""
+    """One field of a row as it stands in the file: its bytes without quotes, the line on which it begins."""
 
     raw: bytes
     line: int
@@ -63,7 +64,9 @@ class CsvFile:
         self._bom = len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0
         start = start[self._bom :]
         if not start:
-            raise UsageError(f"{path} is empty: it needs at least a header line with the names of the columns")
+            raise UsageError(
+                f"{path} is empty: it needs at least a header line with the names of the columns"
+            )
         self._newline = b"\r\n" if re.match(rb"[^\n]*\r\n", start) else b"\n"
         try:
             names, end, self._first_line = self._split(start, 0, 1, len(start) >= self.size - self._bom)
@@ -72,13 +75,11 @@ class CsvFile:
         self._body = self._bom + end
         self.columns = self._header(names)
         self.missing = tuple(column for column in table.columns if column not in self.columns)
-        row = b",".join(
-            pattern(column, dates, required=column.name in table.key) for column in self.columns
-        )
+        row = b",".join(pattern(column, dates, required=column.name in table.key) for column in self.columns)
         self._rows = re.compile(b"(?:" + row + re.escape(self._newline) + b")*+")
 
     def chunks(self) -> Iterator[bytes]:
-        """The file's rows as they stand, each chunk ending with a whole row; raises UsageError at the first bad one."""
+        """The file's rows as they stand, in chunks of whole rows; raises UsageError at the first bad one."""
         line = self._first_line
         for data, last in self._buffers():
             found = self._rows.match(data)
@@ -133,7 +134,10 @@ class CsvFile:
         return UsageError(f"{self.path}: {sentence}")
 
     def _buffers(self) -> Iterator[tuple[bytes, bool]]:
-        """What was carried over plus the next chunk, and whether it is the last. The last row is given its line end."""
+        """What was carried over plus the next chunk, and whether it is the last.
+
+        The last row is given its line end.
+        """
         self._carry = b""
         self.rows = 0
         try:
@@ -170,7 +174,9 @@ class CsvFile:
                 fields.append(Field(raw[1:-1].replace(b'""', b'"'), here))
             elif data[end : end + 1] == b'"':
                 if raw:
-                    raise self._error(here, "a quote stands in the middle of a value; quote the whole value", fields, raw)
+                    raise self._error(
+                        here, "a quote stands in the middle of a value; quote the whole value", fields, raw
+                    )
                 raise _Incomplete(here)
             else:
                 fields.append(Field(raw, here))
@@ -191,7 +197,9 @@ class CsvFile:
             elif after in b"\r\n":
                 raise self._error(line, f"the line does not end with {self._end} as the header line does")
             else:
-                raise self._error(line, "a closing quote must be followed by a comma or the line's end", fields, raw)
+                raise self._error(
+                    line, "a closing quote must be followed by a comma or the line's end", fields, raw
+                )
 
     @property
     def _end(self) -> str:
@@ -248,7 +256,8 @@ class CsvFile:
             text = entry.raw.decode()
         except UnicodeDecodeError as error:
             line = entry.line + entry.raw[: error.start].count(b"\n")
-            shown = _show(entry.raw.decode(errors="backslashreplace"))
+            # The bytes that are no UTF-8 as \xe9, once.
+            shown = _show(entry.raw.decode(errors="backslashreplace")).replace("\\\\x", "\\x")
             raise self._error(line, f"{named}{shown} is not UTF-8") from None
         if "\x00" in text:
             raise self._error(entry.line, f"{named}{_show(text)} holds a NUL character")
@@ -264,7 +273,10 @@ class CsvFile:
     def _error(
         self, line: int, sentence: str, before: list[Field] | None = None, raw: bytes | None = None
     ) -> UsageError:
-        """The refusal of the file. `before` and `raw` name the column and show the value of a broken field."""
+        """The refusal of the file.
+
+        `before` and `raw` name the column and show the value of a broken field.
+        """
         if before is not None and raw is not None:
             columns = getattr(self, "columns", ())
             # A field with a text after its closing quote is already among the fields.

@@ -8,8 +8,8 @@ from datetime import date, datetime, time
 
 from deployer.errors import UsageError
 
-# MySQL's DATE and DATETIME begin with the year 1000; a DATETIME without a precision holds whole seconds, so only a
-# fraction of zeros can be kept.
+# MySQL's DATE and DATETIME begin with the year 1000; a DATETIME without a precision holds whole seconds, so
+# only a fraction of zeros can be kept.
 _YEAR = r"[1-9]\d{3}"
 _TIME = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.0{1,6}+)?+)?+"
 _PARTS = {"Y": _YEAR, "m": r"\d\d", "d": r"\d\d"}
@@ -44,7 +44,8 @@ class DateFormat:
                 raise _refusal(template, f"{token!r} is not one of them, or stands there twice")
             order.append(letter)
             part = _PARTS[letter]
-            # "7/9/2024" is understood where a separator tells where a number ends; not in %d%m%Y, nor in ISO dates.
+            # "7/9/2024" is understood where a separator tells where a number ends; not in %d%m%Y, nor in ISO
+            # dates.
             following = tokens[number + 1] if number + 1 < len(tokens) else None
             separated = following is None or following == "%%" or following[0] != "%"
             if self.template is not None and letter != "Y" and separated and not _touches(tokens, number):
@@ -79,7 +80,10 @@ class DateFormat:
             raise ValueError("is not a day of the calendar") from None
 
     def parse_datetime(self, text: str) -> datetime:
-        """The instant that `text` writes; a date alone is its midnight. Raises ValueError as `parse_date` does."""
+        """The instant that `text` writes; a date alone is its midnight.
+
+        Raises ValueError as `parse_date` does.
+        """
         found = re.fullmatch(f"({self.pattern})(?:[ T](.*))?", text, flags=re.ASCII | re.DOTALL)
         if found is None:
             raise ValueError(f"is not a timestamp ({self.wanted}, or that and HH:MM:SS)")
@@ -95,10 +99,11 @@ class DateFormat:
         raise ValueError(f"is not a timestamp ({self.wanted}, or that and HH:MM:SS)")
 
     def rewriting(self) -> tuple[str, str] | None:
-        """PostgreSQL's regexp_replace arguments (pattern, replacement) that make a value ISO; None when it is."""
+        """What makes a value ISO: regexp_replace's pattern and replacement; None when it is ISO already."""
         if self.template is None:
             return None
-        # The \N of PostgreSQL's replacement refers to the groups in the order of the format; a time stays behind.
+        # The \N of PostgreSQL's replacement refers to the groups in the order of the format; a time stays
+        # behind.
         year, month, day = (self._order.index(letter) + 1 for letter in "Ymd")
         return f"^{self._with_groups}", f"\\{year}-\\{month}-\\{day}"
 
@@ -111,5 +116,6 @@ def _touches(tokens: list[str], number: int) -> bool:
 
 def _refusal(template: str, reason: str) -> UsageError:
     return UsageError(
-        f"--date-format {template!r} is not understood: it takes %Y, %m and %d once each, such as %d/%m/%Y; {reason}"
+        f"--date-format {template!r} is not understood: it takes %Y, %m and %d once each, such as"
+        f" %d/%m/%Y; {reason}"
     )

@@ -1,7 +1,7 @@
 """The landing database and its integration: the objects that zero-ETL makes, in the local engine.
 
-A landing table `rental_landing.rental.bookings` is the PostgreSQL table "rental_landing.rental".bookings. Users may only read
-it; the rows in schema zeroshift are what SVV_INTEGRATION and its kin show.
+A landing table `rental_landing.rental.bookings` is the PostgreSQL table "rental_landing.rental".bookings.
+Users may only read it; the rows in schema zeroshift are what SVV_INTEGRATION and its kin show.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def landing_table(table: Table) -> sql.Composed:
 def writing(engine_dsn: str) -> Iterator[Connection]:
     """A connection in one transaction that is the only writer of landing tables; commits at the end.
 
-    Another writer is waited for, half a minute long: a killed one needs a moment to vanish. Raises LeaseHeld after that,
-    and Unavailable when the engine cannot be reached or goes away.
+    Another writer is waited for, half a minute long: a killed one needs a moment to vanish. Raises LeaseHeld
+    after that, and Unavailable when the engine cannot be reached or goes away.
     """
     try:
         with psycopg.connect(engine_dsn, autocommit=True, application_name="zeroshift load") as connection:
@@ -67,8 +67,10 @@ def writing(engine_dsn: str) -> Iterator[Connection]:
             connection.execute(
                 "select set_config(name, value, false) from (values"
                 " ('search_path', 'pg_catalog'), ('datestyle', 'ISO, YMD'), ('timezone', 'UTC'),"
-                " ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('lock_timeout', %s),"
-                " ('work_mem', '128MB'), ('temp_buffers', '32MB'), ('jit', 'off'), ('client_min_messages', 'warning'),"
+                " ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('lock_timeout',"
+                " %s),"
+                " ('work_mem', '128MB'), ('temp_buffers', '32MB'), ('jit', 'off'), ('client_min_messages',"
+                " 'warning'),"
                 " ('client_connection_check_interval', '1s')) as s (name, value)",
                 (_LOCK_WAIT,),
             )
@@ -86,14 +88,16 @@ def writing(engine_dsn: str) -> Iterator[Connection]:
             " start it with `zeroshift local up` and repeat"
         ) from None
     except psycopg.Error as error:
-        raise Unavailable(f"the local engine refused to load: {_first_line(error)}; nothing was loaded") from None
+        raise Unavailable(
+            f"the local engine refused to load: {_first_line(error)}; nothing was loaded"
+        ) from None
 
 
 def ensure(connection: Connection, *, created: datetime | None = None) -> None:
     """Make the landing tables and the integration's rows where they are missing. Does not commit.
 
-    Sort keys are not replicated by zero-ETL; both record times have zone maps on Redshift, hence a BRIN index each.
-    `created` is the integration's creation time (default: now).
+    Sort keys are not replicated by zero-ETL; both record times have zone maps on Redshift, hence a BRIN index
+    each. `created` is the integration's creation time (default: now).
     """
     if _is_complete(connection):
         return
@@ -118,7 +122,9 @@ def ensure(connection: Connection, *, created: datetime | None = None) -> None:
         )
         for column in HISTORY_COLUMNS[1:]:
             connection.execute(
-                sql.SQL("create index if not exists {} on {} using brin ({}) with (pages_per_range = {})").format(
+                sql.SQL(
+                    "create index if not exists {} on {} using brin ({}) with (pages_per_range = {})"
+                ).format(
                     sql.Identifier(f"{table.name}{column}"),
                     landing_table(table),
                     sql.Identifier(column),
@@ -129,7 +135,12 @@ def ensure(connection: Connection, *, created: datetime | None = None) -> None:
         "insert into zeroshift.integrations (integration_id, target_database, source, source_database, state,"
         " is_history_mode, creation_time) values (%s, %s, 'MySQL', %s, 'CdcRefreshState', true, %s)"
         " on conflict do nothing",
-        (INTEGRATION_ID, LANDING_DATABASE, SOURCE_DATABASE, created or datetime.now(UTC).replace(tzinfo=None)),
+        (
+            INTEGRATION_ID,
+            LANDING_DATABASE,
+            SOURCE_DATABASE,
+            created or datetime.now(UTC).replace(tzinfo=None),
+        ),
     )
     for table in TABLES:
         connection.execute(
@@ -147,13 +158,15 @@ def begin_commit(connection: Connection, at: datetime) -> Checkpoint:
     """
     naive = utc(at)
     found = connection.execute(
-        "select last_applied_at, txn_seq from zeroshift.integrations where integration_id = %s", (INTEGRATION_ID,)
+        "select last_applied_at, txn_seq from zeroshift.integrations where integration_id = %s",
+        (INTEGRATION_ID,),
     ).fetchone()
     assert found is not None  # ensure() made it
     last, txn_seq = found
     if last is not None and naive < last:
         raise UsageError(
-            f"{_iso(naive)} precedes the last load, which was as of {_iso(last)}; history cannot be changed afterwards"
+            f"{_iso(naive)} precedes the last load, which was as of {_iso(last)}; history cannot be changed"
+            " afterwards"
         )
     return Checkpoint(txn_seq + 1, naive)
 
@@ -184,7 +197,8 @@ def record_activity(
     """
     connection.execute(
         sql.SQL(
-            "update zeroshift.integration_tables set table_state = 'Synced', reason = '', last_updated_timestamp = %s,"
+            "update zeroshift.integration_tables set table_state = 'Synced', reason = '',"
+            " last_updated_timestamp = %s,"
             " txn_seq = %s, table_rows = case when %s then 0 else table_rows end + %s,"
             " copied_at = case when %s then %s else copied_at end"
             " where integration_id = %s and schema_name = %s and table_name = %s"
@@ -222,7 +236,10 @@ def record_activity(
 
 
 def refresh_statistics(connection: Connection, table: Table, *, analyze: bool) -> None:
-    """Summarise the new pages in the BRIN indexes, as Redshift keeps zone maps at write time; `analyze` when much is new."""
+    """Summarise the new pages in the BRIN indexes, as Redshift keeps zone maps at write time.
+
+    `analyze` too when much is new, as Redshift does by itself.
+    """
     for column in HISTORY_COLUMNS[1:]:
         index = sql.SQL("{}.{}").format(sql.Identifier(SCHEMA), sql.Identifier(f"{table.name}{column}"))
         connection.execute("select brin_summarize_new_values(%s::regclass)", (index.as_string(connection),))
@@ -241,7 +258,9 @@ def _grant(connection: Connection) -> None:
         return
     schema = sql.Identifier(SCHEMA)
     connection.execute(sql.SQL("grant usage on schema {} to admin with grant option").format(schema))
-    connection.execute(sql.SQL("grant select on all tables in schema {} to admin with grant option").format(schema))
+    connection.execute(
+        sql.SQL("grant select on all tables in schema {} to admin with grant option").format(schema)
+    )
 
 
 def _is_complete(connection: Connection) -> bool:

@@ -1,7 +1,8 @@
 """`zeroshift local load`: make the local source equal to a directory of CSV files, as of an instant.
 
-Zero-ETL is played here by one transaction: it reads the snapshot of every table, finds what is new, changed or missing, and
-writes it to the landing tables as history mode would show it. Nothing of a refused, broken or killed load remains.
+Zero-ETL is played here by one transaction: it reads the snapshot of every table, finds what is new, changed
+or missing, and writes it to the landing tables as history mode would show it. Nothing of a refused, broken or
+killed load remains.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from deployer.local.landing.csvfile import CsvFile
 from deployer.local.landing.dates import DateFormat
 from deployer.local.landing.integration import Connection
 from deployer.local.landing.stage import Counts
-from deployer.local.landing.tables import TABLES, Table
+from deployer.local.landing.tables import LANDING_SCHEMA, TABLES, Table
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,9 @@ def load(
 ) -> LoadResult:
     """Make the source's tables equal to the CSV files in `directory`, as of `at` (UTC when it has no zone).
 
-    A table without a file is left as it is. Two loads at the same instant are two changes at one instant. Raises UsageError
-    for a bad file or argument, LeaseHeld while another load runs, Unavailable without an engine; then nothing has changed.
+    A table without a file is left as it is. Two loads at the same instant are two changes at one instant.
+    Raises UsageError for a bad file or argument, LeaseHeld while another load runs, Unavailable without an
+    engine; then nothing has changed.
     """
     dates = DateFormat(date_format)
     paths = _find_files(directory)
@@ -112,11 +114,11 @@ def _load_file(
 
 
 def _is_first(connection: Connection, table: Table) -> bool:
-    """Whether the table has never been loaded: zero-ETL's first copy of a table is a snapshot, not a change."""
+    """Whether the table has never been loaded: zero-ETL's first copy is a snapshot, not a change."""
     found = connection.execute(
         "select copied_at is null from zeroshift.integration_tables"
         " where integration_id = %s and schema_name = %s and table_name = %s",
-        (integration.INTEGRATION_ID, integration.LANDING_SCHEMA, table.name),
+        (integration.INTEGRATION_ID, LANDING_SCHEMA, table.name),
     ).fetchone()
     return found == (True,)
 
@@ -146,7 +148,8 @@ def _notes(table: Table, paths: Mapping[str, Path], files: list[CsvFile]) -> lis
     for column in file.missing:
         if column.name in table.key:
             notes.append(
-                f"{file.path.name} has no column {column.name}: rows keep the number of an equal row, new ones get the next"
+                f"{file.path.name} has no column {column.name}: rows keep the number of an equal row, new"
+                " ones get the next"
             )
         else:
             notes.append(f"{file.path.name} has no column {column.name}: it is NULL in every row")

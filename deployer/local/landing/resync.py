@@ -15,7 +15,8 @@ def resync(engine_dsn: str, table: str, at: datetime) -> int:
     """Copy the source's table into landing anew at instant `at`; returns its rows.
 
     Afterwards landing has one version of every present row, created at `at`, and knows of nothing before
-    (Redshift Management Guide, "History mode"). Raises UsageError for an unknown table or an `at` before the last load.
+    (Redshift Management Guide, "History mode"). Raises UsageError for an unknown table or an `at` before the
+    last load.
     """
     try:
         source = table_named(table)
@@ -36,7 +37,14 @@ def resync(engine_dsn: str, table: str, at: datetime) -> int:
             ).format(target=integration.landing_table(source), names=names, at=sql.Literal(checkpoint.at))
         ).rowcount
         integration.record_activity(
-            connection, source, checkpoint, snapshot=True, inserted=copied, updated=0, deleted=0, started=started
+            connection,
+            source,
+            checkpoint,
+            snapshot=True,
+            inserted=copied,
+            updated=0,
+            deleted=0,
+            started=started,
         )
         integration.refresh_statistics(connection, source, analyze=True)
         integration.end_commit(connection, checkpoint)

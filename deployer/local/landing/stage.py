@@ -1,8 +1,8 @@
 """From a file to the landing table: copy into a temporary table, compare as sets, write what differs.
 
-All statements run in the caller's transaction and touch landing rows only where something has changed. A version that ends is
-deleted and written again at the table's end rather than updated in place: like Redshift, which appends, this keeps the
-zone maps (BRIN) of the old blocks narrow.
+All statements run in the caller's transaction and touch landing rows only where something has changed. A
+version that ends is deleted and written again at the table's end rather than updated in place: like Redshift,
+which appends, this keeps the zone maps (BRIN) of the old blocks narrow.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def copy_file(connection: Connection, file: CsvFile, progress: Callable[[], None
         copied = cursor.rowcount
     if copied != file.rows:
         # PostgreSQL before 18 takes a line "\." for the end of the data.
-        raise file.refusal(f"the engine read {copied} rows of {file.rows}; does a line hold nothing but \\. ?")
+        raise file.refusal(
+            f"the engine read {copied} rows of {file.rows}; does a line hold nothing but \\. ?"
+        )
 
 
 def find_duplicate(connection: Connection, file: CsvFile) -> tuple[Any, ...] | None:
@@ -76,16 +78,16 @@ def find_duplicate(connection: Connection, file: CsvFile) -> tuple[Any, ...] | N
     keys = sql.SQL(", ").join(_value(file.table.column(name), file.dates) for name in file.table.key)
     numbers = sql.SQL(", ").join(sql.Literal(number + 1) for number in range(len(file.table.key)))
     return connection.execute(
-        sql.SQL("select {keys} from {stage} group by {numbers} having count(*) > 1 order by {numbers} limit 1").format(
-            keys=keys, stage=_STAGE, numbers=numbers
-        )
+        sql.SQL(
+            "select {keys} from {stage} group by {numbers} having count(*) > 1 order by {numbers} limit 1"
+        ).format(keys=keys, stage=_STAGE, numbers=numbers)
     ).fetchone()
 
 
 def apply(connection: Connection, file: CsvFile, checkpoint: Checkpoint) -> Counts:
     """Make the landing table's present rows equal to zs_stage, as of the checkpoint."""
     table = file.table
-    rows = _staged_rows(table, file)
+    rows: sql.Composable = _staged_rows(table, file)
     if table.numbered and any(column.name in table.key for column in file.missing):
         rows = _number(connection, file, rows)
     target = landing_table(table)
@@ -101,7 +103,8 @@ def apply(connection: Connection, file: CsvFile, checkpoint: Checkpoint) -> Coun
     _find_changes(connection, table, rows)
     counted = connection.execute(
         sql.SQL(
-            "select count(*) filter (where zs_old is null), count(*) filter (where zs_old is not null and zs_new),"
+            "select count(*) filter (where zs_old is null), count(*) filter (where zs_old is not null and"
+            " zs_new),"
             " count(*) filter (where not zs_new) from {}"
         ).format(_CHANGES)
     ).fetchone()
@@ -112,7 +115,7 @@ def apply(connection: Connection, file: CsvFile, checkpoint: Checkpoint) -> Coun
 
 
 def _find_changes(connection: Connection, table: Table, rows: sql.Composable) -> None:
-    """Fill zs_changes: every new, changed or missing row, with the ctid of the present version that ends (zs_old)."""
+    """Fill zs_changes: the new, changed and missing rows; zs_old is the ctid of the version that ends."""
     names = _names(table)
     key = [sql.Identifier(name) for name in table.key]
     others = [sql.Identifier(name) for name in table.names if name not in table.key]
@@ -121,7 +124,8 @@ def _find_changes(connection: Connection, table: Table, rows: sql.Composable) ->
             "create temporary table {changes} on commit drop as"
             " select {new}, old.zs_old, new.{first} is not null as zs_new"
             " from ({rows}) as new"
-            " full join (select ctid as zs_old, {names} from {target} where _record_is_active) as old on {same_key}"
+            " full join (select ctid as zs_old, {names} from {target} where _record_is_active) as old on"
+            " {same_key}"
             " where new.{first} is null or old.{first} is null or ({new_rest}) is distinct from ({old_rest})"
         ).format(
             changes=sql.Identifier("zs_changes"),
@@ -147,7 +151,8 @@ def _write_changes(connection: Connection, table: Table, checkpoint: Checkpoint)
         sql.SQL(
             "with ended as (delete from {target} as l using {changes} as c where l.ctid = c.zs_old"
             " returning {columns}, l._record_create_time)"
-            " insert into {target} ({names}, {history}) select {names}, false, _record_create_time, {at} from ended"
+            " insert into {target} ({names}, {history}) select {names}, false, _record_create_time, {at}"
+            " from ended"
         ).format(
             target=target,
             changes=_CHANGES,
@@ -159,7 +164,8 @@ def _write_changes(connection: Connection, table: Table, checkpoint: Checkpoint)
     )
     connection.execute(
         sql.SQL(
-            "insert into {target} ({names}, {history}) select {names}, true, {at}, null from {changes} where zs_new"
+            "insert into {target} ({names}, {history}) select {names}, true, {at}, null from {changes} where"
+            " zs_new"
         ).format(target=target, names=names, history=_HISTORY, at=at, changes=_CHANGES)
     )
 
@@ -167,8 +173,8 @@ def _write_changes(connection: Connection, table: Table, checkpoint: Checkpoint)
 def _number(connection: Connection, file: CsvFile, rows: sql.Composable) -> sql.Composable:
     """Give numbers to rows whose file lacks the AUTO_INCREMENT key.
 
-    A row keeps the number of a present row with the same content (the n-th such row that of the n-th); the others are
-    numbered upwards from the highest number ever given, in the order of the file.
+    A row keeps the number of a present row with the same content (the n-th such row that of the n-th); the
+    others are numbered upwards from the highest number ever given, in the order of the file.
     """
     table = file.table
     key = sql.Identifier(table.key[0])
@@ -181,9 +187,11 @@ def _number(connection: Connection, file: CsvFile, rows: sql.Composable) -> sql.
         sql.SQL(
             "create temporary table {numbered} on commit drop as"
             " select coalesce(old.{key}, (select coalesce(max({key}), 0) from {target})"
-            "  + row_number() over (partition by old.{key} is null order by new.zs_order)) as {key}, {new_others}"
+            "  + row_number() over (partition by old.{key} is null order by new.zs_order)) as {key},"
+            " {new_others}"
             " from (select *, {content} as zs_content,"
-            "   row_number() over (partition by {content} order by zs_order) as zs_nth from ({rows}) as r) as new"
+            "   row_number() over (partition by {content} order by zs_order) as zs_nth from ({rows}) as r)"
+            " as new"
             " left join (select {key}, {content} as zs_content,"
             "   row_number() over (partition by {content} order by {key}) as zs_nth"
             "   from {target} where _record_is_active) as old"
@@ -195,7 +203,9 @@ def _number(connection: Connection, file: CsvFile, rows: sql.Composable) -> sql.
             content=content,
             rows=rows,
             new_others=sql.SQL(", ").join(
-                sql.SQL("new.{}").format(sql.Identifier(name)) for name in table.names if name not in table.key
+                sql.SQL("new.{}").format(sql.Identifier(name))
+                for name in table.names
+                if name not in table.key
             ),
         )
     )
@@ -203,7 +213,7 @@ def _number(connection: Connection, file: CsvFile, rows: sql.Composable) -> sql.
 
 
 def _staged_rows(table: Table, file: CsvFile) -> sql.Composed:
-    """A query of zs_stage in landing types and the table's own column order; zs_order is the order of the file."""
+    """A query of zs_stage in landing types and the table's column order; zs_order is the file's."""
     present = {column.name for column in file.columns}
     values = [
         sql.SQL("{} as {}").format(

@@ -1,8 +1,8 @@
 """The source's tables, and how zero-ETL shows their columns in the landing database.
 
-The columns are those of the rental source (Aurora MySQL); the landing types follow AWS's type mapping for MySQL
-sources (Aurora User Guide, "Data type differences between Aurora and Amazon Redshift databases"), with four bytes for
-each character of a CHAR or VARCHAR, since MySQL counts characters and Redshift bytes.
+The columns are those of the rental source (Aurora MySQL); the landing types follow AWS's type mapping for
+MySQL sources (Aurora User Guide, "Data type differences between Aurora and Amazon Redshift databases"), with
+four bytes for each character of a CHAR or VARCHAR, since MySQL counts characters and Redshift bytes.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ Kind = Literal["bigint", "int", "boolean", "decimal", "char", "varchar", "text",
 class Column:
     """One column of a source table.
 
-    `size` is the characters of a char or varchar, or the precision of a decimal; `scale` its decimals. `boolean` is
-    MySQL's TINYINT(1). An `optional` column may be missing from a CSV file: it is then NULL in every row.
+    `size` is the characters of a char or varchar, or the precision of a decimal; `scale` its decimals.
+    `boolean` is MySQL's TINYINT(1). An `optional` column may be missing from a CSV file: it is then NULL in
+    every row.
     """
 
     name: str

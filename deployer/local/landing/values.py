@@ -1,8 +1,9 @@
 """What a value of each source type looks like in a CSV file.
 
-Two descriptions of one thing: a regular expression that runs over the raw bytes at some hundred megabytes a second, and
-`parse`, which says in words what is wrong with one value. PostgreSQL checks what a regular expression cannot: that a day
-is in the calendar, that a number fits, that a text is not too long and is UTF-8.
+Two descriptions of one thing: a regular expression that runs over the raw bytes at some hundred megabytes a
+second, and `parse`, which says in words what is wrong with one value. PostgreSQL checks what a regular
+expression cannot: that a day is in the calendar, that a number fits, that a text is not too long and is
+UTF-8.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def pattern(column: Column, dates: DateFormat, *, required: bool) -> bytes:
     """
     if column.is_text:
         some = "++" if required else "*+"
-        return rf'(?:"(?:[^"]++|""){some}|[^",\r\n]{some})'.encode()
+        return rf'(?:"(?:[^"]++|""){some}"|[^",\r\n]{some})'.encode()
     match column.kind:
         case "bigint" | "int":
             form = _INTEGER

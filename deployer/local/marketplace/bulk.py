@@ -1,7 +1,7 @@
 """Large plain snapshots for benchmarks: fast to write, even in distribution, nothing bad in them.
 
-The demo's believable marketplace is in `generator.py`; here only the sizes matter: so many bookings, spread evenly over
-so many years, on so many listings. The same arguments always give the same bytes.
+The demo's believable marketplace is in `generator.py`; here only the sizes matter: so many bookings, spread
+evenly over so many years, on so many listings. The same arguments always give the same bytes.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def write_snapshot(
 ) -> None:
     """Write the five source tables into `directory` (made when absent).
 
-    `bookings` are booked evenly in the `years` before `until`; there are `listings` listings (default: one for a
-    hundred bookings, at least 50) and `views` views (default: as many as bookings).
+    `bookings` come evenly in the `years` before `until`, there are `listings` listings (default: one for
+    a hundred bookings, at least 50) and `views` views (default: as many as bookings).
     """
     directory.mkdir(parents=True, exist_ok=True)
     many_listings = listings if listings is not None else max(50, bookings // 100)
@@ -56,14 +56,17 @@ def write_snapshot(
 
 
 def change_bookings(source: Path, target: Path, *, count: int, seed: int = 1) -> int:
-    """Copy a bookings.csv of `write_snapshot` to `target` with the price of `count` random rows raised by 1.00.
+    """Copy a bookings.csv of `write_snapshot` to `target`, the price of `count` random rows raised by 1.00.
 
     Returns how many rows were changed (fewer than `count` only when the file has fewer).
     """
     with source.open(encoding="utf-8", newline="") as lines:
         rows = sum(1 for _ in lines) - 1
     chosen = set(random.Random(seed).sample(range(1, rows + 1), min(count, rows)))
-    with source.open(encoding="utf-8", newline="") as lines, target.open("w", encoding="utf-8", newline="") as out:
+    with (
+        source.open(encoding="utf-8", newline="") as lines,
+        target.open("w", encoding="utf-8", newline="") as out,
+    ):
         for number, line in enumerate(lines):
             if number in chosen:
                 fields = line.split(",")
@@ -82,7 +85,9 @@ def _write_listings(directory: Path, count: int, first: date, seed: int) -> None
         (directory / "apartments.csv").open("w", encoding="utf-8", newline="") as apartments,
         (directory / "apartment_attributes.csv").open("w", encoding="utf-8", newline="") as attributes,
     ):
-        apartments.write("id,title,source,price,currency,listing_created_on,is_active,last_modified_timestamp\n")
+        apartments.write(
+            "id,title,source,price,currency,listing_created_on,is_active,last_modified_timestamp\n"
+        )
         attributes.write(
             "id,category,body,amenities,bathrooms,bedrooms,fee,has_photo,pets_allowed,price_display,price_type,"
             "square_feet,address,cityname,state,latitude,longitude\n"
@@ -114,7 +119,7 @@ def _write_rates(path: Path, first: date, until: date, seed: int) -> None:
 
 
 def _booking_lines(count: int, listings: int, first: date, days: int, seed: int) -> Iterator[str]:
-    """The lines of bookings.csv in batches. Bookings stand in the order of their booking day, as ids would."""
+    """The lines of bookings.csv in batches, in the order of booking days, as ids would be."""
     chance = random.Random(f"bookings {seed}")
     calendar = [(first + timedelta(days=day)).isoformat() for day in range(days + 400)]
     # Nine in ten are stays; weights as in the demo.
@@ -154,13 +159,16 @@ def _view_lines(count: int, listings: int, users: int, first: date, days: int, s
         picks = zip(
             chance.choices(range(users), k=size),
             chance.choices(range(listings), k=size),
-            chance.choices(("0,", "1,", "0,Contact Agent", "1,Contact Agent"), weights=(70, 15, 10, 5), k=size),
+            chance.choices(
+                ("0,", "1,", "0,Contact Agent", "1,Contact Agent"), weights=(70, 15, 10, 5), k=size
+            ),
             strict=True,
         )
         lines = []
         for number, (user, listing, deed) in enumerate(picks, start):
             lines.append(
                 f"{number + 1},{_FIRST_USER_ID + user},{_FIRST_LISTING_ID + listing},"
-                f"{days_text[number * days // count]} {number % 24:02d}:{number % 60:02d}:{number % 59:02d},{deed}\n"
+                f"{days_text[number * days // count]}"
+                f" {number % 24:02d}:{number % 60:02d}:{number % 59:02d},{deed}\n"
             )
         yield "".join(lines)
