@@ -161,26 +161,26 @@ language sql immutable strict parallel safe
 return pg_catalog.regexp_count(value, pattern, greatest(start, 1), flags);
 
 create or replace function redshift.regexp_instr(
-    value text, pattern text, start integer, occurrence integer, after integer, flags text, extract boolean
+    value text, pattern text, start integer, occurrence integer, after integer, flags text, group_only boolean
 ) returns integer
 language sql immutable strict parallel safe
 return case
     when occurrence < 1 then 0
     else pg_catalog.regexp_instr(
         value, pattern, greatest(start, 1), occurrence, case when after = 0 then 0 else 1 end, flags,
-        case when extract and redshift.has_group(pattern) then 1 else 0 end
+        case when group_only and redshift.has_group(pattern) then 1 else 0 end
     )
 end;
 
 -- No match gives the empty string, an occurrence that cannot be NULL.
 create or replace function redshift.regexp_substr(
-    value text, pattern text, start integer, occurrence integer, flags text, extract boolean
+    value text, pattern text, start integer, occurrence integer, flags text, group_only boolean
 ) returns text
 language sql immutable strict parallel safe
 return case
     when occurrence between 1 and length(value) then coalesce(pg_catalog.regexp_substr(
         value, pattern, greatest(start, 1), occurrence, flags,
-        case when extract and redshift.has_group(pattern) then 1 else 0 end
+        case when group_only and redshift.has_group(pattern) then 1 else 0 end
     ), '')
     when value = '' then ''
 end;

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlglot import exp
-
+from deployer.local.translate.nodes import Expr
 from deployer.sql.types import RedshiftType
 
 Types = tuple[RedshiftType | None, ...]
@@ -19,7 +18,7 @@ class Call:
     name: str
     args: tuple[str, ...]
     types: Types
-    nodes: tuple[exp.Expression, ...]
+    nodes: tuple[Expr, ...]
     result: RedshiftType | None
     distinct: bool = False
     order_by: str = ""
@@ -70,8 +69,8 @@ class Function:
     distinct: bool = False
     """DISTINCT may be written before the argument."""
     within_group: str = "no"
-    """Whether WITHIN GROUP (ORDER BY ...) is "no", "optional" or "required". When it is required, its sort types
-    follow the argument types in what `result` is given."""
+    """Whether WITHIN GROUP (ORDER BY ...) is "no", "optional" or "required". When it is required, `result` is
+    given its sort types after the argument types."""
     ordered: str = "optional"
     """Whether ORDER BY inside OVER is "no", "optional" or "required"."""
     framed: str = "with_order"

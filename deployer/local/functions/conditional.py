@@ -1,20 +1,23 @@
 """Conditional expressions.
 
-Source: https://docs.aws.amazon.com/redshift/latest/dg/c_conditional_expressions.html and each function's page.
+Source: https://docs.aws.amazon.com/redshift/latest/dg/c_conditional_expressions.html and the pages.
 """
 
 from __future__ import annotations
 
-from sqlglot import exp
-
 from deployer.local.functions.api import Call, Function, Types
 from deployer.local.functions.render import page
 from deployer.local.functions.results import common, same
+from deployer.local.translate.nodes import Expr, Literal
 from deployer.sql.types import RedshiftType
 
 
-def _plain_literal(node: exp.Expression) -> bool:
-    return isinstance(node, exp.Literal) or (isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal))
+def _plain_literal(node: Expr) -> bool:
+    return isinstance(node, Literal) and node.kind in ("string", "number", "true", "false")
+
+
+def _is_null(node: Expr) -> bool:
+    return isinstance(node, Literal) and node.kind == "null"
 
 
 def _decode(call: Call) -> str:
@@ -29,7 +32,7 @@ def _decode(call: Call) -> str:
     else:
         parts.append("CASE")
         for i in searches:
-            if isinstance(nodes[i], exp.Null):
+            if _is_null(nodes[i]):
                 test = f"({subject}) IS NULL"
             elif _plain_literal(nodes[i]):
                 test = f"({subject}) = {pairs[i]}"

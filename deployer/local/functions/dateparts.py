@@ -5,10 +5,9 @@ Source: https://docs.aws.amazon.com/redshift/latest/dg/r_Dateparts_for_datetime_
 
 from __future__ import annotations
 
-from sqlglot import exp
-
 from deployer.local.functions.api import Call
 from deployer.local.functions.render import refuse
+from deployer.local.translate.nodes import Column, Literal
 
 _SPELLINGS = {
     "millennium": "millennium millennia mil mils",
@@ -56,11 +55,13 @@ def date_part(call: Call, allowed: tuple[str, ...]) -> str:
 
     It is a bare word or a string literal; anything else is refused, as Redshift needs it while planning.
     """
-    node: exp.Expression = call.nodes[0]
-    while isinstance(node, exp.Paren):
-        node = node.this
-    word = str(node.name) if isinstance(node, exp.Column | exp.Identifier | exp.Var | exp.Literal) else None
-    if word is None or (isinstance(node, exp.Column) and node.table):
+    node = call.nodes[0]
+    word = None
+    if isinstance(node, Literal) and node.kind == "string":
+        word = node.value
+    elif isinstance(node, Column) and len(node.parts) == 1:
+        word = node.parts[0]
+    if word is None:
         raise refuse(call, "the first argument must be a date part such as day, or 'day'", sqlstate="42601")
     part = PARTS.get(word.lower())
     if part is None:

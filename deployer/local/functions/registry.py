@@ -61,7 +61,7 @@ def lookup(name: str) -> Function:
         raise Refused(
             f"function {key}() does not exist on Redshift: {POSTGRESQL_ONLY[key]}", sqlstate="42883"
         )
-    if key.startswith("st_") or key.startswith("h3_"):
+    if key.startswith(("st_", "h3_")):
         raise Refused(f"{name.upper()}: spatial functions are not run by the local Redshift yet")
     raise Refused(
         f"function {key}(...) does not exist on Redshift or is not known to the local one", sqlstate="42883"

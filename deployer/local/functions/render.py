@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlglot import exp
-
 from deployer.local.functions.api import Call
 from deployer.local.translate.api import Refused
+from deployer.local.translate.nodes import Literal
 from deployer.sql.types import RedshiftType
 
 PAGE = "https://docs.aws.amazon.com/redshift/latest/dg/"
@@ -78,10 +77,8 @@ def moment_type(call: Call, index: int) -> str:
 
 def literal(call: Call, index: int) -> str | None:
     """The value of argument `index` when it is written as a string or number literal, else None."""
-    node: exp.Expression = call.nodes[index]
-    while isinstance(node, exp.Paren):
-        node = node.this
-    return str(node.this) if isinstance(node, exp.Literal) else None
+    node = call.nodes[index]
+    return node.value if isinstance(node, Literal) and node.kind in ("string", "number") else None
 
 
 def strings(pattern: str, *integers: int) -> Callable[[Call], str]:
