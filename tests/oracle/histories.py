@@ -50,35 +50,10 @@ FIRST_ID = 5_000_000_000
 
 # Days from the history's first instant. Months, weeks and the 30 days of metric 7 begin and end among them.
 _DAYS = (
-    0,
-    1,
-    2,
-    5,
-    6,
-    7,
-    8,
-    13,
-    14,
-    20,
-    28,
-    29,
-    30,
-    31,
-    32,
-    45,
-    59,
-    60,
-    61,
-    90,
-    120,
-    200,
-    -1,
-    -2,
-    -7,
-    -30,
-    -40,
-    -400,
+    *(0, 1, 2, 5, 6, 7, 8, 13, 14, 20, 28, 29, 30, 31, 32, 45, 59, 60, 61, 90, 120, 200),
+    *(-1, -2, -7, -30, -40, -400),
 )
+_CHECKINS = (*range(8), 14, 20, 27, 28, 29, 30, 31, 33, 45, 60, 90, 200, -1, -3, -20)
 _CLOCK = (0, 1, 3600 * 12, 86_399, 86_400 - 60)
 _STEPS = (
     timedelta(days=1),
@@ -97,21 +72,24 @@ _STARTS = (
     datetime(2024, 2, 25, 23, 59, 59),
     datetime(2024, 12, 30),
 )
-_ODD = 5
-"""Of so many values one is odd, where there are odd ones."""
+_ODD = 30
+"""Of so many values one is odd: a booking has eight columns, and most bookings should be good."""
 
 
-def _mostly(good: Sequence[Any], odd: Sequence[Any] = ()) -> st.SearchStrategy[Any]:
+def _mostly(good: Sequence[Any], odd: Sequence[Any] = (), one_in: int = _ODD) -> st.SearchStrategy[Any]:
     """A value of `good`, now and then one of `odd`; shrinks to the first."""
-    values = list(good)
-    while odd and len(values) < _ODD * len(odd):
-        values += good
-    return st.sampled_from([*values, *odd])
+    ordinary = st.sampled_from(list(good))
+    if not odd:
+        return ordinary
+    # Not at the range's end, which hypothesis tries more often than its share.
+    return st.integers(0, one_in - 1).flatmap(
+        lambda number: st.sampled_from(list(odd)) if number == one_in // 2 else ordinary
+    )
 
 
-_CURRENCIES = _mostly(("USD", "EUR", "GBP"), (" eu", "usd", "E1", None, "CHF", "Eur"))
+_CURRENCIES = _mostly(("USD", "EUR", "GBP", "usd", "Eur"), ("E1", None, "CHF", " eu"))
 _CITIES = ("Austin", "Boise", " Austin\t", "austin")
-_LISTINGS = tuple(FIRST_ID + number for number in range(1, 6))
+_LISTINGS = tuple(FIRST_ID + number for number in (1, 1, 1, 1, 2, 2, 3, 4))
 _USERS = (3_000_000_001, 2, 3)
 
 
@@ -134,31 +112,32 @@ class _Rows:
                 "price": _money(None, "-5.00"),
                 "currency": _CURRENCIES,
                 "listing_created_on": maybe,
-                "is_active": _mostly((True, True, False), (None,)),
+                "is_active": _mostly((True, True, True, False), (None,)),
             },
             "apartment_attributes": {
                 "cityname": _mostly(_CITIES, (" \t", None, "\u00a0", "Zu\u0308rich", "Z\u00fcrich")),
                 "state": _mostly(("Texas", "Texas ", "Idaho"), (" ", None)),
-                "latitude": _mostly((Decimal("30.250000"), Decimal(0)), (None, Decimal("90.000001"))),
-                "longitude": _mostly((Decimal("-97.750000"), Decimal(0)), (None, Decimal("-181"))),
+                "latitude": _mostly((Decimal("30.250000"),), (Decimal(0), None, Decimal("90.000001"))),
+                "longitude": _mostly((Decimal("-97.750000"),), (Decimal(0), None, Decimal("-181"))),
             },
             "user_viewing": {
                 "user_id": _mostly(_USERS, (None,)),
-                "apartment_id": _mostly(_LISTINGS, (None, 77)),
+                "apartment_id": _mostly(_LISTINGS, (None, FIRST_ID + 5, FIRST_ID + 6, 77), 15),
                 "viewed_at": maybe,
                 "is_wishlisted": _mostly((True, False), (None,)),
                 "call_to_action": _mostly((None, "Contact Agent", " \t", "\u00a0")),
             },
             "bookings": {
                 "user_id": _mostly(_USERS, (None,)),
-                "apartment_id": _mostly(_LISTINGS, (None, 77)),
+                "apartment_id": _mostly(_LISTINGS, (None, FIRST_ID + 5, FIRST_ID + 6, 77), 15),
                 "booking_date": maybe,
-                "checkin_date": _mostly([start.date() + timedelta(days=day) for day in _DAYS], (None,)),
+                "checkin_date": _mostly([start.date() + timedelta(days=day) for day in _CHECKINS], (None,)),
                 "checkout_date": st.none(),
                 "total_price": _money(None, "-0.01"),
                 "currency": _CURRENCIES,
                 "booking_status": _mostly(
-                    ("confirmed", "confirmed", " Confirmed\t"), ("pending", "canceled", "lost", None, " ")
+                    ("confirmed", "confirmed", "confirmed", " Confirmed\t", "pending"),
+                    ("canceled", "lost", None, " "),
                 ),
                 "payment_status": _mostly(("paid", None, "PAID "), ("unpaid", " ", "\u00a0paid")),
                 "num_guests": st.sampled_from((None, 2)),
@@ -198,18 +177,19 @@ class _Rows:
         return replace(row, checkout_date=row.checkin_date + timedelta(days=length) if known else None)
 
 
-_SIZES = {"apartments": 5, "apartment_attributes": 5, "user_viewing": 6, "bookings": 10, "exchange_rates": 99}
-_FIRST = {"apartments": 4, "apartment_attributes": 4, "user_viewing": 4, "bookings": 7, "exchange_rates": 3}
+_FIRST = {"apartments": 4, "apartment_attributes": 4, "user_viewing": 5, "bookings": 12, "exchange_rates": 4}
+"""How many rows of each table the first snapshot has; later ones have up to two more."""
 
 
-def _keys(table: str) -> list[Key | None]:
+def _key(draw: st.DrawFn, table: str) -> Key | None:
+    """A key that may be taken already; None for exchange_rates, whose columns are drawn like all others."""
     if table == "exchange_rates":
-        return [None]
-    return [(FIRST_ID + number,) for number in range(1, _SIZES[table] + 1)]
+        return None
+    return (FIRST_ID + draw(st.integers(1, _FIRST[table] + 2)),)
 
 
 @st.composite
-def histories(draw: st.DrawFn, max_rounds: int = 5) -> list[Step]:
+def histories(draw: st.DrawFn, max_rounds: int = 6) -> list[Step]:
     """A few rounds of: the source changes, perhaps landing is copied anew, one or two runs."""
     start = draw(st.sampled_from(_STARTS))
     rows = _Rows(start)
@@ -221,7 +201,7 @@ def histories(draw: st.DrawFn, max_rounds: int = 5) -> list[Step]:
     seen = False
     born: set[Key] = set()
     loads_now = 0
-    for number in range(draw(st.integers(1, max_rounds))):
+    for number in range(draw(st.integers(2, max_rounds))):
         after_copy = bool(steps) and any(isinstance(step, Resync) and step.at == now for step in steps)
         pace = draw(st.sampled_from(_STEPS))
         if pace == timedelta(0) and (after_copy or loads_now >= 2):
@@ -232,14 +212,14 @@ def histories(draw: st.DrawFn, max_rounds: int = 5) -> list[Step]:
         loads_now += 1
         source = _edited(draw, rows, source, born, first=number == 0)
         steps.append(Load(now, source))
-        if seen and draw(_mostly((False,), (True,))):
+        if seen and draw(_mostly((False,), (True,), 6)):
             now += timedelta(hours=1)
             loads_now = 2
             tables = [table for table in TABLES if source[table]]
             if tables:
                 steps.append(Resync(now, draw(st.sampled_from(tables))))
                 reseeded = True
-        for _ in range(draw(_mostly((1, 1), (0, 2)))):
+        for _ in range(draw(_mostly((1,), (0, 2), 3))):
             run = _run(draw, now, published, reseeded)
             steps.append(run)
             superseded = run.mode != "rewind" and published is not None and run.as_of < published
@@ -256,13 +236,21 @@ def _edited(
 ) -> dict[str, dict[Key, Any]]:
     """The next snapshot. `born`: listings that appeared at this very instant, which may change but not go."""
     result = {table: dict(content) for table, content in source.items()}
-    edits = [table for table, count in _FIRST.items() for _ in range(count)] if first else []
-    edits += draw(st.lists(st.sampled_from([*TABLES, "bookings", "bookings", "user_viewing"]), max_size=8))
+    if first:
+        for table, count in _FIRST.items():
+            for number in range(1, count + 1):
+                row = rows.row(draw, table, None if table == "exchange_rates" else (FIRST_ID + number,))
+                result[table][key_of(table, row)] = row
+        born |= result["apartments"].keys()
+        return result
+    edits = draw(
+        st.lists(st.sampled_from([*TABLES, "bookings", "bookings", "user_viewing"]), min_size=1, max_size=10)
+    )
     for table in edits:
         content = result[table]
-        deed = "insert" if first else draw(_mostly(("insert", "change"), ("delete",)))
+        deed = draw(_mostly(("insert", "change"), ("delete",), 4))
         if deed == "insert" or not content:
-            row = rows.row(draw, table, draw(st.sampled_from(_keys(table))))
+            row = rows.row(draw, table, _key(draw, table))
             key = key_of(table, row)
             if table == "apartments" and key not in content and key not in source[table]:
                 born.add(key)
@@ -294,11 +282,11 @@ def _run(draw: st.DrawFn, now: datetime, published: datetime | None, reseeded: b
     if published is not None:
         later = [max(moment, published) for moment in later]
     earlier = [moment for moment in (latest - timedelta(seconds=1), latest - timedelta(days=20)) if published]
-    as_of = draw(_mostly(later, earlier))
+    as_of = draw(_mostly(later, earlier, 5))
     if reseeded and draw(st.integers(0, 3)):
         mode: Mode = "accept_reseed"
     elif published is not None and as_of < published:
         mode = draw(st.sampled_from(("rewind", "incremental")))
     else:
-        mode = draw(_mostly(("incremental",), ("full", "rewind")))
-    return Run(as_of, mode, draw(_mostly((False,), (True,))))
+        mode = draw(_mostly(("incremental",), ("full", "rewind"), 6))
+    return Run(as_of, mode, draw(_mostly((False,), (True,), 6)))
