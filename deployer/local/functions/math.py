@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from deployer.local.functions.api import Call, Function, Types
 from deployer.local.functions.render import doubles, integer, literal, page, pg_type, refuse
-from deployer.local.functions.results import as_decimal, same
+from deployer.local.functions.results import same
+from deployer.local.translate import infer
 from deployer.sql.types import DATE, DOUBLE, INTEGER, RedshiftType, decimal
 
 
@@ -80,21 +81,25 @@ def _mod(call: Call) -> str:
         raise refuse(
             call, "it takes integers and DECIMAL; cast the floating point argument", sqlstate="42883"
         )
+    if {left.name, right.name} == {"smallint", "bigint"}:
+        raise refuse(call, "a SMALLINT and a BIGINT do not go together; cast one of them", sqlstate="42883")
+    if left.is_integer and right.is_integer:
+        result = INTEGER if INTEGER in (left, right) else left
+        return f"pg_catalog.mod({call.args[0]}, {call.args[1]})::{result.name}"
     return f"pg_catalog.mod({call.args[0]}, {call.args[1]})"
 
 
 def _mod_result(types: Types) -> RedshiftType | None:
+    """The type of the arguments; an INTEGER makes the result INTEGER, which the remainder always fits."""
     left, right = types
-    if left is None or right is None:
+    if left is None or right is None or not (left.is_numeric and right.is_numeric):
         return None
     if left.is_integer and right.is_integer:
-        order = ("smallint", "integer", "bigint")
-        return max(left, right, key=lambda kind: order.index(kind.name))
-    one, two = as_decimal(left), as_decimal(right)
-    if one is None or two is None:
+        return INTEGER if INTEGER in (left, right) else left
+    try:
+        return infer.arithmetic("%", left, right)
+    except infer.Undetermined:
         return None
-    scale = max(one[1], two[1])
-    return decimal(min(max(one[0] - one[1], two[0] - two[1]) + scale, 38), scale)
 
 
 def _sign(call: Call) -> str:

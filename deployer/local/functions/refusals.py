@@ -21,9 +21,6 @@ NOT_YET: dict[str, str] = {
     "default_iam_role": _CLUSTER,
     "explain_model": "; there is no machine learning locally",
     "farmfingerprint64": "; FNV_HASH, MD5 and SHA2 are",
-    "from_hex": "",
-    "from_varbyte": "",
-    "getbit": "",
     "has_assumerole_privilege": _CLUSTER,
     "hll": _SKETCH,
     "hll_cardinality": _SKETCH,
@@ -44,9 +41,8 @@ NOT_YET: dict[str, str] = {
     "role_is_member_of": "",
     "set_config": "; use SET",
     "size": "; it measures Redshift's own storage of a SUPER",
-    "to_varbyte": "",
     "user_is_member_of": "",
-    "varbyte": "",
+    "varbyte": "; write x::VARBYTE",
 }
 
 _ARRAY = "it has no arrays; use SUPER with ARRAY(...), GET_ARRAY_LENGTH, SPLIT_TO_ARRAY"

@@ -17,6 +17,7 @@ from deployer.local.functions import (
     math,
     strings,
     system,
+    varbyte,
     windows,
 )
 from deployer.local.functions.api import Call, Function, Types
@@ -34,6 +35,7 @@ CHAPTERS = (
     math.FUNCTIONS,
     strings.FUNCTIONS,
     system.FUNCTIONS,
+    varbyte.FUNCTIONS,
     windows.FUNCTIONS,
 )
 SYNTAX = frozenset({"at time zone", "case", "cast", "collate", "convert"})

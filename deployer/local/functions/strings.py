@@ -7,7 +7,7 @@ Positions and lengths count characters, except where a name says bytes.
 from __future__ import annotations
 
 from deployer.local.functions.api import Call, Function, Types
-from deployer.local.functions.render import bigint, integer, literal, page, refuse, strings, text
+from deployer.local.functions.render import integer, literal, page, refuse, strings, text
 from deployer.sql.types import BIGINT, INTEGER, MAX_VARCHAR, VARCHAR, RedshiftType
 
 _BYTES = "varbyte"
@@ -224,16 +224,4 @@ FUNCTIONS: tuple[Function, ...] = (
     Function("regexp_replace", _regexp_replace, VARCHAR, 2, 5, source=page("REGEXP_REPLACE")),
     Function("strtol", _strtol, BIGINT, 2, 2, source=page("r_STRTOL")),
     Function("crc32", strings("redshift.crc32({args})"), VARCHAR, 1, 1, source=page("crc32-function")),
-    Function(
-        "to_hex",
-        lambda call: (
-            f"pg_catalog.encode(({call.args[0]})::bytea, 'hex')"
-            if _binary(call)
-            else f"pg_catalog.to_hex({bigint(call, 0)})"
-        ),
-        VARCHAR,
-        1,
-        1,
-        source=page("r_TO_HEX"),
-    ),
 )
