@@ -166,14 +166,15 @@ create event trigger zeroshift_forget_dropped on sql_drop execute function zeros
 
 -- What the translator must know of every relation that has one of these names: one call for a whole statement. Runs
 -- as the engine's superuser, since a user may be told the columns of a table that he may not read (the error for
--- that is "permission denied", not "does not exist"). `temporary` tables of other sessions are left out by
--- the caller's backend: pg_my_temp_schema() here is that of the calling session.
-create or replace function zeroshift.relations(names text[])
-returns table (oid oid, schema_name text, relation_name text, kind text, temporary boolean,
+-- that is "permission denied", not "does not exist"). `temp` is the temporary schema of the session that asks: the
+-- call may come over another connection. Not STABLE: it has to see what the statements before it have made.
+drop function if exists zeroshift.relations(text[]);
+create or replace function zeroshift.relations(names text[], temp oid)
+returns table (schema_name text, relation_name text, kind text, temporary boolean,
                column_names text[], column_types text[], definition text)
-language sql stable security definer set search_path = pg_catalog
+language sql security definer set search_path = pg_catalog
 as $$
-    select c.oid, n.nspname, c.relname,
+    select n.nspname, c.relname,
            case when l.oid is not null then 'late_binding_view' when c.relkind in ('v', 'm') then 'view' else 'table' end,
            c.relpersistence = 't',
            coalesce(a.names, '{}'), coalesce(a.types, '{}'), l.definition
@@ -188,10 +189,44 @@ as $$
     ) a on true
     where c.relname = any (names)
       and c.relkind in ('r', 'v', 'm', 'p', 'f')
-      and (c.relpersistence <> 't' or n.oid = pg_my_temp_schema())
+      and (c.relpersistence <> 't' or n.oid = temp)
       and n.nspname not in ('zeroshift', 'information_schema', 'pg_toast')
 $$;
+
+-- The sessions of the gateway, for stv_sessions and `zeroshift local status`. Emptied when the gateway starts.
+create unlogged table if not exists zeroshift.sessions (
+    pid integer primary key,
+    user_name text not null,
+    remote text not null,
+    application text not null,
+    started timestamp not null default (now() at time zone 'UTC')
+);
 
 revoke all on all tables in schema zeroshift from public;
 -- The functions are reached by statements that run as the user; the tables are not.
 grant usage on schema zeroshift to public;
+
+-- After a large write: Redshift has its zone maps up to date and analyzes by itself. Runs in the writer's transaction;
+-- gives up at once when another transaction is doing the same, since waiting could end in a deadlock.
+create or replace function zeroshift.after_write(schema_name text, table_name text) returns void
+language plpgsql security definer set search_path = pg_catalog set lock_timeout = '20ms'
+as $$
+declare
+    target regclass := to_regclass(format('%I.%I', schema_name, table_name));
+    index_oid oid;
+begin
+    if target is null then
+        return;
+    end if;
+    for index_oid in
+        select i.indexrelid from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am a on a.oid = c.relam
+        where i.indrelid = target and a.amname = 'brin'
+    loop
+        perform brin_summarize_new_values(index_oid::regclass);
+    end loop;
+    execute format('analyze %s', target);
+exception
+    when lock_not_available then
+        null;
+end
+$$;

@@ -1,0 +1,144 @@
+"""The live catalog as one session sees it, for the translator.
+
+One query for a whole statement: every word of the text could be a relation's name, so all relations that have one
+of those names are fetched together when the translator asks for the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from deployer.local.gateway.backend import Row
+from deployer.local.gateway.types import from_format
+from deployer.local.translate.api import Relation
+from deployer.sql.lexer import LexError, tokenize
+from deployer.sql.names import Name
+
+Fetch = Callable[[Sequence[str]], list[Row]]
+"""Calls zeroshift.relations() with these names."""
+
+SYSTEM_SCHEMAS = ("pg_catalog", "redshift_catalog")
+"""Where unqualified names are looked for before the search path: PostgreSQL's own tables, and Redshift's system views."""
+
+
+class LiveCatalog:
+    """The translator's Catalog for one statement of one session.
+
+    `path` are the schemas of search_path, in order. `asked` records every name that was looked up and what came of it:
+    a cached translation holds while the same questions have the same answers.
+    """
+
+    def __init__(self, text: str, database: str, path: Sequence[str], fetch: Fetch) -> None:
+        self.database = database
+        self.asked: dict[Name, Relation | None] = {}
+        self._path = tuple(path)
+        self._fetch = fetch
+        self._words = _words(text)
+        self._fetched: set[str] = set()
+        self._found: dict[str, list[tuple[Relation, bool]]] = {}
+
+    def relation(self, name: Name) -> Relation | None:
+        """The relation that `name` means on this session's search path, or None."""
+        if name not in self.asked:
+            self.asked[name] = self._resolve(name)
+        return self.asked[name]
+
+    def holds(self, asked: dict[Name, Relation | None]) -> bool:
+        """Whether all these questions still have these answers."""
+        self._words |= {name.name for name in asked}
+        return all(self.relation(name) == relation for name, relation in asked.items())
+
+    def _resolve(self, name: Name) -> Relation | None:
+        if name.name not in self._fetched:
+            self._load(self._words | {name.name})
+        candidates = self._found.get(name.name, [])
+        if name.database is not None and name.database != self.database:
+            # Another database's schema is one PostgreSQL schema with the joined name.
+            return _in_schema(candidates, f"{name.database}.{name.schema}", name)
+        if name.schema is not None:
+            if name.schema == "pg_catalog":
+                return _in_schemas(candidates, SYSTEM_SCHEMAS[::-1], name)
+            return _in_schema(candidates, name.schema, name)
+        for relation, temporary in candidates:
+            if temporary:
+                return _named(relation, name)
+        return _in_schemas(candidates, (*SYSTEM_SCHEMAS[::-1], *self._path), name)
+
+    def _load(self, names: set[str]) -> None:
+        wanted = sorted(names - self._fetched)
+        self._fetched |= names
+        for row in self._fetch(wanted):
+            schema, relation, kind, temporary, columns, kinds, definition = (
+                None if value is None else value.decode() for value in row
+            )
+            assert schema is not None and relation is not None and kind is not None
+            found = Relation(
+                name=Name(relation, schema),
+                kind=kind,
+                physical=("pg_temp" if temporary == "t" else schema, relation),
+                columns=tuple(zip(_array(columns), map(from_format, _array(kinds)), strict=True)),
+                definition=definition,
+            )
+            self._found.setdefault(relation, []).append((found, temporary == "t"))
+            if definition is not None:
+                # The translator puts the view's text in its place: its relations are asked for next.
+                self._words |= _words(definition)
+
+
+def _in_schemas(
+    candidates: list[tuple[Relation, bool]], schemas: Sequence[str], name: Name
+) -> Relation | None:
+    for schema in schemas:
+        found = _in_schema(candidates, schema, name)
+        if found is not None:
+            return found
+    return None
+
+
+def _in_schema(candidates: list[tuple[Relation, bool]], schema: str, name: Name) -> Relation | None:
+    for relation, _ in candidates:
+        if relation.physical[0] == schema:
+            return _named(relation, name)
+    return None
+
+
+def _named(relation: Relation, name: Name) -> Relation:
+    return Relation(name, relation.kind, relation.physical, relation.columns, relation.definition)
+
+
+def _words(text: str) -> set[str]:
+    """Everything in `text` that may be a name."""
+    try:
+        return {token.value for token in tokenize(text) if token.kind in ("word", "quoted")}
+    except LexError:
+        return set()
+
+
+def _array(text: str | None) -> list[str]:
+    """The elements of a text[] in PostgreSQL's text form, which has no NULLs here."""
+    if not text or text == "{}":
+        return []
+    elements: list[str] = []
+    current: list[str] = []
+    quoted = escaped = False
+    for character in text[1:-1]:
+        if escaped:
+            current.append(character)
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            elements.append("".join(current))
+            current = []
+        else:
+            current.append(character)
+    elements.append("".join(current))
+    return elements
+
+
+def pack_array(values: Sequence[str]) -> bytes:
+    """A text[] in PostgreSQL's text form."""
+    quoted = ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]
+    return ("{" + ",".join(quoted) + "}").encode()

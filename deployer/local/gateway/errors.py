@@ -1,0 +1,75 @@
+"""Errors on their way to the client: Redshift's texts, and positions in the user's own text."""
+
+from __future__ import annotations
+
+from deployer.local.gateway.backend import ServerError
+from deployer.local.gateway.codec import pack_fields
+from deployer.local.translate.api import Refused
+from deployer.sql.lexer import LexError
+
+ABORTED = "current transaction is aborted, commands ignored until end of transaction block"
+
+_KEPT = "SVCMDHP"
+"""The fields that a client is told. The rest names PostgreSQL's source files, its internal queries and the physical
+names of tables."""
+
+_TEXTS = {
+    # Redshift's text under snapshot isolation, e.g. github.com/aws/amazon-redshift-jdbc-driver/issues/147.
+    "40001": "could not complete because of conflict with concurrent transaction",
+}
+
+
+def gateway_error(
+    message: str, sqlstate: str, *, detail: str = "", hint: str = "", severity: str = "ERROR"
+) -> ServerError:
+    """An error of the gateway's own, in the form of the server's."""
+    fields = {"S": severity, "V": severity, "C": sqlstate, "M": message}
+    if detail:
+        fields["D"] = detail
+    if hint:
+        fields["H"] = hint
+    return ServerError(fields)
+
+
+def from_refused(refused: Refused, offset: int) -> ServerError:
+    """A refusal of the translator. `offset` is where the statement begins in the text the client sent."""
+    error = gateway_error(refused.message, refused.sqlstate, hint=refused.hint or "")
+    if refused.position is not None:
+        error.fields["P"] = str(offset + refused.position + 1)
+    return error
+
+
+def from_lexer(problem: LexError) -> ServerError:
+    """A text that cannot even be cut into tokens."""
+    error = gateway_error(problem.message, "42601")
+    error.fields["P"] = str(problem.position + 1)
+    return error
+
+
+def as_redshift(error: ServerError) -> ServerError:
+    """The same error in Redshift's words, without what concerns only PostgreSQL's inside."""
+    fields = {letter: value for letter, value in error.fields.items() if letter in _KEPT}
+    code, text = fields.get("C", ""), fields.get("M", "")
+    if code in _TEXTS:
+        fields["M"] = _TEXTS[code]
+        fields.pop("D", None)
+    elif code == "22003" and text == "numeric field overflow":
+        fields["M"] = "Numeric data overflow (result precision)"
+    elif code == "23514" and error.fields.get("n", "").startswith("zs_bytes_"):
+        fields["C"] = "22001"
+        fields["M"] = f"value too long for type character varying({byte_limit(error.fields['n'])})"
+        # PostgreSQL's detail shows the whole row.
+        fields.pop("D", None)
+    return ServerError(fields)
+
+
+def byte_limit(constraint: str) -> str:
+    """The n of varchar(n) out of a constraint's name, zs_bytes_<n>_..."""
+    for part in constraint.split("_")[2:]:
+        if part.isdigit():
+            return part
+    return "n"
+
+
+def pack_error(error: ServerError) -> bytes:
+    return pack_fields(b"E", error.fields)

@@ -1,0 +1,297 @@
+"""The extended protocol: Parse, Bind, Describe, Execute, Close, Flush, Sync.
+
+A statement whose translation is one PostgreSQL statement is prepared in PostgreSQL under a name of ours, and its portals
+are PostgreSQL's. All others (BEGIN, SET, CALL, a CREATE TABLE of several parts) run when they are executed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deployer.local.gateway import codec, types
+from deployer.local.gateway.backend import ServerError
+from deployer.local.gateway.codec import Body, message
+from deployer.local.gateway.errors import gateway_error
+from deployer.local.gateway.runner import Runner
+from deployer.local.gateway.settings import setting
+from deployer.local.gateway.statements import CONTROLLED, control
+from deployer.local.translate.api import Refused, Translation
+from deployer.sql.classify import Kind, classify
+from deployer.sql.lexer import LexError
+from deployer.sql.split import split
+
+if TYPE_CHECKING:
+    from deployer.local.gateway.session import Session
+
+
+@dataclass
+class Prepared:
+    """A statement that the client has parsed.
+
+    `backend_name` is PostgreSQL's name of it, empty when it runs through the gateway. `offset` is where the statement
+    begins in the client's text. `columns` is None when it returns no rows.
+    """
+
+    text: str
+    kind: Kind
+    offset: int = 0
+    translation: Translation | None = None
+    backend_name: str = ""
+    parameters: tuple[int, ...] = ()
+    columns: tuple[codec.Column, ...] | None = None
+
+
+@dataclass
+class Portal:
+    """A bound statement. `running` once it was executed: a gateway statement runs only once."""
+
+    prepared: Prepared
+    bind: codec.Bind
+    backend_name: str = ""
+    running: bool = field(default=False)
+
+
+class Extended:
+    """The prepared statements and portals of one session."""
+
+    def __init__(self, session: Session, runner: Runner) -> None:
+        self._session = session
+        self._runner = runner
+        self._statements: dict[str, Prepared] = {}
+        self._portals: dict[str, Portal] = {}
+        self._skipping = False
+        self._number = 0
+
+    def reset(self) -> None:
+        """A simple query takes the unnamed statement's place and, outside of a transaction, ends all portals."""
+        self._skipping = False
+        self._drop_statement("")
+        if self._runner.backend.status == "I":
+            self._portals.clear()
+
+    def handle(self, kind: bytes, data: bytes) -> bool:
+        """Handle one message; False when it is none of the extended protocol's."""
+        if kind == b"S":
+            self._sync()
+            return True
+        if kind == b"H":
+            self._session.flush()
+            return True
+        handler = {
+            b"P": self._parse,
+            b"B": self._bind,
+            b"D": self._describe,
+            b"E": self._execute,
+            b"C": self._close,
+        }.get(kind)
+        if handler is None:
+            return False
+        if self._skipping:
+            return True
+        try:
+            handler(data)
+        except (Refused, ServerError, LexError) as error:
+            # After an error everything up to the next Sync is ignored.
+            self._session.refuse(self._runner, error, 0)
+            self._skipping = True
+        return True
+
+    def _sync(self) -> None:
+        self._skipping = False
+        try:
+            self._runner.sync()
+        except ServerError as error:
+            self._session.refuse(self._runner, error, 0)
+        if self._runner.backend.status == "I":
+            self._portals.clear()
+        self._session._ready()
+
+    # -- Parse ------------------------------------------------------------------------------------------------
+
+    def _parse(self, data: bytes) -> None:
+        name, sql, oids = codec.unpack_parse(data)
+        if name and name in self._statements:
+            raise gateway_error(f'prepared statement "{name}" already exists', "42P05")
+        self._drop_statement(name)
+        statements = split(sql)
+        if len(statements) > 1:
+            raise gateway_error("cannot insert multiple commands into a prepared statement", "42601")
+        if not statements:
+            self._statements[name] = Prepared("", Kind("empty"))
+            self._session.put(message(b"1"))
+            return
+        text, offset = statements[0].text, statements[0].start
+        kind = classify(text)
+        if self._runner.backend.status == "E" and kind.name not in ("commit", "rollback"):
+            self._runner.check_usable(kind)
+        prepared = Prepared(text, kind, offset)
+        if kind.name == "show":
+            prepared.columns = (codec.Column(setting(text).column, 0, 0, types.VARCHAR_OID, -1, -1, 0),)
+        if kind.name not in CONTROLLED:
+            try:
+                self._translate(prepared, oids)
+            except Refused as refused:
+                if refused.position is not None:
+                    refused.position += offset
+                raise
+        self._statements[name] = prepared
+        self._session.put(message(b"1"))
+
+    def _translate(self, prepared: Prepared, oids: Sequence[int]) -> None:
+        runner = self._runner
+        variables = {f"${i}": types.from_oid(oid) for i, oid in enumerate(oids, 1) if oid}
+        translation = runner.translation(prepared.text, variables)
+        prepared.translation = translation
+        if len(translation.statements) > 1 or prepared.kind.commits:
+            return
+        self._number += 1
+        prepared.backend_name = f"zs{self._number}"
+        sql = translation.statements[0]
+        describe = message(b"D", b"S", codec.text(prepared.backend_name))
+        runner.unsynced = True
+        declared = [types.postgres_oid(oid) for oid in oids]
+        runner.backend.send(codec.pack_parse(prepared.backend_name, sql, declared), describe, message(b"H"))
+        while True:
+            kind, data = runner.backend.receive()
+            if kind == b"E":
+                error = ServerError(codec.unpack_fields(data))
+                prepared.backend_name = ""
+                raise runner.own_words(error, prepared.text, sql, prepared.offset)
+            if kind == b"t":
+                body = Body(data)
+                prepared.parameters = tuple(body.int32() & 0xFFFFFFFF for _ in range(body.count()))
+            elif kind == b"T":
+                prepared.columns = types.shown(codec.unpack_columns(data), translation.columns)
+                return
+            elif kind == b"n":
+                return
+
+    # -- Bind, Describe ---------------------------------------------------------------------------------------
+
+    def _bind(self, data: bytes) -> None:
+        bind = codec.unpack_bind(data)
+        prepared = self._statement(bind.statement)
+        self._runner.check_usable(prepared.kind)
+        if bind.portal and bind.portal in self._portals:
+            raise gateway_error(f'cursor "{bind.portal}" already exists', "42P03")
+        portal = Portal(prepared, bind)
+        columns = prepared.columns or ()
+        if len(bind.results) > 1 and len(bind.results) != len(columns):
+            raise gateway_error(
+                f"bind message has {len(bind.results)} result formats but query has {len(columns)} columns",
+                "08P01",
+            )
+        for index, column in enumerate(columns):
+            if bind.result_format(index) == 1 and column.type not in types.BINARY_OIDS:
+                raise gateway_error(
+                    f'column "{column.name}" cannot be sent in binary by the local Redshift: ask for text results',
+                    "0A000",
+                )
+        if prepared.backend_name:
+            self._number += 1
+            portal.backend_name = f"zp{self._number}"
+            sent = codec.Bind(
+                portal.backend_name, prepared.backend_name, bind.formats, bind.values, bind.results
+            )
+            self._runner.unsynced = True
+            self._runner.backend.send(sent.pack(), message(b"H"))
+            kind, answer = self._runner.backend.receive()
+            if kind == b"E":
+                error = ServerError(codec.unpack_fields(answer))
+                sql = prepared.translation.statements[0] if prepared.translation else None
+                raise self._runner.own_words(error, prepared.text, sql, prepared.offset)
+        elif bind.values:
+            raise gateway_error(f"{prepared.kind.name.upper()} takes no parameters", "08P01")
+        self._portals[bind.portal] = portal
+        self._session.put(message(b"2"))
+
+    def _describe(self, data: bytes) -> None:
+        what, name = data[:1], Body(data[1:]).text()
+        if what == b"S":
+            prepared = self._statement(name)
+            oids = [codec.int32(types.redshift_oid(oid)) for oid in prepared.parameters]
+            self._session.put(message(b"t", codec.int16(len(oids)), *oids))
+            columns = prepared.columns
+            self._session.put(message(b"n") if columns is None else codec.pack_columns(columns))
+            return
+        portal = self._portal(name)
+        if portal.prepared.columns is None:
+            self._session.put(message(b"n"))
+            return
+        described = [
+            codec.Column(
+                c.name, c.table, c.attribute, c.type, c.size, c.modifier, portal.bind.result_format(i)
+            )
+            for i, c in enumerate(portal.prepared.columns)
+        ]
+        self._session.put(codec.pack_columns(described))
+
+    # -- Execute ----------------------------------------------------------------------------------------------
+
+    def _execute(self, data: bytes) -> None:
+        from deployer.local.gateway.session import ClientSink
+
+        body = Body(data)
+        portal, limit = self._portal(body.text()), body.int32()
+        prepared, runner = portal.prepared, self._runner
+        sink = ClientSink(self._session, describe=False)
+        if prepared.kind.name == "empty":
+            sink.complete("")
+            return
+        runner.check_usable(prepared.kind)
+        if portal.backend_name and prepared.translation is not None:
+            portal.running = True
+            runner.unsynced = True
+            runner.backend.send(
+                message(b"E", codec.text(portal.backend_name), codec.int32(limit)), message(b"H")
+            )
+            try:
+                tag = runner.stream(sink, prepared.translation, sync=False)
+            except ServerError as error:
+                sql = prepared.translation.statements[0]
+                raise runner.own_words(error, prepared.text, sql, prepared.offset) from error
+            runner.finished(prepared.kind, prepared.translation, tag)
+            return
+        if portal.running:
+            raise gateway_error("this portal has been run already", "55000")
+        portal.running = True
+        if prepared.kind.name in CONTROLLED:
+            control(runner, prepared.text, prepared.kind, sink)
+        elif prepared.translation is not None:
+            runner.execute(prepared.text, prepared.kind, prepared.translation, sink, offset=prepared.offset)
+
+    # -- Close ------------------------------------------------------------------------------------------------
+
+    def _close(self, data: bytes) -> None:
+        what, name = data[:1], Body(data[1:]).text()
+        if what == b"S":
+            self._drop_statement(name)
+        else:
+            portal = self._portals.pop(name, None)
+            if portal is not None and portal.backend_name:
+                self._backend_close(b"P", portal.backend_name)
+        self._session.put(message(b"3"))
+
+    def _drop_statement(self, name: str) -> None:
+        prepared = self._statements.pop(name, None)
+        if prepared is not None and prepared.backend_name:
+            self._backend_close(b"S", prepared.backend_name)
+
+    def _backend_close(self, what: bytes, name: str) -> None:
+        self._runner.unsynced = True
+        self._runner.backend.send(message(b"C", what, codec.text(name)), message(b"H"))
+        self._runner.backend.receive()
+
+    def _statement(self, name: str) -> Prepared:
+        if name not in self._statements:
+            known = f'prepared statement "{name}"' if name else "unnamed prepared statement"
+            raise gateway_error(f"{known} does not exist", "26000")
+        return self._statements[name]
+
+    def _portal(self, name: str) -> Portal:
+        if name not in self._portals:
+            raise gateway_error(f'portal "{name}" does not exist', "34000")
+        return self._portals[name]

@@ -1,0 +1,41 @@
+"""The gateway's own connection to PostgreSQL, as its superuser, shared by all sessions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from deployer.local.gateway.backend import Backend, Result, Target
+from deployer.local.gateway.codec import Disconnected
+
+
+class Internal:
+    """Short queries outside of every session's transaction: catalog look-ups, passwords, the list of sessions."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._lock = threading.Lock()
+        self._backend: Backend | None = None
+
+    def query(self, sql: str, values: Sequence[bytes | None] = ()) -> Result:
+        """Run one statement with text parameters. A lost connection is made anew once; raises ServerError."""
+        with self._lock:
+            for attempt in (1, 2):
+                if self._backend is None:
+                    self._backend = Backend(self._target, "zeroshift gateway", "-c synchronous_commit=off")
+                try:
+                    return self._backend.query(sql, values)
+                except Disconnected:
+                    self._drop()
+                    if attempt == 2:
+                        raise
+            raise AssertionError
+
+    def _drop(self) -> None:
+        if self._backend is not None:
+            self._backend.close()
+        self._backend = None
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()

@@ -1,0 +1,169 @@
+"""The start of a connection: SSL and cancel requests, start-up parameters, password, PostgreSQL session."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import TYPE_CHECKING
+
+from deployer.local.gateway import codec
+from deployer.local.gateway.backend import Backend, ServerError
+from deployer.local.gateway.codec import Body, Disconnected, Malformed, message
+from deployer.local.gateway.errors import gateway_error
+from deployer.local.gateway.scram import matches
+
+if TYPE_CHECKING:
+    from deployer.local.gateway.session import Session
+
+log = logging.getLogger("zeroshift.gateway")
+
+LOGIN_SECONDS = 60.0
+
+VERSION = "8.0.2"
+"""What Redshift says of itself: the PostgreSQL that it descends from. Clients choose their SQL by it."""
+
+REPORTED = {"client_encoding", "DateStyle", "TimeZone", "application_name", "session_authorization"}
+"""Parameters whose later changes the client is told."""
+
+_SESSION = (
+    # Redshift's databases are created with snapshot isolation.
+    "-c default_transaction_isolation=repeatable\\ read "
+    # Redshift's default, as PostgreSQL's before 12: 15 digits of a float.
+    "-c extra_float_digits=0 "
+)
+
+_SAID = {
+    "server_version": VERSION,
+    "server_encoding": "UNICODE",
+    "client_encoding": "UTF8",
+    "DateStyle": "ISO, MDY",
+    "TimeZone": "UTC",
+    "integer_datetimes": "on",
+    "padb_version": "1.0.local",
+    # The base protocol: PostgreSQL's own message formats, without Redshift's extended result metadata.
+    "server_protocol_version": "0",
+}
+
+
+def start(session: Session) -> Backend | None:
+    """Log the client in and open its PostgreSQL session; None when it only wanted something else, or gave up.
+
+    Raises ServerError (FATAL) when it is refused.
+    """
+    sock = session.client.socket
+    sock.settimeout(LOGIN_SECONDS)
+    parameters = _startup(session)
+    if parameters is None:
+        return None
+    user = parameters.get("user", "")
+    if not user:
+        raise gateway_error("no user name specified in startup packet", "28000", severity="FATAL")
+    session.user = user
+    session.application = parameters.get("application_name", "")[:63]
+    session.put(message(b"R", codec.int32(3)))
+    session.flush()
+    kind, data = session.client.next()
+    if kind != b"p":
+        raise Malformed("an answer to the request for a password was expected")
+    _check(session, user, Body(data).text())
+    database = parameters.get("database", user)
+    if database != session.gateway.database:
+        raise gateway_error(
+            f'database "{database}" does not exist',
+            "3D000",
+            severity="FATAL",
+            hint=f"Connect to {session.gateway.database}; a landing database is read by three-part names.",
+        )
+    backend = _open(session, user)
+    sock.settimeout(None)
+    session.put(message(b"R", codec.int32(0)))
+    said = _SAID | {
+        "application_name": session.application,
+        "session_authorization": user,
+        "is_superuser": "on" if _is_superuser(session, user) else "off",
+    }
+    for name, value in said.items():
+        session.put(message(b"S", codec.text(name), codec.text(value)))
+    return backend
+
+
+def _startup(session: Session) -> dict[str, str] | None:
+    """The start-up parameters, after any SSL or GSS request. A cancel request is carried out: None."""
+    while True:
+        try:
+            code, body = session.client.startup()
+        except Disconnected:
+            # A port scan, or a client that only looks whether somebody listens.
+            return None
+        if code in (codec.SSL_REQUEST, codec.GSS_REQUEST):
+            # Loopback only: neither is needed. The client goes on in clear, or gives up and says why.
+            session.client.send(b"N")
+        elif code == codec.CANCEL_REQUEST:
+            fields = Body(body)
+            session.gateway.cancel(fields.int32(), fields.int32())
+            return None
+        elif code >> 16 == 3:
+            return codec.unpack_startup(body)
+        else:
+            raise gateway_error(
+                f"unsupported frontend protocol {code >> 16}.{code & 0xFFFF}: server supports 3.0",
+                "0A000",
+                severity="FATAL",
+            )
+
+
+def _check(session: Session, user: str, password: str) -> None:
+    """Raise ServerError (28000) unless PostgreSQL knows the user, who may log in, with this password."""
+    rows = session.gateway.internal.query(
+        "select rolpassword, rolcanlogin, coalesce(rolvaliduntil > now(), true), rolsuper, rolconnlimit"
+        " from pg_catalog.pg_authid where rolname = $1",
+        [user.encode()],
+    ).rows
+    stored, login, valid, engine, limit = rows[0] if rows else (None, b"f", b"f", b"f", b"-1")
+    # The password is checked also for an unknown user, so that nobody can tell by the time it takes.
+    known = matches(password, (stored or b"").decode())
+    if not known or login != b"t" or valid != b"t" or engine == b"t":
+        log.info("login of %r from %s refused", user, session.remote)
+        raise gateway_error(f'password authentication failed for user "{user}"', "28000", severity="FATAL")
+    if limit not in (None, b"-1") and session.gateway.count(user) >= int(limit):
+        raise gateway_error(f'too many connections for user "{user}"', "53300", severity="FATAL")
+
+
+def _is_superuser(session: Session, user: str) -> bool:
+    rows = session.gateway.internal.query("select zeroshift.is_superuser($1)", [user.encode()]).rows
+    return rows[0][0] == b"t"
+
+
+def _open(session: Session, user: str) -> Backend:
+    """A PostgreSQL session that acts as `user`: authenticated as the engine's superuser, so that a procedure's
+    definer can be taken on, and bound to the user before the first statement."""
+    try:
+        backend = Backend(session.gateway.target, session.application, _SESSION)
+    except ServerError as error:
+        if error.sqlstate == "53300":
+            raise gateway_error("too many connections", "53300", severity="FATAL") from error
+        raise
+    except Disconnected as error:
+        raise gateway_error(
+            "the local Redshift's engine is not running", "57P03", severity="FATAL"
+        ) from error
+    quoted = '"' + user.replace('"', '""') + '"'
+    backend.simple(f"set session authorization {quoted}; set createrole_self_grant to 'set, inherit'")
+    rows = session.gateway.internal.query(
+        "select unnest(rolconfig) from pg_catalog.pg_roles where rolname = $1", [user.encode()]
+    ).rows
+    for (entry,) in rows:
+        # ALTER USER ... SET: PostgreSQL applies it at login, which for this session was the superuser's.
+        name, _, value = (entry or b"").decode().partition("=")
+        backend.query("select set_config($1, $2, false)", [name.encode(), value.encode()])
+    return backend
+
+
+def loopback(address: str) -> bool:
+    """Whether a socket's address is this machine."""
+    return address in ("127.0.0.1", "::1") or address.startswith("127.")
+
+
+def tune(sock: socket.socket) -> None:
+    """Send small messages at once."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,337 @@
+"""Runs Redshift statements on one PostgreSQL connection: translate, execute, keep the transaction straight.
+
+Used by the session for what a client sends, and by the interpreter of stored procedures. Statements run by the extended
+protocol; several of one message share PostgreSQL's implicit transaction, which lasts until a Sync.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from deployer.local.gateway import codec, types
+from deployer.local.gateway.backend import Backend, Result, Row, ServerError
+from deployer.local.gateway.catalog import LiveCatalog, pack_array
+from deployer.local.gateway.errors import ABORTED, as_redshift, gateway_error
+from deployer.local.gateway.internal import Internal
+from deployer.local.translate.api import Relation, Translation
+from deployer.local.gateway._soft import map_position, translate
+from deployer.sql.classify import Kind
+from deployer.sql.names import Name
+from deployer.sql.types import RedshiftType
+
+CACHED_TRANSLATIONS = 500
+
+LARGE_WRITE = 10_000
+"""Rows from which a write is followed by ANALYZE and by summarising the BRIN indexes. Redshift keeps zone maps while it
+writes and analyzes by itself."""
+
+_WITHOUT_SNAPSHOT = {"begin", "commit", "rollback", "set", "reset", "show", "lock"}
+"""Statements after which the transaction's snapshot is still open. Redshift takes it at the first SELECT, DML or DDL."""
+
+Variables = Mapping[str, RedshiftType]
+_CacheKey = tuple[str, tuple[str, ...], tuple[tuple[str, RedshiftType], ...]]
+
+
+class Sink(Protocol):
+    """Where a statement's answer goes."""
+
+    def columns(self, columns: Sequence[codec.Column]) -> None:
+        """The row description; not called for a statement without rows."""
+
+    def rows(self, data: bytes, count: int) -> None:
+        """`count` whole DataRow messages."""
+
+    def complete(self, tag: str) -> None:
+        """The end, with the command's tag; empty for an empty statement."""
+
+    def suspended(self) -> None:
+        """The row limit of Execute was reached."""
+
+
+class Collect:
+    """A sink that gathers the answer."""
+
+    def __init__(self) -> None:
+        self.result = Result()
+
+    def columns(self, columns: Sequence[codec.Column]) -> None:
+        self.result.columns = tuple(columns)
+
+    def rows(self, data: bytes, count: int) -> None:
+        at = 0
+        for _ in range(count):
+            size = int.from_bytes(data[at + 1 : at + 5]) + 1
+            self.result.rows.append(codec.unpack_row(data[at + 5 : at + size]))
+            at += size
+
+    def complete(self, tag: str) -> None:
+        self.result.tag = tag
+
+    def suspended(self) -> None:
+        raise AssertionError("a gathered statement has no row limit")
+
+
+class Runner:
+    """The statements of one session.
+
+    `unsynced`: messages were sent since the last Sync, so PostgreSQL may hold an implicit transaction open.
+    `executed`: and at least one statement ran in it. `cancelled` is set by another thread on a cancel request.
+    """
+
+    def __init__(self, backend: Backend, internal: Internal, database: str, user: str) -> None:
+        self.backend = backend
+        self.internal = internal
+        self.database = database
+        self.user = user
+        self.cancelled = False
+        self.unsynced = False
+        self.executed = False
+        self._snapshot = False
+        self._path: tuple[str, ...] | None = None
+        self._temp_schema = b"0"
+        self._cache: OrderedDict[_CacheKey, tuple[Translation, dict[Name, Relation | None]]] = OrderedDict()
+
+    # -- the transaction --------------------------------------------------------------------------------------
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether statements before this one share its fate: after BEGIN, or in a message of several."""
+        return self.backend.status != "I" or self.executed
+
+    def check_usable(self, kind: Kind) -> None:
+        """Raise ServerError if the transaction has failed, or if this statement must not be in one."""
+        if self.backend.status == "E" and kind.name not in ("commit", "rollback"):
+            raise gateway_error(ABORTED, "25P02")
+        if kind.alone and self.in_transaction:
+            what = f"{kind.name} {kind.object}".replace("ddl ", "").upper()
+            raise gateway_error(f"{what} cannot run inside a transaction block", "25001")
+
+    def sync(self) -> None:
+        """End an implicit transaction: commit, or roll back after an error."""
+        if self.unsynced:
+            self.backend.sync()
+        self.settled()
+
+    def settled(self) -> None:
+        """Take note of a Sync."""
+        self.unsynced = self.executed = False
+        if self.backend.status == "I":
+            self._snapshot = False
+
+    def fail(self) -> None:
+        """Make the open transaction a failed one, as an error of PostgreSQL's own would; without one do nothing."""
+        if self.backend.status == "T" or self.unsynced:
+            # PostgreSQL has no command for it: a text that it cannot parse.
+            self.backend.send(codec.pack_parse("", "refused by the gateway"), codec.message(b"S"))
+            while self.backend.receive()[0] != b"Z":
+                pass
+        self.settled()
+
+    def note(self, kind: Kind) -> None:
+        """Remember what a statement of this kind has done to the session."""
+        if kind.name in ("begin", "commit", "rollback"):
+            self._snapshot = False
+        elif kind.name not in _WITHOUT_SNAPSHOT:
+            self._snapshot = True
+        if kind.name not in ("select", "insert", "update", "delete", "merge"):
+            self._path = None
+
+    # -- the catalog ------------------------------------------------------------------------------------------
+
+    def search_path(self) -> tuple[str, ...]:
+        """The schemas of search_path, in order. SHOW leaves the transaction's snapshot alone, a SELECT would not."""
+        if self._path is None:
+            shown = self.internal_query("show search_path").rows[0][0] or b""
+            names = [part.strip() for part in shown.decode().split(",")]
+            self._path = tuple(
+                self.user if n == '"$user"' else n.strip('"').replace('""', '"') for n in names
+            )
+        return self._path
+
+    def internal_query(self, sql: str, values: Sequence[bytes | None] = ()) -> Result:
+        """A query of the gateway's own in the session's transaction."""
+        return self.backend.query(sql, values, sync=not self.unsynced)
+
+    def _fetch_relations(self, names: Sequence[str]) -> list[Row]:
+        sql = "select * from zeroshift.relations($1::text[], $2::oid)"
+        values = [pack_array(names), self._temp_schema]
+        # Once the transaction has its snapshot it may have made tables that only it sees. Before that, asking in it
+        # would take the snapshot, and a following LOCK or UPDATE has to come first.
+        if self._snapshot and self.in_transaction:
+            return self.internal_query(sql, values).rows
+        return self.internal.query(sql, values).rows
+
+    def catalog(self, text: str) -> LiveCatalog:
+        """The catalog for one statement."""
+        return LiveCatalog(text, self.database, self.search_path(), self._fetch_relations)
+
+    def translation(self, text: str, variables: Variables | None = None) -> Translation:
+        """The translation of one statement, from the cache if the relations that it names are unchanged.
+
+        Raises Refused, and ServerError if the catalog cannot be read.
+        """
+        key = (text, self.search_path(), tuple((variables or {}).items()))
+        cached = self._cache.get(key)
+        if cached is not None and self.catalog("").holds(cached[1]):
+            self._cache.move_to_end(key)
+            return cached[0]
+        catalog = self.catalog(text)
+        translation = translate(text, catalog, variables or {})
+        self._cache[key] = (translation, catalog.asked)
+        while len(self._cache) > CACHED_TRANSLATIONS:
+            self._cache.popitem(last=False)
+        return translation
+
+    # -- running ----------------------------------------------------------------------------------------------
+
+    def execute(
+        self,
+        text: str,
+        kind: Kind,
+        translation: Translation,
+        sink: Sink,
+        *,
+        values: Sequence[bytes | None] = (),
+        offset: int = 0,
+        last: bool = False,
+    ) -> int:
+        """Run a translated statement; the answer of its main part goes to `sink`. Returns the rows it reported.
+
+        `last`: nothing follows in this message, so the implicit transaction ends with it. `offset` is where `text`
+        begins in the client's own text. Raises ServerError in Redshift's words.
+        """
+        rows = 0
+        final = len(translation.statements) - 1
+        for index, sql in enumerate(translation.statements):
+            if self.cancelled:
+                raise gateway_error("Query cancelled on user's request", "57014")
+            main = index == translation.main
+            try:
+                if main:
+                    plain = last and index == final and not _writes(translation, kind)
+                    tag = self._run(sql, sink, translation, values, sync=plain)
+                    rows = _count(tag)
+                else:
+                    self._run(sql, None, translation, (), sync=False)
+            except ServerError as error:
+                raise self.own_words(error, text, sql if main else None, offset) from error
+        self.finished(kind, translation, f"x {rows}")
+        if last and not kind.commits:
+            self.sync()
+        return rows
+
+    def finished(self, kind: Kind, translation: Translation, tag: str) -> None:
+        """What has to follow a statement that went well, in its own transaction."""
+        self.note(kind)
+        if kind.name in ("ddl", "create_table_as") and self._temp_schema == b"0":
+            self._temp_schema = self.internal_query("select pg_my_temp_schema()").rows[0][0] or b"0"
+        if translation.written is not None and _count(tag) >= LARGE_WRITE:
+            self._after_large_write(translation.written)
+        if kind.commits:
+            self.commit()
+
+    def commit(self) -> None:
+        """Commit whatever transaction is open."""
+        if self.unsynced:
+            self.sync()
+        if self.backend.status != "I":
+            self.backend.query("commit")
+        self.settled()
+
+    def own_words(self, error: ServerError, text: str, sql: str | None, offset: int) -> ServerError:
+        """The error with Redshift's text, its position moved from the translated text into the client's."""
+        told = as_redshift(error)
+        position = told.fields.pop("P", None)
+        if position is not None and sql is not None:
+            place = map_position(text, sql, int(position) - 1)
+            if place is not None:
+                told.fields["P"] = str(offset + place + 1)
+        return told
+
+    def control(self, sql: str, kind: Kind, sink: Sink, *, last: bool = False, tag: str = "") -> None:
+        """Run PostgreSQL text of the gateway's own on behalf of the client (BEGIN, SET, SHOW ...)."""
+        try:
+            self._run(sql, sink, Translation((sql,)), (), sync=last, tag=tag)
+        except ServerError as error:
+            told = as_redshift(error)
+            told.fields.pop("P", None)
+            raise told from error
+        self.note(kind)
+        if last:
+            self.settled()
+
+    def _run(
+        self,
+        sql: str,
+        sink: Sink | None,
+        translation: Translation,
+        values: Sequence[bytes | None],
+        *,
+        sync: bool,
+        tag: str = "",
+    ) -> str:
+        """Run one PostgreSQL statement and stream its answer; returns the tag. Raises ServerError."""
+        bind = codec.Bind("", "", (), tuple(values), ()).pack()
+        describe = codec.message(b"D", b"P", codec.text(""))
+        execute = codec.message(b"E", codec.text(""), codec.int32(0))
+        end = codec.message(b"S" if sync else b"H")
+        self.unsynced = True
+        self.backend.send(codec.pack_parse("", sql), bind, describe, execute, end)
+        return self.stream(sink, translation, sync=sync, tag=tag)
+
+    def stream(self, sink: Sink | None, translation: Translation, *, sync: bool, tag: str = "") -> str:
+        """Hand PostgreSQL's answer to one Execute on to `sink` as it arrives. Raises ServerError."""
+        backend = self.backend
+        done: str | None = None
+        error: ServerError | None = None
+        while True:
+            data, count = backend.stream.rows()
+            if count and sink is not None:
+                sink.rows(data, count)
+            kind, data = backend.receive()
+            if kind == b"D":
+                if sink is not None:
+                    sink.rows(codec.message(b"D", data), 1)
+            elif kind == b"T" and sink is not None:
+                sink.columns(types.shown(codec.unpack_columns(data), translation.columns))
+            elif kind in (b"C", b"I"):
+                done = data[:-1].decode() if kind == b"C" else ""
+                self.executed = True
+            elif kind == b"s" and sink is not None:
+                self.executed = True
+                sink.suspended()
+                return ""
+            elif kind == b"E":
+                error = ServerError(codec.unpack_fields(data))
+            if kind == b"Z":
+                self.settled()
+            if kind == b"Z" or (not sync and (done is not None or error is not None)):
+                if error is not None:
+                    raise error
+                assert done is not None
+                if sink is not None:
+                    sink.complete(tag or _shown_tag(done))
+                return done
+
+    def _after_large_write(self, name: Name) -> None:
+        relation = self.catalog(name.sql()).relation(name)
+        if relation is not None:
+            schema, table = relation.physical
+            self.internal_query("select zeroshift.after_write($1, $2)", [schema.encode(), table.encode()])
+
+
+def _writes(translation: Translation, kind: Kind) -> bool:
+    """Whether something may have to follow the statement in its own transaction."""
+    return translation.written is not None or kind.commits or kind.name in ("ddl", "create_table_as")
+
+
+def _count(tag: str) -> int:
+    last = tag.rpartition(" ")[2]
+    return int(last) if last.isdigit() else 0
+
+
+def _shown_tag(tag: str) -> str:
+    """The tag as Redshift words it: PostgreSQL 8.0's, whose SELECT has no count."""
+    return "SELECT" if tag.startswith("SELECT ") else tag

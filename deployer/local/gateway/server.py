@@ -1,0 +1,147 @@
+"""The gateway: listens on the loopback interface, one thread for each client."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+
+from deployer.errors import Unavailable
+from deployer.local.gateway import login
+from deployer.local.gateway.backend import ServerError, Target
+from deployer.local.gateway.codec import Disconnected
+from deployer.local.gateway.internal import Internal
+from deployer.local.gateway.session import SHUTTING_DOWN, Session
+
+log = logging.getLogger("zeroshift.gateway")
+
+DEFAULT_PORT = 5439
+"""Redshift's own default."""
+
+
+class Gateway:
+    """Accepts clients for the PostgreSQL at `target` (whose superuser it is) and serves them."""
+
+    def __init__(self, target: Target, port: int | None, fallback: int | None = None) -> None:
+        self.target = target
+        self.database = target.database
+        self.internal = Internal(target)
+        self._sessions: dict[int, Session] = {}
+        self._lock = threading.Lock()
+        self._closing = False
+        self._listener, self.note = _listen(port, fallback)
+        self.host, self.port = self._listener.getsockname()[:2]
+
+    def start(self) -> None:
+        """Begin to accept clients, in a thread."""
+        self.internal.query("delete from zeroshift.sessions")
+        threading.Thread(target=self._accept, name="gateway", daemon=True).start()
+
+    def moved(self, target: Target) -> None:
+        """PostgreSQL was started again, at another port."""
+        self.target = target
+        self.internal.close()
+        self.internal = Internal(target)
+        self.internal.query("delete from zeroshift.sessions")
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, address = self._listener.accept()
+            except OSError:
+                if self._closing:
+                    return
+                log.exception("accept failed")
+                continue
+            login.tune(sock)
+            session = Session(self, sock, f"{address[0]}:{address[1]}")
+            threading.Thread(target=session.serve, name=f"session {address[1]}", daemon=True).start()
+
+    def register(self, session: Session) -> None:
+        with self._lock:
+            self._sessions[session.key[0]] = session
+        self.internal.query(
+            "insert into zeroshift.sessions (pid, user_name, remote, application) values ($1, $2, $3, $4)"
+            " on conflict (pid) do update set user_name = excluded.user_name, remote = excluded.remote,"
+            " application = excluded.application, started = excluded.started",
+            [
+                str(session.key[0]).encode(),
+                session.user.encode(),
+                session.remote.encode(),
+                session.application.encode(),
+            ],
+        )
+        log.info("session %s: %s from %s", session.key[0], session.user, session.remote)
+
+    def unregister(self, session: Session) -> None:
+        pid = session.key[0]
+        with self._lock:
+            if self._sessions.get(pid) is not session:
+                return
+            del self._sessions[pid]
+        log.info("session %s: ended", pid)
+        try:
+            self.internal.query("delete from zeroshift.sessions where pid = $1", [str(pid).encode()])
+        except (Disconnected, ServerError):
+            # PostgreSQL is going down; the table is emptied at the next start.
+            pass
+
+    def cancel(self, pid: int, secret: int) -> None:
+        """Carry out a cancel request; one with a wrong secret does nothing, as in PostgreSQL."""
+        with self._lock:
+            session = self._sessions.get(pid)
+        if session is not None and session.key == (pid, secret):
+            session.cancel()
+
+    def count(self, user: str | None = None) -> int:
+        """The number of sessions, or of one user's."""
+        with self._lock:
+            return sum(1 for session in self._sessions.values() if user in (None, session.user))
+
+    def end_sessions(self, code: str = SHUTTING_DOWN[0], text: str = SHUTTING_DOWN[1]) -> None:
+        """End all sessions; their clients are told."""
+        with self._lock:
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            session.end(code, text)
+
+    def close(self) -> None:
+        """Accept nobody any more and end all sessions."""
+        self._closing = True
+        self._listener.close()
+        self.end_sessions()
+        self.internal.close()
+
+
+def _listen(port: int | None, fallback: int | None) -> tuple[socket.socket, str]:
+    """A listening socket on 127.0.0.1.
+
+    `port` is what the user has asked for: 0 = any free one, and one that is taken is an error. None = 5439, else the
+    `fallback` that was used last time, else a free one; the second result then says so.
+    """
+    if port is not None:
+        listener = _bind(port)
+        if listener is None:
+            raise Unavailable(
+                f"port {port} (ZEROSHIFT_PORT) is taken on 127.0.0.1; choose another one, or 0 for any"
+            )
+        return listener, ""
+    for candidate in (DEFAULT_PORT, fallback, 0):
+        listener = None if candidate is None else _bind(candidate)
+        if listener is not None:
+            used = listener.getsockname()[1]
+            return listener, "" if used == DEFAULT_PORT else f"port {DEFAULT_PORT} is taken, using {used}"
+    raise Unavailable("no free port on 127.0.0.1")
+
+
+def _bind(port: int) -> socket.socket | None:
+    listener = socket.socket()
+    # A port in TIME_WAIT is free; one that another process listens on stays taken.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        return None
+    return listener

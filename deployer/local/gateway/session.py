@@ -1,0 +1,230 @@
+"""One client's conversation: simple queries here, the extended protocol in `extended`."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from deployer.local.gateway import codec, login
+from deployer.local.gateway.backend import Backend, ClientGone, ServerError
+from deployer.local.gateway.codec import Disconnected, Malformed, Stream, message, pack_fields
+from deployer.local.gateway.errors import from_lexer, from_refused, gateway_error, pack_error
+from deployer.local.gateway.extended import Extended
+from deployer.local.gateway.runner import Runner, Sink
+from deployer.local.gateway.statements import run_statement
+from deployer.local.translate.api import Refused
+from deployer.sql.lexer import LexError
+from deployer.sql.split import split
+
+if TYPE_CHECKING:
+    from deployer.local.gateway.server import Gateway
+
+log = logging.getLogger("zeroshift.gateway")
+
+_FLUSH_BYTES = 64 * 1024
+SHUTTING_DOWN = ("57P01", "terminating connection due to administrator command")
+
+
+class ClientSink:
+    """Writes a statement's answer to the client. `describe` is off in the extended protocol, where Describe asks."""
+
+    def __init__(self, session: Session, describe: bool = True) -> None:
+        self._session = session
+        self._describe = describe
+
+    def columns(self, columns: Sequence[codec.Column]) -> None:
+        if self._describe:
+            self._session.put(codec.pack_columns(columns))
+
+    def rows(self, data: bytes, count: int) -> None:
+        self._session.put(data)
+
+    def complete(self, tag: str) -> None:
+        self._session.put(message(b"C", codec.text(tag)) if tag else message(b"I"))
+
+    def suspended(self) -> None:
+        self._session.put(message(b"s"))
+
+
+class Session:
+    """A connection of one client, served by one thread.
+
+    `key` is what a cancel request must name. `backend` is its PostgreSQL connection once the client is logged in.
+    """
+
+    def __init__(self, gateway: Gateway, sock: socket.socket, remote: str) -> None:
+        self.gateway = gateway
+        self.client = Stream(sock)
+        self.remote = remote
+        self.key: tuple[int, int] = (0, secrets.randbits(31))
+        self.user = ""
+        self.application = ""
+        self.runner: Runner | None = None
+        self.busy = False
+        self._out = bytearray()
+        self._ending: tuple[str, str] | None = None
+
+    # -- output -----------------------------------------------------------------------------------------------
+
+    def put(self, data: bytes) -> None:
+        """Send `data` to the client, soon: small pieces are gathered."""
+        if len(self._out) + len(data) < _FLUSH_BYTES:
+            self._out += data
+            return
+        self.flush()
+        self.client.send(data)
+
+    def flush(self) -> None:
+        if self._out:
+            data, self._out = bytes(self._out), bytearray()
+            self.client.send(data)
+
+    def _ready(self) -> None:
+        assert self.runner is not None
+        self.put(message(b"Z", self.runner.backend.status.encode()))
+        self.flush()
+
+    # -- life -------------------------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """The whole conversation. Never raises: whatever happens ends this session only."""
+        backend: Backend | None = None
+        try:
+            backend = login.start(self)
+            if backend is None:
+                return
+            self.runner = Runner(backend, self.gateway.internal, self.gateway.database, self.user)
+            backend.on_notice = self._notice
+            backend.on_parameter = self._parameter
+            self.key = (backend.pid, self.key[1])
+            self.gateway.register(self)
+            self.put(message(b"K", codec.int32(self.key[0]), codec.int32(self.key[1])))
+            self._ready()
+            self._converse()
+        except ClientGone:
+            log.info("session %s: the client went away during a statement", self.key[0])
+            if backend is not None:
+                backend.cancel()
+        except Disconnected:
+            self._backend_lost(backend)
+        except Malformed as error:
+            self._last_words(gateway_error(f"protocol violation: {error}", "08P01", severity="FATAL"))
+        except ServerError as error:
+            self._last_words(error)
+        except Exception:
+            log.exception("session %s: internal error", self.key[0])
+            self._last_words(
+                gateway_error(
+                    "internal error of the local Redshift: see gateway.log", "XX000", severity="FATAL"
+                )
+            )
+        finally:
+            if backend is not None:
+                backend.close()
+            self.gateway.unregister(self)
+            self.client.socket.close()
+
+    def _last_words(self, error: ServerError) -> None:
+        try:
+            self.put(pack_error(error))
+            self.flush()
+        except Disconnected:
+            pass
+
+    def _backend_lost(self, backend: Backend | None) -> None:
+        """Tell the client why, if it is the one who is still there."""
+        if self._ending is not None:
+            code, text = self._ending
+            self._last_words(gateway_error(text, code, severity="FATAL"))
+        elif backend is not None and _closed(backend.stream.socket):
+            self._last_words(
+                gateway_error("the local Redshift's engine has stopped", "57P01", severity="FATAL")
+            )
+
+    def end(self, code: str, text: str) -> None:
+        """End the session from another thread; the client is told `text`."""
+        self._ending = (code, text)
+        runner = self.runner
+        if runner is not None:
+            # The session's thread wakes up from whichever side it waits for, and says the last words.
+            for sock in (runner.backend.stream.socket, self.client.socket):
+                try:
+                    sock.shutdown(socket.SHUT_RD)
+                except OSError:
+                    pass
+
+    def cancel(self) -> None:
+        """Cancel the running statement, from another thread. Without one nothing happens."""
+        if self.busy and self.runner is not None:
+            self.runner.cancelled = True
+            self.runner.backend.cancel()
+
+    def _notice(self, fields: dict[str, str]) -> None:
+        self.put(pack_fields(b"N", {k: v for k, v in fields.items() if k in "SVCMDH"}))
+
+    def _parameter(self, name: str, value: str) -> None:
+        if name in login.REPORTED:
+            self.put(message(b"S", codec.text(name), codec.text(value)))
+
+    # -- the conversation -------------------------------------------------------------------------------------
+
+    def _converse(self) -> None:
+        runner = self.runner
+        assert runner is not None
+        extended = Extended(self, runner)
+        while True:
+            kind, data = self.client.next()
+            if kind == b"X":
+                return
+            self.busy, runner.cancelled = True, False
+            runner.backend.watch(self.client.socket if not self.client.buffered else None)
+            try:
+                if kind == b"Q":
+                    extended.reset()
+                    self._query(runner, codec.Body(data).text())
+                elif not extended.handle(kind, data):
+                    raise Malformed(f"a message of type {kind!r}")
+            finally:
+                self.busy = False
+                runner.backend.watch(None)
+
+    def _query(self, runner: Runner, sql: str) -> None:
+        """A simple query: one message, any number of statements, one implicit transaction."""
+        sink: Sink = ClientSink(self)
+        offset = 0
+        try:
+            statements = split(sql)
+            if not statements:
+                self.put(message(b"I"))
+            for index, statement in enumerate(statements):
+                offset = statement.start
+                run_statement(runner, statement.text, sink, offset=offset, last=index == len(statements) - 1)
+            runner.sync()
+        except (Refused, ServerError, LexError) as error:
+            self.refuse(runner, error, offset)
+            runner.sync()
+        self._ready()
+
+    def refuse(self, runner: Runner, error: Refused | ServerError | LexError, offset: int) -> None:
+        """Send the error; the transaction fails with it as PostgreSQL's own errors make it fail."""
+        if isinstance(error, Refused):
+            told = from_refused(error, offset)
+        elif isinstance(error, LexError):
+            told = from_lexer(error)
+        else:
+            told = error
+        runner.fail()
+        self.put(pack_error(told))
+
+
+def _closed(sock: socket.socket) -> bool:
+    """Whether the other side of `sock` has closed it."""
+    try:
+        return not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

@@ -1,0 +1,213 @@
+"""SET, RESET and SHOW of session parameters.
+
+Source: Redshift Database Developer Guide, "Configuration reference", SET, RESET, SHOW. A parameter that PostgreSQL shares is
+set there; one that could change no result here is kept and shown; one that would change results in a way that the
+local engine does not follow is refused unless it is set to the value that holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployer.local.translate.api import Refused
+from deployer.sql.lexer import Token, tokenize
+from deployer.sql.names import quote_ident
+
+SHARED = {
+    "search_path",
+    "statement_timeout",
+    "timezone",
+    "datestyle",
+    "extra_float_digits",
+    "client_encoding",
+}
+
+KEPT = {
+    "query_group": "unset",
+    "wlm_query_slot_count": "1",
+    "analyze_threshold_percent": "10",
+    "enable_result_cache_for_session": "on",
+    "auto_analyze": "on",
+    "auto_mv": "on",
+    "mv_enable_aqmv_for_session": "on",
+    "max_cursor_result_set_size": "default",
+    "enable_vacuum_boost": "off",
+    "use_fips_ssl": "off",
+    "require_ssl": "off",
+    "stored_proc_log_min_messages": "log",
+    "application_name": "",
+}
+"""Parameters that change speed or logging only -> their default."""
+
+FIXED = {
+    "enable_case_sensitive_identifier": "on",
+    "downcase_delimited_identifier": "off",
+    "describe_field_name_in_uppercase": "off",
+    "enable_numeric_rounding": "off",
+    "error_on_nondeterministic_update": "off",
+    "navigate_super_null_on_error": "on",
+    "cast_super_null_on_error": "on",
+    "parse_super_null_on_error": "off",
+    "json_serialization_enable": "off",
+    "json_serialization_parse_nested_strings": "off",
+    "default_geometry_encoding": "1",
+    "interval_forbid_composite_literals": "off",
+    "isolation_level": "snapshot",
+}
+"""Parameters that change results -> the only value that the local engine has. The case-sensitive identifiers are what
+zero-ETL demands."""
+
+SHOWN = {
+    "server_version": "8.0.2",
+    "server_encoding": "UTF8",
+    "standard_conforming_strings": "off",
+    "integer_datetimes": "on",
+    "is_superuser": "",
+    "transaction_isolation": "",
+}
+"""What can only be shown; an empty text stands for PostgreSQL's own answer."""
+
+_SWITCH = {
+    "true": "on",
+    "on": "on",
+    "1": "on",
+    "yes": "on",
+    "false": "off",
+    "off": "off",
+    "0": "off",
+    "no": "off",
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """PostgreSQL's text for the statement. `column` is the name the answer's column is to have (SHOW)."""
+
+    sql: str
+    column: str = ""
+
+
+def setting(text: str) -> Setting:
+    """The PostgreSQL text of a SET, RESET or SHOW. Raises Refused."""
+    tokens = tokenize(text)
+    verb = tokens[0].value
+    if verb == "set":
+        return _set(tokens[1:])
+    if verb == "reset":
+        return _reset(tokens[1:])
+    return _show(tokens[1:])
+
+
+def _refuse(message: str, token: Token, sqlstate: str = "0A000", hint: str | None = None) -> Refused:
+    return Refused(message, position=token.start, sqlstate=sqlstate, hint=hint)
+
+
+def _set(tokens: list[Token]) -> Setting:
+    scope = ""
+    if tokens[0].kind == "word" and tokens[0].value in ("session", "local"):
+        if tokens[0].value == "session" and tokens[1].value in ("characteristics", "authorization"):
+            raise _refuse(
+                f"SET SESSION {tokens[1].value.upper()} is not supported by the local Redshift: connect as that user"
+                if tokens[1].value == "authorization"
+                else "SET SESSION CHARACTERISTICS is not supported by Redshift",
+                tokens[1],
+            )
+        scope = tokens[0].value + " "
+        tokens = tokens[1:]
+    name_token = tokens[0]
+    name, rest = _name(tokens)
+    if not rest or rest[0].value not in ("to", "="):
+        raise _refuse(f'syntax error: SET {name} must be followed by TO or "="', name_token, "42601")
+    values = [token for token in rest[1:] if not (token.kind == "op" and token.value == ",")]
+    if values and values[-1].kind == "end":
+        values.pop()
+    if not values:
+        raise _refuse(f"syntax error: SET {name} has no value", name_token, "42601")
+    default = len(values) == 1 and values[0].kind == "word" and values[0].value == "default"
+    if name == "search_path":
+        if default:
+            return Setting(f"set {scope}search_path to default")
+        for token in values:
+            if token.kind not in ("word", "quoted", "string"):
+                raise _refuse("syntax error in the schemas of search_path", token, "42601")
+        schemas = [
+            part.strip() for t in values for part in ([t.value] if t.kind != "string" else t.value.split(","))
+        ]
+        return Setting(
+            f"set {scope}search_path to " + ", ".join(quote_ident(s.strip('"')) for s in schemas if s)
+        )
+    value = "".join(token.value for token in values)
+    if name == "statement_timeout" and not default and not value.isdigit():
+        raise _refuse("statement_timeout takes a number of milliseconds", values[0], "22023")
+    if name in SHARED:
+        return Setting(f"set {scope}{name} to " + ("default" if default else _literal(value)))
+    if name in KEPT:
+        return Setting(f"set {scope}zeroshift.{name} to " + _literal(KEPT[name] if default else value))
+    if name in FIXED:
+        if default or _same(value, FIXED[name]):
+            return Setting(f"set {scope}zeroshift.{name} to " + _literal(FIXED[name]))
+        raise _refuse(
+            f"{name} is always {FIXED[name]} in the local Redshift: {value} would change results that it does not follow",
+            values[0],
+        )
+    raise _unknown(name, name_token)
+
+
+def _reset(tokens: list[Token]) -> Setting:
+    name, rest = _name(tokens)
+    if name == "all" or name in SHARED:
+        return Setting(f"reset {name}")
+    if name in KEPT or name in FIXED:
+        return Setting(f"set zeroshift.{name} to " + _literal((KEPT | FIXED)[name]))
+    raise _unknown(name, tokens[0])
+
+
+def _show(tokens: list[Token]) -> Setting:
+    words = [token.value for token in tokens[:-1]]
+    if words == ["transaction", "isolation", "level"]:
+        return Setting("show transaction_isolation", "transaction_isolation")
+    name, rest = _name(tokens)
+    if rest and rest[0].kind != "end":
+        raise _refuse(
+            f"SHOW {name.upper()} is not supported by the local Redshift; ask SVV_ALL_SCHEMAS, SVV_ALL_TABLES or SVV_ALL_COLUMNS",
+            tokens[0],
+        )
+    if name in SHARED:
+        return Setting(f"show {name}", name)
+    if name in SHOWN:
+        return Setting(f"select {_literal(SHOWN[name])}::varchar" if SHOWN[name] else f"show {name}", name)
+    if name in KEPT or name in FIXED:
+        fallback = _literal((KEPT | FIXED)[name])
+        return Setting(
+            f"select coalesce(nullif(current_setting('zeroshift.{name}', true), ''), {fallback})::varchar",
+            name,
+        )
+    raise _unknown(name, tokens[0])
+
+
+def _name(tokens: list[Token]) -> tuple[str, list[Token]]:
+    """A parameter's name in lower case (two words for TIME ZONE), and the tokens behind it."""
+    if tokens[0].kind not in ("word", "quoted"):
+        raise _refuse("syntax error: a parameter's name is missing", tokens[0], "42601")
+    name = tokens[0].value.lower()
+    if name == "time" and tokens[1].value == "zone":
+        raise _refuse("SET TIME ZONE is not supported by Redshift: SET timezone TO ...", tokens[0])
+    return name, tokens[1:]
+
+
+def _unknown(name: str, token: Token) -> Refused:
+    return _refuse(f'unrecognized configuration parameter "{name}"', token, "42704")
+
+
+def _literal(value: str) -> str:
+    """A PostgreSQL string literal; values come from the user."""
+    return (
+        "'" + value.replace("'", "''") + "'"
+        if "\\" not in value
+        else "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+    )
+
+
+def _same(value: str, fixed: str) -> bool:
+    value = value.lower()
+    return _SWITCH.get(value, value) == _SWITCH.get(fixed, fixed)

@@ -1,0 +1,90 @@
+"""Which of the gateway's parts runs a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deployer.local.gateway import codec
+from deployer.local.gateway.runner import Runner, Sink
+from deployer.local.gateway.settings import Setting, setting
+from deployer.local.gateway.types import VARCHAR_OID
+from deployer.local.translate.api import Refused
+from deployer.sql.classify import Kind, classify
+from deployer.sql.lexer import tokenize
+
+_BEGIN_WORDS = {
+    "begin", "start", "work", "transaction", "isolation", "level", "serializable", "read", "committed",
+    "uncommitted", "repeatable", "write", "only", "snapshot", "commit", "end", "rollback", "abort",
+}  # fmt: skip
+
+CONTROLLED = {"begin", "commit", "rollback", "set", "reset", "show"}
+"""Kinds of statements that the gateway runs itself; they are not translated."""
+
+
+def run_statement(runner: Runner, text: str, sink: Sink, *, offset: int = 0, last: bool = False) -> None:
+    """Run one statement of a client. Raises Refused and ServerError."""
+    kind = classify(text)
+    runner.check_usable(kind)
+    if kind.name in CONTROLLED:
+        control(runner, text, kind, sink, last=last)
+        return
+    translation = runner.translation(text)
+    runner.execute(text, kind, translation, sink, offset=offset, last=last)
+
+
+def control(runner: Runner, text: str, kind: Kind, sink: Sink, *, last: bool = False) -> None:
+    """Run a statement of one of the CONTROLLED kinds."""
+    if kind.transaction_control:
+        runner.control(_transaction(text, kind), kind, sink, last=last)
+        return
+    chosen = setting(text)
+    runner.control(
+        chosen.sql,
+        kind,
+        Renamed(sink, chosen),
+        last=last,
+        tag="SHOW" if kind.name == "show" else kind.name.upper(),
+    )
+
+
+def _transaction(text: str, kind: Kind) -> str:
+    """BEGIN, COMMIT or ROLLBACK. An isolation level is accepted and, as documented, has no effect."""
+    words = []
+    for token in tokenize(text)[:-1]:
+        if token.kind == "op" and token.value == ",":
+            continue
+        if token.kind != "word" or token.value not in _BEGIN_WORDS:
+            way = "; Redshift has no savepoints" if token.value in ("to", "savepoint") else ""
+            raise Refused(
+                f'syntax error at or near "{text[token.start : token.end]}"{way}',
+                position=token.start,
+                sqlstate="42601",
+            )
+        words.append(token.value)
+    if kind.name == "begin":
+        only = "only" in words
+        return "begin read only" if only else "begin"
+    return kind.name
+
+
+class Renamed:
+    """A sink whose only column gets the name that Redshift gives it."""
+
+    def __init__(self, sink: Sink, chosen: Setting) -> None:
+        self._sink = sink
+        self._name = chosen.column
+
+    def columns(self, columns: Sequence[codec.Column]) -> None:
+        if self._name:
+            first = columns[0]
+            columns = [codec.Column(self._name, 0, 0, VARCHAR_OID, first.size, first.modifier, first.format)]
+        self._sink.columns(columns)
+
+    def rows(self, data: bytes, count: int) -> None:
+        self._sink.rows(data, count)
+
+    def complete(self, tag: str) -> None:
+        self._sink.complete(tag)
+
+    def suspended(self) -> None:
+        self._sink.suspended()
