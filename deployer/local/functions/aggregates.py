@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 
 from deployer.local.functions.api import Call, Function, Types
-from deployer.local.functions.render import WHOLE, literal, page, refuse, text, window
+from deployer.local.functions.render import WHOLE, blank_free, literal, page, refuse, text, window
 from deployer.local.functions.results import same
 from deployer.sql.types import BIGINT, BOOLEAN, DOUBLE, VARCHAR, RedshiftType, decimal
 
@@ -84,7 +84,9 @@ def _extreme(name: str) -> Callable[[Call], str]:
 
 
 def _count(call: Call) -> str:
-    return _aggregate(call, "count", "*" if call.star else call.args[0])
+    if call.star:
+        return _aggregate(call, "count", "*")
+    return _aggregate(call, "count", blank_free(call, 0) if call.distinct else call.args[0])
 
 
 def _spread(name: str) -> Callable[[Call], str]:

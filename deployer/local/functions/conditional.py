@@ -6,7 +6,7 @@ Source: https://docs.aws.amazon.com/redshift/latest/dg/c_conditional_expressions
 from __future__ import annotations
 
 from deployer.local.functions.api import Call, Function, Types
-from deployer.local.functions.render import page
+from deployer.local.functions.render import blank_free, page
 from deployer.local.functions.results import common, same
 from deployer.local.translate.nodes import Expr, Literal
 from deployer.sql.types import RedshiftType
@@ -22,26 +22,32 @@ def _is_null(node: Expr) -> bool:
 
 def _decode(call: Call) -> str:
     """DECODE compares with `=`, except that NULL equals NULL."""
-    subject, pairs = call.args[0], call.args[1:]
-    nodes = call.nodes[1:]
-    searches = range(0, len(pairs) - 1, 2)
+    subject = blank_free(call, 0)
+    last = len(call.args) - 1
+    searches = range(1, last, 2)
     parts: list[str] = []
-    if all(_plain_literal(nodes[i]) for i in searches):
+    if all(_plain_literal(call.nodes[i]) for i in searches):
         parts.append(f"CASE {subject}")
-        parts += [f"WHEN {pairs[i]} THEN {pairs[i + 1]}" for i in searches]
+        parts += [f"WHEN {call.args[i]} THEN {call.args[i + 1]}" for i in searches]
     else:
         parts.append("CASE")
         for i in searches:
-            if _is_null(nodes[i]):
+            if _is_null(call.nodes[i]):
                 test = f"({subject}) IS NULL"
-            elif _plain_literal(nodes[i]):
-                test = f"({subject}) = {pairs[i]}"
+            elif _plain_literal(call.nodes[i]):
+                test = f"({subject}) = {call.args[i]}"
             else:
-                test = f"({subject}) IS NOT DISTINCT FROM ({pairs[i]})"
-            parts.append(f"WHEN {test} THEN {pairs[i + 1]}")
-    if len(pairs) % 2:
-        parts.append(f"ELSE {pairs[-1]}")
+                test = f"({subject}) IS NOT DISTINCT FROM ({blank_free(call, i)})"
+            parts.append(f"WHEN {test} THEN {call.args[i + 1]}")
+    if last % 2:
+        parts.append(f"ELSE {call.args[last]}")
     return f"({' '.join(parts)} END)"
+
+
+def _nullif(call: Call) -> str:
+    if any(kind is not None and kind.is_text for kind in call.types):
+        return f"(CASE WHEN {blank_free(call, 0)} = {blank_free(call, 1)} THEN NULL ELSE {call.args[0]} END)"
+    return f"NULLIF({call.args[0]}, {call.args[1]})"
 
 
 def _decode_result(types: Types) -> RedshiftType | None:
@@ -60,7 +66,7 @@ FUNCTIONS: tuple[Function, ...] = (
     Function(
         "nvl2", "(CASE WHEN ({0}) IS NOT NULL THEN {1} ELSE {2} END)", _nvl2, 3, 3, source=page("r_NVL2")
     ),
-    Function("nullif", "NULLIF({args})", same(), 2, 2, source=page("r_NULLIF_function")),
+    Function("nullif", _nullif, same(), 2, 2, source=page("r_NULLIF_function")),
     Function("decode", _decode, _decode_result, 3, source=page("r_DECODE_expression")),
     Function("greatest", "GREATEST({args})", common, 1, source=page("r_GREATEST_LEAST")),
     Function("least", "LEAST({args})", common, 1, source=page("r_GREATEST_LEAST")),

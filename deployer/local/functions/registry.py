@@ -77,6 +77,8 @@ def result_type(function: Function, types: Types, order_types: Types = ()) -> Re
     """
     if isinstance(function.result, RedshiftType) or function.result is None:
         return function.result
+    if not _fits(function, len(types)):
+        return None
     return function.result(types + order_types if function.within_group == "required" else types)
 
 
@@ -98,14 +100,16 @@ def render(function: Function, call: Call) -> str:
     return rendered if placed or not call.over else f"{rendered} {call.over}"
 
 
+def _fits(function: Function, count: int) -> bool:
+    return function.min_args <= count and (function.max_args is None or count <= function.max_args)
+
+
 def _check(function: Function, call: Call) -> None:
     name = function.name.upper()
     count = len(call.args)
     if call.star and not function.star:
         raise Refused(f"{name}(*) is not valid: {name} takes an expression", sqlstate="42601")
-    if not call.star and (
-        count < function.min_args or (function.max_args is not None and count > function.max_args)
-    ):
+    if not call.star and not _fits(function, count):
         raise Refused(f"{name} takes {_arity(function)}, not {count}", sqlstate="42883")
     if call.distinct and not function.distinct:
         raise Refused(f"DISTINCT is not supported in {name}", sqlstate="42601")

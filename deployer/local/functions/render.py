@@ -36,6 +36,12 @@ def text(call: Call, index: int) -> str:
     return f"({call.args[index]})::text"
 
 
+def blank_free(call: Call, index: int) -> str:
+    """Argument `index` for a comparison: CHAR and VARCHAR compare without trailing blanks, as bpchar does."""
+    kind = call.types[index]
+    return f"({call.args[index]})::bpchar" if kind is not None and kind.is_text else call.args[index]
+
+
 def integer(call: Call, index: int) -> str:
     """Argument `index` as INTEGER; a DECIMAL or a float is refused, as its rounding is not documented."""
     kind = call.types[index]
