@@ -11,13 +11,13 @@ from deployer.operations.deploy import Deployment
 
 
 @click.command(context_settings=CONTEXT)
-@click.option("--prune", is_flag=True, help="Also drop what was deployed once and is no longer in the project.")
+@click.option("--prune", is_flag=True, help="Also drop what is deployed but no longer in the project.")
 @environment_option
 def deploy(here: Here, prune: bool) -> None:
     """Apply the migrations, then create or replace views and procedures.
 
-    Migrations commit one by one; all views and procedures change together, in one transaction. A second deploy
-    of the same files does nothing. Two deploys at once exclude each other (exit code 4).
+    Migrations commit one by one; all views and procedures change together, in one transaction. A second
+    deploy of the same files does nothing. Two deploys at once exclude each other (exit code 4).
     """
     with output.progress() as progress:
         done = operations.deploy(here.project, here.environment, prune=prune, progress=progress)

@@ -27,8 +27,8 @@ def local() -> None:
 def up(here: Here, detach: bool) -> None:
     """Start the local Redshift.
 
-    Without --detach the command stays until Ctrl-C and then stops what it started. Other commands start the local
-    Redshift by themselves when they need it.
+    Without --detach the command stays until Ctrl-C and then stops what it started. Other commands start the
+    local Redshift by themselves when they need it.
     """
     was_running = operations.status(here.project).running
     status = operations.up(here.project)
@@ -51,13 +51,13 @@ def down(here: Here) -> None:
 
 
 @local.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: host, port, user, password, database, ...")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: host, port, user, password, ...")
 @environment_option
 def status(here: Here, as_json: bool) -> None:
     """Say whether the local Redshift runs and how to connect."""
     found = operations.status(here.project)
     if as_json:
-        output.line(json.dumps(_public(found), indent=2, default=str))
+        output.line(json.dumps(public(found), indent=2, default=str))
     elif found.running:
         _connection(found)
     else:
@@ -81,21 +81,19 @@ def reset(here: Here, yes: bool) -> None:
     "--at", required=True, metavar="T", help="The instant that the files speak for: ISO, UTC without a zone."
 )
 @click.option(
-    "--date-format", metavar="FORMAT", help="How dates are written in the files, as strftime writes it; default ISO."
+    "--date-format", metavar="FORMAT", help="How the files write dates, in strftime's terms; default ISO."
 )
 @environment_option
 def load(here: Here, directory: Path, at: str, date_format: str | None) -> None:
     """Make the local source tables equal to DIRECTORY's CSV files, as of instant T.
 
-    Files are named as the source tables (bookings.csv, ...). New rows are inserted, changed ones updated, missing ones
-    deleted, in one commit, which the landing database shows in history mode as zero-ETL would. A bad file is
-    refused whole.
+    Files are named as the source tables (bookings.csv, ...). New rows are inserted, changed ones updated,
+    missing ones deleted, in one commit, which the landing database shows in history mode as zero-ETL would.
+    A bad file is refused whole.
     """
     instant = operations.parse_instant(at, "--at")
     with output.progress() as progress:
-        loaded = operations.load(
-            here.project, directory, instant, date_format=date_format, progress=progress
-        )
+        loaded = operations.load(here.project, directory, instant, date_format=date_format, progress=progress)
     for notice in loaded.notices:
         output.line(f"note: {notice}")
     loads(loaded)
@@ -110,24 +108,28 @@ def loads(loaded: operations.Loaded) -> None:
     )
 
 
-def _public(status: object) -> dict[str, object]:
+def public(status: object) -> dict[str, object]:
     """All fields of a Status, and those that integrations are promised even where there is nothing yet."""
     fields = dataclasses.asdict(status)  # type: ignore[call-overload]  # Status is a dataclass of the extra `local`
-    fields.setdefault("data_api_url", None)
+    # The way around the gateway is for this program's own tools.
+    fields.pop("engine_dsn", None)
     return dict(fields)
 
 
 def _connection(status: object) -> None:
-    fields = _public(status)
+    fields = public(status)
     output.line(
-        f"local Redshift on {fields['host']}:{fields['port']}, database {fields['database']}, user {fields['user']}"
+        f"local Redshift on {fields['host']}:{fields['port']}, database {fields['database']},"
+        f" user {fields['user']}"
     )
     for text in connecting(fields):
         output.line(f"  {text}")
 
 
 def connecting(fields: dict[str, object]) -> list[str]:
-    """How to connect, for people to copy. The password is shown: it opens a loopback port of this machine only."""
+    """How to connect, for people to copy. The password is shown: it opens a loopback port of this machine
+    only.
+    """
     word = os.environ.get("ZEROSHIFT_HOME")
     where = f" (state in {word})" if word else ""
     return [

@@ -1,4 +1,6 @@
-"""The command `zeroshift`: collects the commands and turns every failure into one sentence and an exit code."""
+"""The command `zeroshift`: collects the commands and turns every failure into one sentence and an exit
+code.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from pathlib import Path
 import click
 
 import deployer
-from deployer.cli import demo, deploy, local, query, run, status
+from deployer.cli import demo, deploy, local, output, query, run, status
 from deployer.cli.options import CONTEXT, debugging
 from deployer.errors import StatementFailed, ZeroshiftError
 from deployer.project import config
@@ -62,7 +64,7 @@ def execute(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return _interrupted()
-    except BrokenPipeError:
+    except (output.NobodyReads, BrokenPipeError):
         # The reader has enough. Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
@@ -75,7 +77,9 @@ def execute(arguments: Sequence[str] | None = None) -> int:
 
 
 def sentence(error: ZeroshiftError) -> str:
-    """What the user reads. A refused statement also shows where it stands, its SQLSTATE and its first words."""
+    """What the user reads. A refused statement also shows where it stands, its SQLSTATE and its first
+    words.
+    """
     if not isinstance(error, StatementFailed):
         return str(error)
     where = f"{error.where}: " if error.where else ""
@@ -110,8 +114,7 @@ def _log() -> Path:
             traceback.print_exc(file=file)
         return path
     except (ZeroshiftError, OSError):
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="zeroshift-", suffix=".log", delete=False, encoding="utf-8"
-        ) as file:
+        descriptor, name = tempfile.mkstemp(prefix="zeroshift-", suffix=".log")
+        with open(descriptor, "w", encoding="utf-8") as file:
             traceback.print_exc(file=file)
-        return Path(file.name)
+        return Path(name)

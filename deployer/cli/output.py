@@ -18,11 +18,20 @@ from deployer.warehouse.session import Column
 FORMATS = ("table", "csv", "json")
 
 
+class NobodyReads(Exception):
+    """Standard output was closed by its reader (`... | head`). Not BrokenPipeError, which click makes exit
+    1.
+    """
+
+
 def write(parts: Iterable[str]) -> None:
     """Print parts as they are. CSV brings its own line ends, so nothing may translate them."""
-    for part in parts:
-        sys.stdout.write(part)
-    sys.stdout.flush()
+    try:
+        for part in parts:
+            sys.stdout.write(part)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise NobodyReads from None
 
 
 def rows(columns: Sequence[Column], values: Sequence[Sequence[object]], shape: str) -> None:
@@ -42,12 +51,12 @@ def table(names: Sequence[str], values: Sequence[Sequence[object]]) -> None:
 
 def line(text: str = "") -> None:
     """Print one line."""
-    click.echo(text)
+    write([text + "\n"])
 
 
 def heading(text: str) -> None:
     """Print a heading; bold on a terminal that wants colours."""
-    click.echo(click.style(text, bold=True) if _colours(sys.stdout) else text)
+    line(click.style(text, bold=True) if _colours(sys.stdout) else text)
 
 
 def width() -> int:
@@ -76,6 +85,8 @@ def progress() -> Iterator[Progress]:
 
 
 def _colours(stream: object) -> bool:
-    """Whether escape codes may be sent: a terminal, not a dumb one, and NO_COLOR is not set (no-color.org)."""
+    """Whether escape codes may be sent: a terminal, not a dumb one, and NO_COLOR is not set
+    (no-color.org).
+    """
     is_terminal = getattr(stream, "isatty", lambda: False)()
     return bool(is_terminal) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

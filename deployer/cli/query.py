@@ -27,8 +27,8 @@ from deployer.operations import query as operations
 def query(here: Here, sql: str, shape: str) -> None:
     """Run one SQL statement and print its rows.
 
-    SQL is the statement itself, or - for standard input, or @FILE. NULL is an empty cell in a table, an empty field
-    in csv (an empty text is ""), and null in json.
+    SQL is the statement itself, or - for standard input, or @FILE. NULL is an empty cell in a table, an
+    empty field in csv (an empty text is ""), and null in json.
     """
     answer = operations.query(here.project, here.environment, _read(sql))
     if answer.columns:

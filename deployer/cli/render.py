@@ -62,9 +62,9 @@ def _csv_field(text: str) -> str:
 def json_lines(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Iterator[str]:
     """An array of objects, one row a line.
 
-    DECIMAL is a JSON number with all its digits and its scale (12.50): exact for every reader that does not turn
-    numbers into binary floats (Python: parse_float=Decimal). SUPER is nested as it is. NULL is null. Dates and
-    times are texts. NaN and infinity, which JSON lacks, are texts.
+    DECIMAL is a JSON number with all its digits and its scale (12.50): exact for every reader that does not
+    turn numbers into binary floats (Python: parse_float=Decimal). SUPER is nested as it is. NULL is null.
+    Dates and times are texts. NaN and infinity, which JSON lacks, are texts.
     """
     names = [json.dumps(column.name, ensure_ascii=False) for column in columns]
     yield "["
@@ -141,7 +141,9 @@ def _is_number(index: int, rows: Sequence[Sequence[object]]) -> bool:
 def _widths(
     names: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool], room: int
 ) -> list[int] | None:
-    """A width for each column, in all at most `room`; None when numbers or name parts would have to be cut."""
+    """A width for each column, in all at most `room`; None when numbers or name parts would have to be
+    cut.
+    """
     least, wanted = [], []
     for index, name in enumerate(names):
         longest = max((cell_len(row[index]) for row in cells), default=0)

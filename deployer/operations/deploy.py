@@ -1,7 +1,7 @@
 """`zeroshift deploy`: migrations, then views and procedures, so that the warehouse is as the repository says.
 
-Each migration commits alone. All repeatable objects change in one transaction together with the ledger, so that a
-deployment which is killed leaves either the old objects or the new ones, and can simply be run again.
+Each migration commits alone. All repeatable objects change in one transaction together with the ledger, so
+that a deployment which is killed leaves either the old objects or the new ones, and can simply be run again.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from deployer.project.config import Environment, Project
 from deployer.project.migrations import Migration
 from deployer.project.objects import Object
 from deployer.warehouse import catalog, lease, ledger, migrate
-from deployer.warehouse.ledger import Deployed
 from deployer.warehouse.lease import Lease
+from deployer.warehouse.ledger import Deployed
 from deployer.warehouse.retry import retrying
 from deployer.warehouse.session import Session, Target
 
@@ -47,9 +47,9 @@ def deploy(
 ) -> Deployment:
     """Deploy `project` into `environment`; `prune` also drops what the project no longer has.
 
-    Raises UsageError before anything is touched when the project itself is wrong; StatementFailed with file and line
-    for the first statement that the warehouse refuses; LeaseHeld while somebody else deploys; Unsafe when a view
-    would have to be dropped that something outside of the project uses.
+    Raises UsageError before anything is touched when the project itself is wrong; StatementFailed with file
+    and line for the first statement that the warehouse refuses; LeaseHeld while somebody else deploys;
+    Unsafe when a view would have to be dropped that something outside of the project uses.
     """
     versions = migrations.read(project.migrations)
     wanted = graph.in_order(objects.read_all(project.procedures, project.root))
@@ -95,6 +95,8 @@ def _migrate(
     pending = _pending(session, versions)
     if not pending:
         return ()
+    if lease.runs_exist(session):
+        lease.refuse_during_runs(session)
     names = {migration.revision: migration.path.stem for migration in versions}
     done = migrate.upgrade(
         where, project.migrations, held, lambda revision: progress(f"migration {names[revision]}")
@@ -153,8 +155,12 @@ def _replace(
         with session.transaction():
             # First, so that its write lock keeps any other deployment out until we commit.
             lease.renew(session, held)
+            if lease.runs_exist(session):
+                lease.fence_runs(session)
             change = _change(session, wanted, prune)
-            done = replace.apply(session, wanted, change.changed, change.drop, change.deployed, needs, progress)
+            done = replace.apply(
+                session, wanted, change.changed, change.drop, change.deployed, needs, progress
+            )
             ledger.record(
                 session,
                 [
@@ -191,7 +197,8 @@ def _release(session: Session, held: Lease) -> None:
     try:
         lease.release(session, held)
     except StatementFailed:
-        # The connection is gone, and that error is being reported. The lease names a process that will be dead.
+        # The connection is gone, and that error is being reported. The lease names a process that will be
+        # dead.
         return
 
 
@@ -199,7 +206,11 @@ def _git_commit(root: Path) -> str | None:
     """The commit that is checked out, with `+` when files differ from it; None outside of a repository."""
     try:
         commit = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10
+            ["git", "-C", str(root), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
         ).stdout.strip()
         changes = subprocess.run(
             ["git", "-C", str(root), "status", "--porcelain"],

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from deployer.local.landing import load as landing
 
 DEMO_MARK = "demo.json"
-"""A file in the home that says: what this warehouse holds came from `zeroshift demo`, and may be replaced by it."""
+"""A file in the home that says: what this warehouse holds came from `zeroshift demo`, and may be replaced
+by it.
+"""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,9 @@ class TableLoad:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A load: the instant (UTC) as of which the source now equals the files, and what the user should know."""
+    """A load: the instant (UTC) as of which the source now equals the files, and what the user should
+    know.
+    """
 
     at: datetime
     tables: tuple[TableLoad, ...]
@@ -72,7 +76,9 @@ def load(
     date_format: str | None = None,
     progress: Progress = silent,
 ) -> Loaded:
-    """Make the source equal to the CSV files in `directory` as of `at`; starts the warehouse when it does not run."""
+    """Make the source equal to the CSV files in `directory` as of `at`; starts the warehouse when it does
+    not run.
+    """
     local = local_environment(project)
     if not local.status().running:
         progress("starting the local warehouse")
@@ -123,6 +129,6 @@ def parse_instant(text: str, what: str) -> datetime:
         parsed = datetime.fromisoformat(text.strip())
     except ValueError:
         raise UsageError(
-            f"{what} {text!r} is no ISO date or timestamp; write for example 2026-01-31 or 2026-01-31T12:00:00"
+            f"{what} {text!r} is no ISO date or timestamp; write it like 2026-01-31 or 2026-01-31T12:00:00"
         ) from None
     return parsed if parsed.tzinfo is None else parsed.astimezone(UTC).replace(tzinfo=None)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployer.project.config import Environment, Project
 from deployer.operations.warehouses import target
+from deployer.project.config import Environment, Project
 from deployer.warehouse.session import Column, Session
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Columns and rows as the driver gave them; `row_count` counts the rows written when there are no columns."""
+    """Columns and rows as the driver gave them; `row_count` counts the rows written when there are no
+    columns.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[object, ...], ...]

@@ -1,7 +1,8 @@
 """Bring views and procedures to their files' state inside one transaction. Never with CASCADE.
 
-Redshift replaces a view only by one with the same columns (Database Developer Guide, "CREATE VIEW"). When they differ,
-the view and all of the project's views that are built on it are dropped and created again, with their grants.
+Redshift replaces a view only by one with the same columns (Database Developer Guide, "CREATE VIEW"). When
+they differ, the view and all of the project's views that are built on it are dropped and created again,
+with their grants.
 """
 
 from __future__ import annotations
@@ -52,12 +53,15 @@ def apply(
     changed_names = {item.name for item in changed}
     # name -> grants of views that were dropped and wait for their new selves
     dropped: dict[str, tuple[Grant, ...]] = {}
-    created, replaced, recreated, removed = [], [], [], []
+    created: list[str] = []
+    replaced: list[str] = []
+    recreated: list[str] = []
+    removed: list[str] = []
 
-    for item in _dependents_first(gone, old_needs):
-        progress(f"drop {item.kind} {item.name}")
-        _drop(session, item)
-        removed.append(item.name)
+    for orphan in _dependents_first(gone, old_needs):
+        progress(f"drop {orphan.kind} {orphan.name}")
+        _drop(session, orphan)
+        removed.append(orphan.name)
     for item in wanted:
         before = deployed.get(item.key)
         if item.name not in changed_names and item.name not in dropped:
@@ -121,7 +125,9 @@ def _drop(session: Session, item: Deployed) -> None:
 
 
 def _needs_drop(session: Session, item: Object, before: Deployed) -> bool:
-    """Whether the new definition's columns differ from the view's, or it changes between bound and late-binding."""
+    """Whether the new definition's columns differ from the view's, or it changes between bound and
+    late-binding.
+    """
     if item.late_binding or before.late_binding:
         # A late-binding view has no columns of its own: its definition is simply replaced.
         return item.late_binding != before.late_binding

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from typing import TYPE_CHECKING
 
 from deployer.errors import Unavailable
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 def local_environment(project: Project) -> LocalEnvironment:
     """The project's local warehouse. Raises Unavailable when the extra `local` is not installed."""
-    # Asked before the import, so that a broken module of ours is not mistaken for a missing extra.
-    missing = [name for name in ("psycopg",) if importlib.util.find_spec(name) is None]
-    if missing:
+    # Tried by itself, so that a broken module of ours is not mistaken for a missing extra.
+    try:
+        importlib.import_module("psycopg")
+    except ModuleNotFoundError:
         raise Unavailable(
-            "the local warehouse needs the extra 'local', which is not installed: pip install 'zeroshift[local]'"
-        )
+            "the local warehouse needs the extra 'local', which is not installed:"
+            " pip install 'zeroshift[local]'"
+        ) from None
     # Not at the top: only code that starts an environment of kind local may import deployer.local.
     from deployer.local.environment import LocalEnvironment
 

@@ -47,7 +47,9 @@ class Project:
 
     @property
     def home(self) -> Path:
-        """Where the local environment keeps its state: $ZEROSHIFT_HOME, else .zeroshift beside zeroshift.toml."""
+        """Where the local environment keeps its state: $ZEROSHIFT_HOME, else .zeroshift beside
+        zeroshift.toml.
+        """
         told = os.environ.get("ZEROSHIFT_HOME")
         return Path(told).expanduser().absolute() if told else self.root / ".zeroshift"
 
@@ -151,11 +153,10 @@ class _Reader:
 
     def text(self, table: tuple[str, ...], value: Mapping[str, Any], key: str) -> str:
         if key not in value:
-            raise UsageError(
-                f"{self._path}:{self.line_of(table)}: [{'.'.join(table)}] lacks the key {key!r}"
-            )
+            raise UsageError(f"{self._path}:{self.line_of(table)}: [{'.'.join(table)}] lacks the key {key!r}")
         found = value[key]
         if not isinstance(found, str) or not found:
             line = self.line_of(table, key)
-            raise UsageError(f"{self._path}:{line}: {key} of [{'.'.join(table)}] must be a text, not {found!r}")
+            inside = ".".join(table)
+            raise UsageError(f"{self._path}:{line}: {key} of [{inside}] must be a text, not {found!r}")
         return found

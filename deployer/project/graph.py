@@ -9,7 +9,9 @@ from deployer.project.objects import Object
 
 
 def dependencies(objects: Iterable[Object]) -> dict[str, tuple[str, ...]]:
-    """For each object's name the sorted names of the project's objects that its SQL mentions, itself left out."""
+    """For each object's name the sorted names of the project's objects that its SQL mentions, itself left
+    out.
+    """
     listed = list(objects)
     names = {item.name for item in listed}
     return {item.name: tuple(sorted((item.mentions & names) - {item.name})) for item in listed}
@@ -49,8 +51,8 @@ def _visit(
     if name in done:
         return
     if name in path:
-        circle = [*path[path.index(name) :], name]
-        raise UsageError(f"{by_name[name].path}:1: objects need each other in a circle: {' -> '.join(circle)}")
+        circle = " -> ".join([*path[path.index(name) :], name])
+        raise UsageError(f"{by_name[name].path}:1: objects need each other in a circle: {circle}")
     path.append(name)
     for needed in needs[name]:
         _visit(needed, needs, done, path, order, by_name)

@@ -1,4 +1,6 @@
-"""The comment that each SQL file begins with, read by machines: Purpose, Grain, Reads, Writes, Params, Schedule, Owner."""
+"""The comment that each SQL file begins with, read by machines: Purpose, Grain, Reads, Writes, Params,
+Schedule, Owner.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ def parse(text: str, path: Path) -> Header:
     """Read the `--` lines at the top of `text`.
 
     `-- Key: words` begins an entry and an indented line goes on with it; other lines belong to none.
-    Raises UsageError with file and line for a required entry that is missing or empty, and for one written twice.
+    Raises UsageError with file and line for a required entry that is missing or empty, and for one written
+    twice.
     """
     entries: dict[str, str] = {}
     current: str | None = None

@@ -49,8 +49,8 @@ def read(directory: Path) -> tuple[Migration, ...]:
         if migration.down_revision != previous:
             line = _assignments(migration.path).get("down_revision", (None, 1))[1]
             raise UsageError(
-                f"{migration.path}:{line}: down_revision is {migration.down_revision!r}, but the migration before"
-                f" it is {previous!r}: migrations form one line"
+                f"{migration.path}:{line}: down_revision is {migration.down_revision!r}, but the migration"
+                f" before it is {previous!r}: migrations form one line"
             )
         previous = migration.revision
     return tuple(found)

@@ -12,7 +12,6 @@ from deployer.project import header as headers
 from deployer.project.header import Header
 from deployer.sql.classify import classify
 from deployer.sql.lexer import LexError, Token, tokenize
-from deployer.sql.plpgsql import PlpgsqlError, parse_body
 from deployer.sql.split import Statement, split
 
 CHECKSUM = "sha256"
@@ -43,9 +42,10 @@ _TYPE_ALIASES = {
 class Object:
     """One view or procedure, as its file describes it.
 
-    `name` is schema.name in lower case. `signature` is a procedure's input types, `(timestamp, varchar)`, and empty
-    for a view. `checksum` is over the file's bytes with line ends made `\\n`, so that a checkout on another system
-    changes nothing. `mentions` are all dotted names in the SQL, bodies included: schema.name.
+    `name` is schema.name in lower case. `signature` is a procedure's input types, `(timestamp, varchar)`,
+    and empty for a view. `checksum` is over the file's bytes with line ends made `\\n`, so that a checkout
+    on another system changes nothing. `mentions` are all dotted names in the SQL, bodies included:
+    schema.name.
     """
 
     kind: str
@@ -65,7 +65,9 @@ class Object:
 
 
 def read_all(directory: Path, root: Path) -> tuple[Object, ...]:
-    """Every object under `directory`, sorted by name; raises UsageError for the first bad file, and for a name twice."""
+    """Every object under `directory`, sorted by name; raises UsageError for the first bad file, and for a
+    name twice.
+    """
     found: dict[str, Object] = {}
     for path in sorted(directory.rglob("*.sql")):
         item = read(path, root)
@@ -93,17 +95,16 @@ def read(path: Path, root: Path) -> Object:
         raise UsageError(f"{shown}:1: the file has no SQL statement")
     first, *rest = statements
     kind, name, after = _created(first, shown)
-    if name.rpartition(".")[2] != path.stem:
-        raise UsageError(
-            f"{shown}:{first.line}: the file creates {name}, so it must be called {name.rpartition('.')[2]}.sql"
-        )
+    bare = name.rpartition(".")[2]
+    if bare != path.stem:
+        raise UsageError(f"{shown}:{first.line}: the file creates {name}, so it must be called {bare}.sql")
     for statement in rest:
         what = classify(statement.text).name
         if what not in _FOLLOWERS:
             words = " ".join(statement.text.split()[:3])
             raise UsageError(
-                f"{shown}:{statement.line}: `{words} ...` does not belong into the file of {name}: one object a file,"
-                f" followed only by {', '.join(_FOLLOWERS)}"
+                f"{shown}:{statement.line}: `{words} ...` does not belong into the file of {name}:"
+                f" one object a file, followed only by {', '.join(_FOLLOWERS)}"
             )
     tokens = tokenize(first.text)
     signature = ""
@@ -181,6 +182,8 @@ def _is_type(words: list[str]) -> bool:
 
 def _check_body(tokens: list[Token], statement: Statement, path: Path) -> None:
     """Parse the procedure's body, so that a broken one is refused before anything is deployed."""
+    from deployer.sql.plpgsql import PlpgsqlError, parse_body
+
     for before, token in zip(tokens, tokens[1:], strict=False):
         if token.kind == "string" and before.value == "as":
             raw = statement.text[token.start : token.end]

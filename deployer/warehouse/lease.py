@@ -1,9 +1,10 @@
 """The deployment lease: two deployments into one warehouse exclude each other.
 
-Redshift has neither advisory locks nor enforced keys. A lease is one row with an owner, a token and an expiry, taken
-under LOCK as the first statement of a short transaction, and renewed by an UPDATE inside every later transaction
-of the deployment: no row updated means that somebody took over, and then that transaction must not commit.
-The same UPDATE holds a write lock, so that nobody can take over before it commits.
+Redshift has neither advisory locks nor enforced keys. A lease is one row with an owner, a token and an
+expiry, taken under LOCK as the first statement of a short transaction, and renewed by an UPDATE inside
+every later transaction of the deployment: no row updated means that somebody took over, and then that
+transaction must not commit. The same UPDATE holds a write lock, so that nobody can take over before it
+commits.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ _TABLE = f"{SCHEMA}.lease"
 
 @dataclass(frozen=True)
 class Lease:
-    """A lease that we hold. `renew_sql` is for whoever writes through another client than Session (Alembic)."""
+    """A lease that we hold. `renew_sql` is for whoever writes through another client than Session
+    (Alembic).
+    """
 
     token: str
 
@@ -42,7 +45,8 @@ class Lease:
 
 def acquire(session: Session) -> Lease:
     """Take the lease; raises LeaseHeld with owner and time when somebody else has it."""
-    # Read before locking: a deployment that is at work holds a lock on the row, and we want to say so, not to wait.
+    # Read before locking: a deployment that is at work holds a lock on the row, and we want to say so, not
+    # to wait.
     _refuse_if_held(session)
     lease = Lease(uuid.uuid4().hex)
 
@@ -70,13 +74,44 @@ def renew(session: Session, lease: Lease) -> None:
 def lost() -> LeaseHeld:
     """The error of a deployment whose lease is no longer its own."""
     return LeaseHeld(
-        "this deployment lost its lease to another one and changed nothing further; run `zeroshift deploy` again"
+        "this deployment lost its lease to another one and changed nothing further;"
+        " run `zeroshift deploy` again"
     )
 
 
 def release(session: Session, lease: Lease) -> None:
     """Give the lease back; one that was taken over in between is left alone."""
     retrying(lambda: session.execute(f"delete from {_TABLE} where token = %s", (lease.token,)))
+
+
+def refuse_during_runs(session: Session) -> None:
+    """Raise LeaseHeld while a pipeline runs: procedures must not be replaced under a run."""
+    found = session.execute("select pipeline, expires_at from ops.leases where expires_at > getdate()")
+    for pipeline, until in found.rows:
+        raise LeaseHeld(
+            f"a run of {pipeline} is at work (its lease lasts until {until} UTC); deploy when it has ended"
+        )
+
+
+def fence_runs(session: Session) -> None:
+    """Keep runs out until the caller's transaction ends; raises LeaseHeld when one is at work.
+
+    Rewriting the rows of the free leases locks them: a run that begins now waits for our commit, and is then
+    told of the conflict.
+    """
+    refuse_during_runs(session)
+    session.execute(
+        "update ops.leases set token = null, expires_at = null"
+        " where expires_at is null or expires_at <= getdate()"
+    )
+
+
+def runs_exist(session: Session) -> bool:
+    """Whether the warehouse has pipelines at all: the first deployment creates ops.leases."""
+    found = session.execute(
+        "select count(*) from information_schema.tables where table_schema = 'ops' and table_name = 'leases'"
+    )
+    return bool(found.rows[0][0])
 
 
 def owner() -> str:
@@ -94,7 +129,8 @@ def _refuse_if_held(session: Session) -> None:
     )
     for held_by, host, process_id, since in found.rows:
         if host == socket.gethostname() and not _is_alive(process_id):
-            # It was killed, or its machine was started again. Its transactions were rolled back with its session.
+            # It was killed, or its machine was started again. Its transactions were rolled back with its
+            # session.
             continue
         raise LeaseHeld(
             f"another deployment is at work: {held_by} on {host} (process {process_id}) since {since} UTC;"

@@ -95,7 +95,9 @@ def read(session: Session) -> dict[str, Deployed]:
     return result
 
 
-def record(session: Session, objects: Iterable[Deployed], *, deployed_by: str, git_commit: str | None) -> None:
+def record(
+    session: Session, objects: Iterable[Deployed], *, deployed_by: str, git_commit: str | None
+) -> None:
     """Write down `objects` in place of what was known of them; runs in the caller's transaction."""
     for item in objects:
         forget(session, item.kind, item.name)

@@ -26,9 +26,7 @@ class Applied:
     revisions: tuple[str, ...]
 
 
-def upgrade(
-    target: Target, directory: Path, held: lease.Lease, on_applied: Callable[[str], None]
-) -> Applied:
+def upgrade(target: Target, directory: Path, held: lease.Lease, on_applied: Callable[[str], None]) -> Applied:
     """Bring the warehouse to the head of `directory`; each migration commits alone, with its version row.
 
     Raises StatementFailed with the migration's file and line, LeaseHeld when the lease was lost.

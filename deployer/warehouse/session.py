@@ -65,7 +65,7 @@ class Session:
                 ssl=target.ssl,
                 application_name="zeroshift",
             )
-        except (redshift_connector.Error, OSError, struct.error) as error:
+        except (redshift_connector.error.Error, OSError, struct.error) as error:
             told = error.args[0] if error.args else error
             reason = told.get("M", told) if isinstance(told, dict) else told
             raise Unavailable(
@@ -93,7 +93,7 @@ class Session:
         """Close; a server that has gone already is no error."""
         try:
             self._connection.close()
-        except (redshift_connector.Error, OSError, AttributeError, ValueError):
+        except (redshift_connector.error.Error, OSError, AttributeError, ValueError):
             return
 
     def execute(self, sql: str, parameters: Sequence[object] | None = None, *, where: str = "") -> Result:
@@ -111,7 +111,7 @@ class Session:
             rows = tuple(tuple(row) for row in cursor.fetchall()) if described else ()
             columns = tuple(Column(_text(column[0]), column[1]) for column in described or ())
             return Result(columns, rows, cursor.rowcount)
-        except (redshift_connector.Error, OSError, struct.error) as error:
+        except (redshift_connector.error.Error, OSError, struct.error) as error:
             raise failure(error, sql=sql, where=where) from error
         except KeyboardInterrupt:
             # The answer to the statement is still on its way: the connection cannot be used again.
@@ -160,7 +160,7 @@ def failure(error: BaseException, *, sql: str = "", where: str = "") -> Statemen
 
 def _is_lost(error: BaseException) -> bool:
     # The driver raises InterfaceError with a text of its own when the socket breaks.
-    return isinstance(error, OSError | struct.error | redshift_connector.InterfaceError)
+    return isinstance(error, OSError | struct.error | redshift_connector.error.InterfaceError)
 
 
 def _text(name: object) -> str:

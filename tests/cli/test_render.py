@@ -48,12 +48,7 @@ def test_csv_is_rfc_4180_and_tells_null_from_empty() -> None:
         (3, " blank ", Decimal("1.10")),
     ]
     text = joined(render.csv_lines(columns("id", "words", "x"), rows))
-    assert text == (
-        "id,words,x\r\n"
-        '1,"a ""quoted"", text",\r\n'
-        '2,"two\nlines",""\r\n'
-        '3," blank ",1.10\r\n'
-    )
+    assert text == ('id,words,x\r\n1,"a ""quoted"", text",\r\n2,"two\nlines",""\r\n3," blank ",1.10\r\n')
     assert list(csv.reader(io.StringIO(text, newline=""))) == [
         ["id", "words", "x"],
         ["1", 'a "quoted", text', ""],
@@ -64,7 +59,13 @@ def test_csv_is_rfc_4180_and_tells_null_from_empty() -> None:
 
 def test_json_keeps_every_digit_and_scale() -> None:
     wide = Decimal("12345678901234567890123456789012345.670")
-    described = [Column("n", 0), Column("b", 16), Column("s", render.SUPER_OID), Column("t", 0), Column("f", 0)]
+    described = [
+        Column("n", 0),
+        Column("b", 16),
+        Column("s", render.SUPER_OID),
+        Column("t", 0),
+        Column("f", 0),
+    ]
     rows = [(wide, True, '{"a": [1.50]}', 'quote " and \n', float("nan")), (None, None, None, None, 1.5)]
     text = joined(render.json_lines(described, rows))
     read = json.loads(text, parse_float=Decimal)
@@ -117,7 +118,9 @@ def test_a_wide_table_fits_80_columns_and_loses_nothing() -> None:
 
 
 def test_headers_break_at_underscores_and_numbers_stand_right() -> None:
-    lines = joined(render.table_lines(columns("avg_price_usd", "city"), [(Decimal("1.00"), "X")], 20)).splitlines()
+    lines = joined(
+        render.table_lines(columns("avg_price_usd", "city"), [(Decimal("1.00"), "X")], 20)
+    ).splitlines()
     assert lines[-1].startswith(" ") and lines[-1].split() == ["1.00", "X"]
     assert "".join(line.split("  ")[0].strip() for line in lines[:-2]).startswith("avg_price")
 

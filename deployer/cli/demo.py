@@ -1,0 +1,73 @@
+"""`zeroshift demo`: from source rows to metrics in one go."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from deployer.cli import output
+from deployer.cli.deploy import summary
+from deployer.cli.local import connecting, public
+from deployer.cli.options import CONTEXT, Here, environment_option
+from deployer.operations import demo as operations
+from deployer.operations.demo import Demo
+
+
+@click.command(context_settings=CONTEXT)
+@click.option(
+    "--listings",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Real listings (CSV in the columns of UCI's apartments data set) instead of invented ones.",
+)
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Another seed invents another marketplace."
+)
+@click.option(
+    "--keep", is_flag=True, help="Keep the generated CSV snapshots in the local environment's home."
+)
+@environment_option
+def demo(here: Here, listings: Path | None, seed: int, keep: bool) -> None:
+    """Run the whole rental pipeline on a fresh local Redshift and print its metrics.
+
+    Invents two years of a marketplace, replicates it into the landing database, deploys the repository's
+    SQL, runs the pipeline and asks for all eight metrics. The warehouse keeps running afterwards. One that
+    holds other data than a demo's is never swept away.
+    """
+    started = time.monotonic()
+    with output.progress() as progress:
+        done = operations.demo(
+            here.project, here.environment, listings=listings, seed=seed, keep=keep, progress=progress
+        )
+    show(done)
+    output.line(f"That took {time.monotonic() - started:.0f} seconds.")
+
+
+def show(done: Demo) -> None:
+    """Print what the demo saw."""
+    for table in done.metrics:
+        output.line()
+        output.heading(table.title)
+        if table.rows:
+            output.rows(table.columns, table.rows, "table")
+        else:
+            output.line("(no rows)")
+    output.line()
+    output.heading("Quarantine: rejected rows by reason")
+    output.table(
+        ["table", "reason", "rows"], [(item.table, item.reason, item.rows) for item in done.rejected]
+    )
+    output.line()
+    output.heading("Done")
+    output.line(summary(done.deployment))
+    seconds = f" in {done.run.seconds} s" if done.run.seconds is not None else ""
+    output.line(f"run {done.run.run_id} {done.run.state} as of {done.as_of.isoformat(sep=' ')} UTC{seconds}")
+    if done.snapshots is not None:
+        output.line(f"the source's snapshots are in {done.snapshots}")
+    output.line()
+    output.heading("Connect")
+    for text in connecting(public(done.warehouse)):
+        output.line(text)
+    output.line("zeroshift local down    # stops it; the data stays")

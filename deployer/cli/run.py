@@ -1,0 +1,68 @@
+"""`zeroshift run`: refresh a pipeline's metrics."""
+
+from __future__ import annotations
+
+import click
+
+from deployer.cli import encode, output
+from deployer.cli.options import CONTEXT, Here, environment_option
+from deployer.operations import run as operations
+from deployer.operations.local import parse_instant
+from deployer.warehouse.runlog import RunRecord
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("pipeline", type=click.Choice(operations.PIPELINES))
+@click.option(
+    "--as-of", metavar="T", help="The instant that the run speaks for: ISO, UTC without a zone. Default: now."
+)
+@click.option(
+    "--full-refresh", is_flag=True, help="Rebuild everything from landing and the record of history."
+)
+@click.option("--rewind", is_flag=True, help="Allow an --as-of before the last published one.")
+@click.option("--accept-reseed", is_flag=True, help="Go on although a landing table was copied anew.")
+@click.option("--json", "as_json", is_flag=True, help="The run's record as one JSON object.")
+@environment_option
+def run(
+    here: Here,
+    pipeline: str,
+    as_of: str | None,
+    full_refresh: bool,
+    rewind: bool,
+    accept_reseed: bool,
+    as_json: bool,
+) -> None:
+    """Run PIPELINE once: read what changed, refresh its metrics and publish them together.
+
+    Without options only what changed since the last run is computed. A run for an instant before the last
+    published one changes nothing and is recorded as superseded, unless --rewind is given.
+    """
+    instant = parse_instant(as_of, "--as-of") if as_of is not None else None
+    mode = operations.mode_of(full_refresh=full_refresh, rewind=rewind, accept_reseed=accept_reseed)
+    with output.progress() as progress:
+        record = operations.run(
+            here.project, here.environment, pipeline, as_of=instant, mode=mode, progress=progress
+        )
+    if as_json:
+        output.line(encode.dump(record))
+    else:
+        show(record)
+
+
+def show(record: RunRecord) -> None:
+    """Print a run's record."""
+    if record.state == "superseded":
+        output.line(
+            f"run {record.run_id} is superseded: a later instant than {record.as_of} is published already;"
+            " nothing was changed (--rewind turns back to it)"
+        )
+        return
+    output.table(
+        ["step", "rows_read", "rows_written", "rows_rejected", "seconds"],
+        [
+            (step.step, step.rows_read, step.rows_written, step.rows_rejected, step.seconds)
+            for step in record.steps
+        ],
+    )
+    seconds = f" in {record.seconds} s" if record.seconds is not None else ""
+    output.line(f"run {record.run_id} {record.state} as of {record.as_of} UTC{seconds}")

@@ -1,0 +1,109 @@
+"""`zeroshift run`: call a pipeline's procedure and follow it in its run log."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from deployer.errors import StatementFailed, Unavailable, UsageError, ZeroshiftError
+from deployer.operations.progress import Progress, silent
+from deployer.operations.warehouses import target
+from deployer.project.config import Environment, Project
+from deployer.warehouse import ledger, runlog
+from deployer.warehouse.runlog import RunRecord
+from deployer.warehouse.session import Session, Target
+
+PIPELINES = ("rental",)
+
+_POLL_SECONDS = 0.5
+
+
+def mode_of(*, full_refresh: bool, rewind: bool, accept_reseed: bool) -> str:
+    """The one mode that the procedure takes. Raises UsageError for two at once."""
+    chosen = [
+        mode
+        for mode, wanted in (("full", full_refresh), ("rewind", rewind), ("accept_reseed", accept_reseed))
+        if wanted
+    ]
+    if len(chosen) > 1:
+        raise UsageError("--full-refresh, --rewind and --accept-reseed exclude each other: run once for each")
+    return chosen[0] if chosen else "incremental"
+
+
+def run(
+    project: Project,
+    environment: Environment,
+    pipeline: str,
+    *,
+    as_of: datetime | None = None,
+    mode: str = "incremental",
+    progress: Progress = silent,
+) -> RunRecord:
+    """Call `ops.run_<pipeline>(as_of, mode)` and return its record; `as_of` in UTC, None for now.
+
+    Raises LeaseHeld while another run is at work, StatementFailed with the procedure's message when it
+    fails. It is not repeated by itself: a lost connection does not tell whether the run goes on.
+    """
+    where = target(project, environment, progress)
+    with Session(where) as session:
+        return call(session, where, pipeline, as_of=as_of, mode=mode, progress=progress)
+
+
+def call(
+    session: Session,
+    where: Target,
+    pipeline: str,
+    *,
+    as_of: datetime | None = None,
+    mode: str = "incremental",
+    progress: Progress = silent,
+) -> RunRecord:
+    """`run`, over a session that is open."""
+    if not ledger.exists(session) or f"procedure ops.run_{pipeline}" not in ledger.read(session):
+        raise Unavailable(f"the pipeline {pipeline} is not deployed; `zeroshift deploy` does it")
+    before = runlog.newest_id(session, pipeline)
+    progress(f"run {pipeline}, {mode}, as of {as_of.isoformat(sep=' ') if as_of else 'now'}")
+    with _following(where, pipeline, before, progress):
+        try:
+            session.execute(f"call ops.run_{pipeline}(%s, %s)", (as_of, mode))
+        except StatementFailed as error:
+            raise runlog.explained(error) from error
+    record = runlog.newest(session, pipeline)
+    if record is None or record.run_id == before:
+        raise Unavailable(f"ops.run_{pipeline} returned without leaving a record in ops.runs")
+    return record
+
+
+@contextmanager
+def _following(where: Target, pipeline: str, before: str | None, progress: Progress) -> Iterator[None]:
+    """Report the run's steps as they are committed, over a second connection, while the body waits for its
+    end.
+    """
+    done = threading.Event()
+
+    def watch() -> None:
+        shown = 0
+        try:
+            with Session(where) as session:
+                while True:
+                    finished = done.wait(_POLL_SECONDS)
+                    record = runlog.newest(session, pipeline)
+                    if record is not None and record.run_id != before:
+                        for step in record.steps[shown:]:
+                            progress(f"{step.step}: {step.rows_written:,} rows written")
+                        shown = len(record.steps)
+                    if finished:
+                        return
+        except ZeroshiftError:
+            # Following is a courtesy: the run itself reports what goes wrong.
+            return
+
+    thread = threading.Thread(target=watch, name="zeroshift-follow", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=5)

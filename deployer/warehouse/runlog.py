@@ -1,0 +1,126 @@
+"""Reading the run log that pipelines keep in schema ops, and what they published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from deployer.errors import LeaseHeld, StatementFailed, ZeroshiftError
+from deployer.warehouse.session import Session
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run."""
+
+    step: str
+    rows_read: int
+    rows_written: int
+    rows_rejected: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run, as ops.runs and ops.run_steps tell it; times are UTC. `error` is the sentence of a failed
+    one.
+    """
+
+    run_id: str
+    pipeline: str
+    mode: str
+    as_of: datetime
+    state: str
+    started_at: datetime
+    finished_at: datetime | None
+    seconds: float | None
+    error: str | None
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """A row of presentation.freshness: what analysts see is as of `as_of`."""
+
+    pipeline: str
+    as_of: datetime
+    published_at: datetime
+    newest_change_at: datetime | None
+    rejected_rows: int
+
+
+def newest_id(session: Session, pipeline: str) -> str | None:
+    """The id of the pipeline's last run, None before the first."""
+    found = session.execute(
+        "select run_id from ops.runs where pipeline = %s order by started_at desc, run_id desc limit 1",
+        (pipeline,),
+    )
+    return str(found.rows[0][0]) if found.rows else None
+
+
+def newest(session: Session, pipeline: str) -> RunRecord | None:
+    """The pipeline's last run with its steps, None before the first."""
+    run_id = newest_id(session, pipeline)
+    if run_id is None:
+        return None
+    (record,) = _records(session, "where run_id = %s", (run_id,))
+    found = session.execute(
+        "select step, rows_read, rows_written, rows_rejected, started_at, finished_at from ops.run_steps"
+        " where run_id = %s order by started_at, finished_at, step",
+        (run_id,),
+    )
+    steps = tuple(
+        Step(step, rows_read, rows_written, rows_rejected, _seconds(started_at, finished_at))
+        for step, rows_read, rows_written, rows_rejected, started_at, finished_at in found.rows
+    )
+    return replace(record, steps=steps)
+
+
+def latest(session: Session, count: int) -> tuple[RunRecord, ...]:
+    """The last runs of all pipelines without their steps, newest first."""
+    return _records(session, f"order by started_at desc, run_id desc limit {count:d}", ())
+
+
+def freshness(session: Session) -> tuple[Freshness, ...]:
+    """What analysts see, and as of when."""
+    found = session.execute(
+        "select pipeline, as_of, published_at, newest_change_at, rejected_rows from presentation.freshness"
+        " order by pipeline"
+    )
+    return tuple(Freshness(*row) for row in found.rows)
+
+
+def explained(error: StatementFailed) -> ZeroshiftError:
+    """The error of a failed call; LeaseHeld when the procedure refused because another run is at work."""
+    text = str(error).lower()
+    if "lease" in text or "conflict with concurrent transaction" in text:
+        return LeaseHeld(f"another run or deployment is at work ({error}); wait for it and repeat")
+    return error
+
+
+def _records(session: Session, clause: str, parameters: tuple[object, ...]) -> tuple[RunRecord, ...]:
+    found = session.execute(
+        "select run_id, pipeline, mode, as_of, state, started_at, finished_at, error from ops.runs " + clause,
+        parameters or None,
+    )
+    return tuple(
+        RunRecord(
+            run_id,
+            pipeline,
+            mode,
+            as_of,
+            state,
+            started_at,
+            finished_at,
+            _seconds(started_at, finished_at),
+            error,
+            (),
+        )
+        for run_id, pipeline, mode, as_of, state, started_at, finished_at, error in found.rows
+    )
+
+
+def _seconds(started_at: datetime, finished_at: datetime | None) -> float | None:
+    if finished_at is None:
+        return None
+    return round((finished_at - started_at).total_seconds(), 3)
