@@ -65,7 +65,8 @@ def main() -> None:
         again = _load(house.engine_dsn, second, "2026-11-02")
         print(
             f"0.1 % changed  {again['seconds']:7.2f} s,"
-            f" {again['seconds'] / loaded['seconds']:.2f} times the first (bound {SECOND_BOUND}), {again['changed']:,} rows"
+            f" {again['seconds'] / loaded['seconds']:.2f} times the first (bound {SECOND_BOUND}),"
+            f" {again['changed']:,} rows"
         )
         peak = max(loaded["peak_mb"], again["peak_mb"])
         print(f"peak memory    {peak:7.0f} MB in Python (bound {MEMORY_BOUND_MB})")

@@ -1,7 +1,7 @@
 """What a refresh costs: in full, and after 1,000 bookings have changed, on histories of two lengths.
 
-The marketplace has a constant rate (5,000 listings, 500,000 bookings and as many views a year), so a history of
-ten times the bookings is ten times as long. Two sets of changes are measured on each:
+The marketplace has a constant rate (5,000 listings, 500,000 bookings and as many views a year), so a history
+of ten times the bookings is ten times as long. Two sets of changes are measured on each:
 
 recent   600 bookings made in the last hour, 400 changed ones (price or status), whose ages are exponentially
          distributed with a mean of 14 days: what some hours bring
