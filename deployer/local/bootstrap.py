@@ -82,7 +82,7 @@ def _check_server(connection: psycopg.Connection) -> str:
 
 
 def _create_database(connection: psycopg.Connection, database: str) -> None:
-    if connection.execute("select from pg_database where datname = %s", [database]).fetchone():
+    if connection.execute("select 1 from pg_database where datname = %s", [database]).fetchone():
         return
     # Redshift orders text by its bytes. The builtin provider of 17 does, and knows the case of all letters.
     builtin = (

@@ -195,6 +195,9 @@ def run(home: Path, ready: int) -> int:
     except ZeroshiftError as error:
         log.error("%s", error)
         return 1
+    except Exception:
+        log.error("internal error\n%s", traceback.format_exc())
+        return 1
     finally:
         daemon.stop()
 

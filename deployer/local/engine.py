@@ -268,6 +268,7 @@ class Engine:
         that thread ends. After a crash this is also the recovery.
         """
         stop_orphan(self._data.resolve())
+        clear_stale_lock(self._data.resolve())
         deadline = time.monotonic() + START_SECONDS
         while True:
             self.port = free_port()
@@ -359,6 +360,39 @@ def stop_orphan(data: Path) -> None:
             time.sleep(0.02)
     if _postmaster(data) is not None:
         raise Unavailable(f"an old PostgreSQL still serves {data} and cannot be stopped")
+
+
+def clear_stale_lock(data: Path) -> None:
+    """Remove a dead PostgreSQL's postmaster.pid when its id belongs to a zombie or to another program.
+
+    PostgreSQL itself would take either for its predecessor and refuse to start. The file also guards against children
+    that outlive a killed postmaster, so it only goes when nothing works in the directory any more.
+    """
+    if sys.platform != "linux" or not (data / "postmaster.pid").exists() or _postmaster(data) is not None:
+        return
+    deadline = time.monotonic() + 10.0
+    while left := _working_in(data):
+        if time.monotonic() > deadline:
+            for process in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+            deadline += 1.0
+        time.sleep(0.02)
+    (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _working_in(data: Path) -> list[Process]:
+    """The live PostgreSQL processes whose working directory is `data`: PostgreSQL's children have it."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            if os.readlink(entry / "cwd") == str(data) and b"postgres" in (entry / "cmdline").read_bytes():
+                process = describe(int(entry.name))
+                if process is not None:
+                    found.append(process)
+    return found
 
 
 def _postmaster(data: Path) -> Process | None:

@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from deployer import __version__
 from deployer.errors import Unavailable
 from deployer.local.daemon import LOG_FILE
 from deployer.local.engine import Engine, directory_size
+from deployer.local.gateway.codec import SSL_REQUEST
 from deployer.local.state import (
     DAEMON_LOCK,
     STATE_FILE,
@@ -171,13 +173,14 @@ class LocalEnvironment:
         return self.status()
 
     def _answers(self) -> bool:
-        """Whether the daemon lives and its port accepts."""
+        """Whether the daemon lives and its gateway answers (a request for SSL, by saying no)."""
         state = read_state(self.home)
         if not self.running or state is None or state.port is None or not is_running(state.daemon):
             return False
         try:
-            with socket.create_connection((state.host, state.port), timeout=5):
-                return True
+            with socket.create_connection((state.host, state.port), timeout=10) as probe:
+                probe.sendall(struct.pack("!II", 8, SSL_REQUEST))
+                return probe.recv(1) == b"N"
         except OSError:
             return False
 

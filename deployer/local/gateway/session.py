@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("zeroshift.gateway")
 
 _FLUSH_BYTES = 64 * 1024
+_LINGER_SECONDS = 1.0
 SHUTTING_DOWN = ("57P01", "terminating connection due to administrator command")
 
 
@@ -125,7 +126,7 @@ class Session:
             if backend is not None:
                 backend.close()
             self.gateway.unregister(self)
-            self.client.socket.close()
+            _hang_up(self.client.socket)
 
     def _last_words(self, error: ServerError) -> None:
         try:
@@ -218,6 +219,21 @@ class Session:
             told = error
         runner.fail()
         self.put(pack_error(told))
+
+
+def _hang_up(sock: socket.socket) -> None:
+    """Close a client's connection so that it can read our last words.
+
+    Closing while something of the client's is unread would reset the connection and throw them away.
+    """
+    try:
+        sock.shutdown(socket.SHUT_WR)
+        sock.settimeout(_LINGER_SECONDS)
+        while sock.recv(65536):
+            pass
+    except OSError:
+        pass
+    sock.close()
 
 
 def _closed(sock: socket.socket) -> bool:
