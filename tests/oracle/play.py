@@ -52,6 +52,9 @@ def _step(warehouse: Warehouse, oracle: Oracle, step: Step) -> None:
             assert outcome == expected, f"{step}: the run was {outcome}, not {expected}"
             if outcome in ("superseded", "stopped"):
                 assert warehouse.row_versions("curated", "metrics") == before, f"a {outcome} run wrote"
+            if outcome == "stopped":
+                unnamed = {table for table in oracle.reseeded if table not in warehouse.last_error}
+                assert not unnamed, f"{warehouse.last_error!r} does not name {', '.join(unnamed)}"
             compare(warehouse, oracle, str(step))
 
 

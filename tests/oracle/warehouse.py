@@ -30,6 +30,9 @@ _STATE = ("ops", "curated", "metrics", "presentation", "raw", LANDING)
 
 FAULT = "fault injected by the test"
 
+_OUTCOMES: dict[str, Outcome] = {"succeeded": "published", "superseded": "superseded"}
+"""State in ops.runs -> how the run ended, for runs whose call returns."""
+
 
 class Warehouse:
     """A deployed local Redshift. `restore` brings back the state it had when this object was made."""
@@ -38,6 +41,8 @@ class Warehouse:
         self.target = target
         self.engine_dsn = engine_dsn
         self.engine = psycopg.connect(engine_dsn, autocommit=True)
+        self.last_error = ""
+        """What the last run that was stopped said."""
         self._session: Session | None = None
         self._tables = self._state_tables()
         self._initial = {table: self._copy_out(table) for table in self._tables}
@@ -68,7 +73,7 @@ class Warehouse:
         before = self._newest_run()
         try:
             if publish_fails:
-                with self._fault("ops.freshness"):
+                with self._publish_fault():
                     self.session.execute("call ops.run_rental(%s, %s)", (as_of, mode))
             else:
                 self.session.execute("call ops.run_rental(%s, %s)", (as_of, mode))
@@ -76,13 +81,13 @@ class Warehouse:
             self._reconnect()
             if publish_fails and FAULT in str(error):
                 return "failed"
-            if "reseed" in str(error):
+            if "accept_reseed" in str(error):
+                self.last_error = str(error)
                 return "stopped"
             raise
         run = self._newest_run()
         assert run is not None and run != before, "the run left no record"
-        state: Outcome = run[1]
-        return state
+        return _OUTCOMES[run[1]]
 
     def _newest_run(self) -> tuple[Any, ...] | None:
         return self.engine.execute(
@@ -96,15 +101,15 @@ class Warehouse:
         self._session = None
 
     @contextmanager
-    def _fault(self, table: str) -> Iterator[None]:
-        """Let every write to `table` fail."""
+    def _publish_fault(self) -> Iterator[None]:
+        """Let a run's last statement but one fail, when all metrics have been written."""
         self.engine.execute(
             f"create function public.zs_test_fault() returns trigger language plpgsql as"
             f" $$ begin raise exception '{FAULT}'; end $$"
         )
         self.engine.execute(
-            f"create trigger zs_test_fault before insert or update or delete on {table}"
-            " for each statement execute function public.zs_test_fault()"
+            "create trigger zs_test_fault before update on ops.runs for each row"
+            " when (new.state = 'succeeded') execute function public.zs_test_fault()"
         )
         try:
             yield
