@@ -13,7 +13,7 @@ from deployer.local.functions.results import same
 from deployer.sql.types import BIGINT, DOUBLE, INTEGER, RedshiftType
 
 
-def _rank(name: str, kind: RedshiftType, where: str, *, ordered: str = "optional") -> Function:
+def _rank(name: str, kind: RedshiftType, where: str) -> Function:
     rendered = f"pg_catalog.{name}()"
     cast = {INTEGER: "::integer", BIGINT: "::bigint"}.get(kind, "")
 
@@ -21,7 +21,7 @@ def _rank(name: str, kind: RedshiftType, where: str, *, ordered: str = "optional
         return f"({rendered} {call.over}){cast}"
 
     return Function(
-        name, renderer, kind, 0, 0, kind="window", ordered=ordered, framed="no", source=page(where)
+        name, renderer, kind, 0, 0, kind="window", framed="no", source=page(where)
     )
 
 
@@ -90,8 +90,8 @@ FUNCTIONS: tuple[Function, ...] = (
     _rank("row_number", BIGINT, "r_WF_ROW_NUMBER"),
     _rank("rank", INTEGER, "r_WF_RANK"),
     _rank("dense_rank", INTEGER, "r_WF_DENSE_RANK"),
-    _rank("percent_rank", DOUBLE, "r_WF_PERCENT_RANK", ordered="required"),
-    _rank("cume_dist", DOUBLE, "r_WF_CUME_DIST", ordered="required"),
+    _rank("percent_rank", DOUBLE, "r_WF_PERCENT_RANK"),
+    _rank("cume_dist", DOUBLE, "r_WF_CUME_DIST"),
     Function("ntile", _ntile, BIGINT, 1, 1, kind="window", framed="no", source=page("r_WF_NTILE")),
     *(
         Function(

@@ -84,7 +84,8 @@ def test_the_reference_lists_are_read() -> None:
     "name",
     [
         "pg_advisory_lock", "array_agg", "pg_relation_size", "clock_timestamp", "enum_range",
-        "generate_series", "pg_read_file", "inet_client_addr", "div", "range_merge", "nextval", "regexp_matches", "to_tsvector",
+        "generate_series", "pg_read_file", "inet_client_addr", "div", "range_merge", "nextval",
+        "regexp_matches", "to_tsvector",
         "txid_current", "xpath", "pg_sleep", "pg_reload_conf", "lo_import", "jsonb_build_object", "dblink",
     ],
 )  # fmt: skip
