@@ -39,6 +39,8 @@ def warehouse(*, deployed: bool = True) -> Iterator[Warehouse]:
         home = Path(directory) / "home"
         # The deployer finds the environment by this variable.
         os.environ["ZEROSHIFT_HOME"] = str(home)
+        # Any free port: the user's own warehouse may be up on the usual one.
+        os.environ["ZEROSHIFT_PORT"] = "0"
         environment = LocalEnvironment(home)
         try:
             status = environment.up()

@@ -23,6 +23,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     with pytest.MonkeyPatch.context() as patch:
         # An engine of its own: other tests empty theirs.
         patch.setenv("ZEROSHIFT_HOME", str(home))
+        patch.setenv("ZEROSHIFT_PORT", "0")
         environment = LocalEnvironment(home)
         status = environment.up()
         try:
