@@ -22,14 +22,12 @@ from deployer.operations.demo import Demo
     metavar="FILE",
     help="Real listings (CSV in the columns of UCI's apartments data set) instead of invented ones.",
 )
-@click.option(
-    "--seed", type=int, default=1, show_default=True, help="Another seed invents another marketplace."
-)
+@click.option("--seed", type=int, metavar="N", help="Another seed invents another marketplace.")
 @click.option(
     "--keep", is_flag=True, help="Keep the generated CSV snapshots in the local environment's home."
 )
 @environment_option
-def demo(here: Here, listings: Path | None, seed: int, keep: bool) -> None:
+def demo(here: Here, listings: Path | None, seed: int | None, keep: bool) -> None:
     """Run the whole rental pipeline on a fresh local Redshift and print its metrics.
 
     Invents two years of a marketplace, replicates it into the landing database, deploys the repository's
@@ -47,6 +45,8 @@ def demo(here: Here, listings: Path | None, seed: int, keep: bool) -> None:
 
 def show(done: Demo) -> None:
     """Print what the demo saw."""
+    for notice in done.notices:
+        output.line(f"note: {notice}")
     for table in done.metrics:
         output.line()
         output.heading(table.title)

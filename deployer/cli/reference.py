@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import click
 
 from deployer.cli import output
-from deployer.cli.options import CONTEXT
 
 _INTRODUCTION = """\
 # Commands
@@ -32,7 +31,7 @@ text is `""`), `null` in json. SUPER is nested in json. Dates and times are ISO,
 """
 
 
-_HELP = {"help_option_names": CONTEXT["help_option_names"]}
+_HELP = ["-h", "--help"]
 
 
 def commands(group: click.Group, prefix: str = "zeroshift") -> Iterator[tuple[str, click.Command]]:
@@ -49,7 +48,7 @@ def markdown(group: click.Group) -> str:
     """The whole page."""
     parts = [_INTRODUCTION]
     for name, command in commands(group):
-        context = click.Context(command, info_name=name, terminal_width=100, **_HELP)
+        context = click.Context(command, info_name=name, terminal_width=100, help_option_names=_HELP)
         parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,7 @@ from deployer.warehouse.session import Session
 
 if TYPE_CHECKING:
     from deployer.local.environment import LocalEnvironment, Status
-    from deployer.local.marketplace.model import Snapshot
+    from deployer.local.marketplace.model import Listing, Snapshot
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ def _generate(
     from deployer.local.marketplace.generator import DEFAULT_SEED, generate
     from deployer.local.marketplace.listings import read
 
-    given, notices = None, ()
+    given: Sequence[Listing] | None = None
+    notices: tuple[str, ...] = ()
     if listings is not None:
         progress(f"reading {listings}")
         found = read(listings)
@@ -128,7 +129,7 @@ def _must_be_swept(project: Project, here: LocalEnvironment) -> bool:
         if not ledger.exists(session) and not any(table.rows for table in status.landing(session)):
             return False
     raise Unsafe(
-        f"the local warehouse in {project.home} holds data that did not come from a demo, which starts afresh;"
+        f"a demo starts afresh, but the local warehouse in {project.home} holds data of another origin;"
         " empty it with `zeroshift local reset --yes`, or set ZEROSHIFT_HOME to another directory"
     )
 

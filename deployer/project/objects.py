@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from deployer.project import header as headers
 from deployer.project.header import Header
 from deployer.sql.classify import classify
 from deployer.sql.lexer import LexError, Token, tokenize
+from deployer.sql.plpgsql import BodyError
+from deployer.sql.procedure import parse_create_procedure
 from deployer.sql.split import Statement, split
 
 CHECKSUM = "sha256"
@@ -94,7 +97,7 @@ def read(path: Path, root: Path) -> Object:
     if not statements:
         raise UsageError(f"{shown}:1: the file has no SQL statement")
     first, *rest = statements
-    kind, name, after = _created(first, shown)
+    kind, name = _created(first, shown)
     bare = name.rpartition(".")[2]
     if bare != path.stem:
         raise UsageError(f"{shown}:{first.line}: the file creates {name}, so it must be called {bare}.sql")
@@ -107,14 +110,10 @@ def read(path: Path, root: Path) -> Object:
                 f" one object a file, followed only by {', '.join(_FOLLOWERS)}"
             )
     tokens = tokenize(first.text)
-    signature = ""
-    if kind == "procedure":
-        signature = _signature(tokens, after, first, shown)
-        _check_body(tokens, first, shown)
     return Object(
         kind=kind,
         name=name,
-        signature=signature,
+        signature=_signature(first, shown) if kind == "procedure" else "",
         path=shown,
         checksum=f"{CHECKSUM}:{hashlib.new(CHECKSUM, text.encode()).hexdigest()}",
         header=header,
@@ -129,8 +128,8 @@ def line_at(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
 
 
-def _created(statement: Statement, path: Path) -> tuple[str, str, int]:
-    """Kind and name of what the first statement creates, and the index of the token after the name."""
+def _created(statement: Statement, path: Path) -> tuple[str, str]:
+    """Kind and name of what the first statement creates."""
     tokens = tokenize(statement.text)
     words = [token.value if token.kind == "word" else "" for token in tokens[:4]]
     where = f"{path}:{statement.line}"
@@ -140,61 +139,26 @@ def _created(statement: Statement, path: Path) -> tuple[str, str, int]:
     schema, dot, name = tokens[4], tokens[5], tokens[6] if len(tokens) > 6 else tokens[-1]
     if dot.value != "." or schema.kind not in ("word", "quoted") or name.kind not in ("word", "quoted"):
         raise UsageError(f"{where}: the {kind}'s name must be written with its schema: schema.name")
-    return kind, f"{schema.value}.{name.value}", 7
+    return kind, f"{schema.value}.{name.value}"
 
 
-def _signature(tokens: list[Token], at: int, statement: Statement, path: Path) -> str:
-    """The input types of a procedure, in the spelling that DROP PROCEDURE takes: `(timestamp, varchar)`."""
-    if tokens[at].value != "(":
-        raise UsageError(f"{path}:{statement.line}: a procedure's name is followed by ( and its arguments")
-    arguments: list[list[str]] = [[]]
-    depth = 0
-    for token in tokens[at:]:
-        if token.kind == "end":
-            raise UsageError(f"{path}:{statement.line}: the argument list is not closed")
-        if token.kind == "op" and token.value in "()":
-            depth += 1 if token.value == "(" else -1
-            if depth == 0:
-                break
-        elif depth == 1 and token.value == ",":
-            arguments.append([])
-        elif depth == 1:
-            # Lengths stand one level deeper: procedures are told apart by types alone.
-            arguments[-1].append(token.value)
+def _signature(statement: Statement, path: Path) -> str:
+    """The input types of a procedure, in the spelling that DROP PROCEDURE takes: `(timestamp, varchar)`.
+
+    The body is parsed too, so that a broken one is refused before anything is deployed.
+    """
+    try:
+        procedure = parse_create_procedure(statement.text)
+    except (BodyError, LexError) as error:
+        line = statement.line + line_at(statement.text, error.position) - 1
+        raise UsageError(f"{path}:{line}: {error.message}") from None
     types = []
-    for words in arguments:
-        modes = [word for word in words[:2] if word in ("in", "out", "inout")]
-        rest = [word for index, word in enumerate(words) if index > 1 or word not in modes]
-        if not rest or modes == ["out"]:
-            continue
-        spelled = " ".join(rest[1:]) if len(rest) > 1 and not _is_type(rest) else " ".join(rest)
-        types.append(_TYPE_ALIASES.get(spelled, spelled))
+    for argument in procedure.arguments:
+        if argument.mode != "out":
+            # Procedures are told apart by types alone: lengths go.
+            spelled = " ".join(re.sub(r"\([^)]*\)", " ", argument.type_text.lower()).split())
+            types.append(_TYPE_ALIASES.get(spelled, spelled))
     return f"({', '.join(types)})"
-
-
-def _is_type(words: list[str]) -> bool:
-    """Whether `double precision` and its like stand without an argument name before them."""
-    return " ".join(words) in ("double precision", "character varying") or words[1:3] in (
-        ["with", "time"],
-        ["without", "time"],
-    )
-
-
-def _check_body(tokens: list[Token], statement: Statement, path: Path) -> None:
-    """Parse the procedure's body, so that a broken one is refused before anything is deployed."""
-    from deployer.sql.plpgsql import PlpgsqlError, parse_body
-
-    for before, token in zip(tokens, tokens[1:], strict=False):
-        if token.kind == "string" and before.value == "as":
-            raw = statement.text[token.start : token.end]
-            offset = token.start + raw.index(token.value) if token.value in raw else token.start
-            try:
-                parse_body(token.value)
-            except PlpgsqlError as error:
-                line = statement.line + line_at(statement.text, offset + error.position) - 1
-                raise UsageError(f"{path}:{line}: {error.message}") from None
-            return
-    raise UsageError(f"{path}:{statement.line}: the procedure has no body: as $$ ... $$")
 
 
 def _is_late_binding(tokens: list[Token]) -> bool:

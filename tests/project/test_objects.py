@@ -43,9 +43,11 @@ def test_a_view_is_read_with_header_and_statements(tmp_path: Path) -> None:
     put(
         tmp_path,
         "presentation/v.sql",
-        "-- Purpose: shows what is there\n--   and what is not.\n-- Grain: (a)\n"
+        "-- Purpose: shows what is there\n--   and what is not.\n"
+        "-- Grain: (a)\n"
         "create or replace view presentation.v as select a from metrics.m;\n"
-        "comment on column presentation.v.a is 'semi;colon';\ngrant select on presentation.v to role analyst;\n",
+        "comment on column presentation.v.a is 'semi;colon';\n"
+        "grant select on presentation.v to role analyst;\n",
     )
     (item,) = read_all(tmp_path)
     assert (item.kind, item.name, item.signature) == ("view", "presentation.v", "")
@@ -125,7 +127,7 @@ def test_signatures_are_spelled_as_drop_procedure_takes_them(
             "`drop table raw.t ...` does not belong",
         ),
         ("raw/v.sql", HEADER + "create or replace view raw.v as\nselect 'open", 3, "unterminated"),
-        ("ops/go.sql", PROCEDURE.replace("end;\n", ""), 11, ""),
+        ("ops/go.sql", PROCEDURE.replace("end;\n", ""), 10, "expected END"),
     ],
 )
 def test_what_is_wrong_is_named_with_file_and_line(
