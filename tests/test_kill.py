@@ -76,15 +76,23 @@ class Site:
         process.communicate()
 
     def kill_postgresql(self, command: Command, delay: float) -> None:
-        victim = self.environment.status().engine_pid
-        assert victim is not None
+        victim = self.engine_pid()
         process = self.start(command)
         time.sleep(delay)
         os.kill(victim, signal.SIGKILL)
         told, _ = process.communicate(timeout=PATIENCE)
         # It may have ended before the blow; if not, it must say so in a sentence.
         assert "Traceback" not in told, told
-        self.environment.ensure_up()
+
+    def engine_pid(self) -> int:
+        """The running PostgreSQL's process id; after a kill the daemon needs a moment to start it again."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            status = self.environment.ensure_up()
+            if status.engine_pid is not None and status.engine_version is not None:
+                return status.engine_pid
+            assert time.monotonic() < deadline, "PostgreSQL does not come back"
+            time.sleep(0.1)
 
     def fingerprint(self) -> dict[str, tuple[int, str | None]]:
         """Count and digest of the rows of every table and view that a load, deploy or run fills."""

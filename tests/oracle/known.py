@@ -216,5 +216,47 @@ HISTORIES: dict[str, list[Step]] = {
         run("2024-01-10 07:59:59", "rewind"),
         run("2024-02-15"),
     ],
+    "more than ten in a week, with ties": [
+        load(
+            "2024-01-15",
+            *(listing(FIRST_ID + n) for n in range(1, 16)),
+            *(Attributes(FIRST_ID + n, cityname=f"City {n}") for n in range(1, 16)),
+            *(
+                stay(n, "2024-01-10", "2024-01-28", 2, FIRST_ID + n, total_price=D(max(n, 6)))
+                for n in range(1, 16)
+            ),
+            *(stay(20 + n, "2024-01-11", "2024-01-29", 2, FIRST_ID + n) for n in range(1, 8)),
+        ),
+        run("2024-01-21"),
+        load("2024-01-22", *(listing(FIRST_ID + n) for n in range(1, 16))),
+        run("2024-01-22"),
+    ],
+    "days of long ago and far ahead": [
+        load(
+            "2024-01-15",
+            *PLACES,
+            listing(A, "1800-02-28 12:00:00"),
+            stay(1, "1990-01-01", "1990-03-30", 4),
+            stay(2, "2024-01-10", "2024-01-20", 40_000),
+            seen(1, "1990-01-01"),
+        ),
+        run("2024-01-21"),
+        load(
+            "2024-01-22", *PLACES, listing(A, "1800-02-28 12:00:00"), stay(2, "2024-01-10", "2024-01-20", 9)
+        ),
+        run("2024-01-23"),
+    ],
+    "runs before anything has happened": [
+        load("2024-01-15", *BASE, STAY, VIEW),
+        run("2023-06-01"),
+        run("2024-01-01"),
+        run("2024-01-10 08:00:00"),
+    ],
+    "everything is deleted": [
+        load("2024-01-15", *BASE, STAY, VIEW),
+        run("2024-01-16"),
+        load("2024-01-17"),
+        run("2024-02-20"),
+    ],
 }
 """Name -> history. All instants are UTC."""
