@@ -113,13 +113,14 @@ def read(path: Path) -> ListingsRead:
         raise UsageError(f"{path} holds no listings")
     placed = sum(listing.latitude is not None for listing in listings)
     notices = [
-        f"{len(listings):,} listings read from {path.name}; the file has no coordinates, so {placed:,} are put"
-        " near the middle of their state: latitude and longitude are made up, prices, rooms and places are real"
+        f"{len(listings):,} listings read from {path.name};"
+        f" the file has no coordinates, so {placed:,} are put near the middle of their state:"
+        " latitude and longitude are made up, prices, rooms and places are real"
     ]
     if placed < len(listings):
         notices.append(
-            f"{len(listings) - placed:,} listings name no city and state: they have no valid location and count"
-            " in none of the metrics by city"
+            f"{len(listings) - placed:,} listings name no city and state:"
+            " they have no valid location and count in none of the metrics by city"
         )
     notices.append(
         "titles, bookings, views, exchange rates and the price history are invented around the listings"
