@@ -17,8 +17,13 @@ from deployer.sql.names import Name
 Fetch = Callable[[Sequence[str]], list[Row]]
 """Calls zeroshift.relations() with these names."""
 
-SYSTEM_SCHEMAS = ("pg_catalog", "redshift_catalog")
-"""Where unqualified names are looked for before the search path: PostgreSQL's own tables, and Redshift's system views."""
+SYSTEM_VIEWS = "redshift_catalog"
+"""Redshift's system views, and PostgreSQL's tables in the form Redshift shows them: before the search path."""
+INFORMATION = "redshift_information"
+
+POSTGRES_TABLES = {"pg_type", "pg_attrdef", "pg_description", "pg_constraint", "pg_language", "pg_group"}
+"""The tables of pg_catalog that may be read as they are. The others hold what is none of a user's business (pg_authid)
+or are not the same on Redshift."""
 
 
 class LiveCatalog:
@@ -57,12 +62,13 @@ class LiveCatalog:
             return _in_schema(candidates, f"{name.database}.{name.schema}", name)
         if name.schema is not None:
             if name.schema == "pg_catalog":
-                return _in_schemas(candidates, SYSTEM_SCHEMAS[::-1], name)
-            return _in_schema(candidates, name.schema, name)
+                return _in_system(candidates, name)
+            schema = INFORMATION if name.schema == "information_schema" else name.schema
+            return _in_schema(candidates, schema, name)
         for relation, temporary in candidates:
             if temporary:
                 return _named(relation, name)
-        return _in_schemas(candidates, (*SYSTEM_SCHEMAS[::-1], *self._path), name)
+        return _in_system(candidates, name) or _in_schemas(candidates, self._path, name)
 
     def _load(self, names: set[str]) -> None:
         wanted = sorted(names - self._fetched)
@@ -83,6 +89,11 @@ class LiveCatalog:
             if definition is not None:
                 # The translator puts the view's text in its place: its relations are asked for next.
                 self._words |= _words(definition)
+
+
+def _in_system(candidates: list[tuple[Relation, bool]], name: Name) -> Relation | None:
+    schemas = (SYSTEM_VIEWS, "pg_catalog") if name.name in POSTGRES_TABLES else (SYSTEM_VIEWS,)
+    return _in_schemas(candidates, schemas, name)
 
 
 def _in_schemas(

@@ -1,0 +1,416 @@
+-- Redshift's catalog views, with the columns of their pages in the Redshift Database Developer Guide, "System tables and
+-- views". Unqualified names are looked for here first. A landing database is a set of schemas named database.schema.
+--
+-- Views run with their owner's rights on what they read; current_user in them is the user who asks. "Superusers see
+-- all rows, users only what they have access to" is the rule of every page here that says nothing else.
+create schema if not exists redshift_catalog;
+
+-- ---------------------------------------------------------------------------------------- what the views are made of
+
+create or replace function zeroshift.is_internal(schema_name text) returns boolean
+language sql immutable
+as $$
+    select schema_name in ('zeroshift', 'redshift', 'pg_toast', 'pg_catalog', 'information_schema')
+        or schema_name like 'pg\_toast\_temp\_%'
+$$;
+
+-- The database that a schema belongs to, and its name in there.
+create or replace function zeroshift.database_of(schema_name text) returns text
+language sql stable
+as $$
+    select case when strpos(schema_name, '.') > 0 then split_part(schema_name, '.', 1)
+                else pg_catalog.current_database()::text end
+$$;
+
+create or replace function zeroshift.schema_of(schema_name text) returns text
+language sql immutable
+as $$
+    select case when schema_name = 'redshift_catalog' then 'pg_catalog'
+                when schema_name = 'redshift_information' then 'information_schema'
+                when strpos(schema_name, '.') > 0 then substr(schema_name, strpos(schema_name, '.') + 1)
+                else schema_name end
+$$;
+
+-- A type without its length, and with it, as Redshift's views spell them.
+create or replace function zeroshift.type_name(kind oid) returns text
+language sql stable
+as $$
+    select case pg_catalog.format_type(kind, null)
+               when 'redshift.super' then 'super' when 'json' then 'super' when 'jsonb' then 'super'
+               when 'bytea' then 'binary varying' when 'text' then 'character varying'
+               else pg_catalog.format_type(kind, null) end
+$$;
+
+create or replace function zeroshift.type_text(kind oid, modifier integer) returns text
+language sql stable
+as $$
+    select case pg_catalog.format_type(kind, null)
+               when 'redshift.super' then 'super' when 'json' then 'super' when 'jsonb' then 'super'
+               when 'bytea' then 'binary varying' when 'text' then 'character varying(65535)'
+               else pg_catalog.format_type(kind, modifier) end
+$$;
+
+-- Every relation that the asking user may know of, of all databases. `kind` as SVV_TABLES words it.
+create or replace view zeroshift.visible_relations as
+select c.oid, n.oid as schema_oid, n.nspname::text as physical_schema,
+       zeroshift.database_of(n.nspname) as database_name, zeroshift.schema_of(n.nspname) as schema_name,
+       c.relname::text as relation_name, c.relkind, c.relowner, c.relacl, c.reltuples, c.relpersistence,
+       case when c.relpersistence = 't' then 'LOCAL TEMPORARY'
+            when c.relkind in ('v', 'm') then 'VIEW' else 'BASE TABLE' end as kind,
+       pg_catalog.obj_description(c.oid, 'pg_class') as remarks,
+       n.nspname in ('redshift_catalog', 'redshift_information') as is_system
+from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'v', 'm', 'p')
+  and not zeroshift.is_internal(n.nspname)
+  and (c.relpersistence <> 't' or pg_catalog.pg_table_is_visible(c.oid))
+  and ((select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, c.relowner, 'usage')
+       or pg_catalog.has_table_privilege(current_user, c.oid, 'select, insert, update, delete, references')
+       or pg_catalog.has_any_column_privilege(current_user, c.oid, 'select'));
+
+create or replace view zeroshift.visible_columns as
+select r.*, a.attnum::integer as ordinal_position, a.attname::text as column_name, a.atttypid, a.atttypmod,
+       a.attnotnull, a.attidentity,
+       case when a.attidentity <> '' then 'identity' else pg_catalog.pg_get_expr(d.adbin, d.adrelid) end as column_default,
+       zeroshift.type_name(a.atttypid) as data_type,
+       case when a.atttypid in (1042, 1043) and a.atttypmod > 4 then a.atttypmod - 4
+            when a.atttypid = 25 then 65535 end as length,
+       case a.atttypid when 21 then 16 when 23 then 32 when 20 then 64 when 700 then 24 when 701 then 53
+            when 1700 then ((a.atttypmod - 4) >> 16) & 65535 end as precision,
+       case when a.atttypid in (20, 21, 23) then 0 when a.atttypid = 1700 then (a.atttypmod - 4) & 2047 end as scale,
+       pg_catalog.col_description(r.oid, a.attnum) as column_remarks
+from zeroshift.visible_relations r
+join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum;
+
+create or replace view zeroshift.visible_schemas as
+select n.oid, n.nspname::text as physical_schema, zeroshift.database_of(n.nspname) as database_name,
+       zeroshift.schema_of(n.nspname) as schema_name, n.nspowner, n.nspacl
+from pg_catalog.pg_namespace n
+where not zeroshift.is_internal(n.nspname)
+  and n.nspname not like 'pg\_temp\_%'
+  and ((select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, n.nspowner, 'usage')
+       or pg_catalog.has_schema_privilege(current_user, n.oid, 'usage, create'));
+
+-- The privileges that are granted, one row each; PUBLIC is identity 0.
+create or replace function zeroshift.identity_type(grantee oid) returns text
+language sql stable
+as $$
+    select case when grantee = 0 then 'public'
+                when (select rolcanlogin from pg_catalog.pg_roles where oid = grantee) then 'user' else 'role' end
+$$;
+
+create or replace function zeroshift.identity_name(grantee oid) returns text
+language sql stable
+as $$
+    select case when grantee = 0 then 'public' else pg_catalog.pg_get_userbyid(grantee)::text end
+$$;
+
+-- ------------------------------------------------------------------------------------------------ tables and columns
+
+create or replace view redshift_catalog.svv_tables as
+select database_name as table_catalog, schema_name as table_schema, relation_name as table_name, kind as table_type,
+       remarks
+from zeroshift.visible_relations
+where database_name = current_database();
+
+create or replace view redshift_catalog.svv_columns as
+select database_name as table_catalog, schema_name as table_schema, relation_name as table_name, column_name,
+       ordinal_position, column_default, case when attnotnull then 'NO' else 'YES' end as is_nullable, data_type,
+       length as character_maximum_length, precision as numeric_precision,
+       case when atttypid = 1700 then 10 when precision is not null then 2 end as numeric_precision_radix,
+       scale as numeric_scale, case when atttypid in (1083, 1114, 1184, 1266) then 6 end as datetime_precision,
+       null::text as interval_type, null::text as interval_precision, null::text as character_set_catalog,
+       null::text as character_set_schema, null::text as character_set_name, null::text as collation_catalog,
+       null::text as collation_schema, null::text as collation_name, null::text as domain_name,
+       column_remarks as remarks
+from zeroshift.visible_columns
+where database_name = current_database();
+
+create or replace view redshift_catalog.svv_all_schemas as
+select database_name::varchar(128), schema_name::varchar(128), nspowner::integer as schema_owner,
+       'local'::varchar(128) as schema_type, nspacl::varchar(128) as schema_acl, null::varchar(128) as source_database,
+       null::varchar(256) as schema_option
+from zeroshift.visible_schemas;
+
+create or replace view redshift_catalog.svv_all_tables as
+select database_name::varchar(128), schema_name::varchar(128), relation_name::varchar(128) as table_name,
+       relacl::varchar(128) as table_acl, (case when kind = 'VIEW' then 'VIEW' else 'TABLE' end)::varchar(128) as table_type,
+       remarks::varchar(128)
+from zeroshift.visible_relations;
+
+create or replace view redshift_catalog.svv_all_columns as
+select database_name::varchar(128), schema_name::varchar(128), relation_name::varchar(128) as table_name,
+       column_name::varchar(128), ordinal_position, column_default::varchar(4000),
+       (case when attnotnull then 'NO' else 'YES' end)::varchar(3) as is_nullable, data_type::varchar(128),
+       length as character_maximum_length, precision as numeric_precision, scale as numeric_scale,
+       column_remarks::varchar(256) as remarks
+from zeroshift.visible_columns;
+
+create or replace view redshift_catalog.svv_redshift_schemas as
+select database_name, schema_name, schema_owner, schema_type, schema_acl, schema_option
+from redshift_catalog.svv_all_schemas;
+
+create or replace view redshift_catalog.svv_redshift_tables as
+select database_name, schema_name, table_name, table_type, table_acl, remarks
+from redshift_catalog.svv_all_tables;
+
+create or replace view redshift_catalog.svv_redshift_columns as
+select c.database_name::varchar(128), c.schema_name::varchar(128), c.relation_name::varchar(128) as table_name,
+       c.column_name::varchar(128), c.ordinal_position, c.data_type::varchar(32), c.column_default::varchar(4000),
+       (case when c.attnotnull then 'NO' else 'YES' end)::varchar(3) as is_nullable,
+       coalesce(t.encodings ->> c.column_name, 'none')::varchar(128) as encoding,
+       coalesce(t.distkey = c.column_name, false) as distkey,
+       coalesce(array_position(t.sortkeys, c.column_name), 0) as sortkey,
+       null::varchar(128) as column_acl, c.column_remarks::varchar(256) as remarks
+from zeroshift.visible_columns c
+left join zeroshift.table_attributes t on t.oid = c.oid;
+
+create or replace view redshift_catalog.svv_redshift_databases as
+select datname::varchar(128) as database_name, datdba::integer as database_owner,
+       'local'::varchar(32) as database_type, datacl::varchar(128) as database_acl,
+       null::varchar(128) as database_options, 'Snapshot Isolation'::varchar(128) as database_isolation_level
+from pg_catalog.pg_database where datname = current_database()
+union all
+select target_database::varchar(128), 10, 'local'::varchar(32), null, null, 'Snapshot Isolation'::varchar(128)
+from zeroshift.integrations;
+
+create or replace view redshift_catalog.svv_all_databases as
+select * from redshift_catalog.svv_redshift_databases;
+
+-- Only the schemas of search_path, as its page warns.
+create or replace view redshift_catalog.pg_table_def as
+select c.schema_name::name as schemaname, c.relation_name::name as tablename, c.column_name::name as "column",
+       zeroshift.type_text(c.atttypid, c.atttypmod)::varchar(256) as type,
+       coalesce(t.encodings ->> c.column_name, 'none')::varchar(32) as encoding,
+       coalesce(t.distkey = c.column_name, false) as distkey,
+       coalesce(array_position(t.sortkeys, c.column_name), 0) as sortkey,
+       c.attnotnull as "notnull"
+from zeroshift.visible_columns c
+left join zeroshift.table_attributes t on t.oid = c.oid
+where c.relkind in ('r', 'p') and c.physical_schema = any (current_schemas(false) || 'redshift_catalog'::name);
+
+-- Superusers only, and no table without rows, as its page says. There is one node here: nothing is skewed. Sizes are in
+-- megabytes; rows are counted by the last analysis.
+create or replace view redshift_catalog.svv_table_info as
+select r.database_name as database, r.schema_name as schema, r.oid as table_id, r.relation_name as "table",
+       case when t.encodings is null or t.encodings = '{}' then 'Y, AUTO(ENCODE)' else 'Y' end as encoded,
+       case when coalesce(t.diststyle, 'AUTO') = 'KEY' then format('KEY(%s)', t.distkey)
+            when coalesce(t.diststyle, 'AUTO') = 'AUTO' then 'AUTO(ALL)' else t.diststyle end as diststyle,
+       case when cardinality(t.sortkeys) > 0 then t.sortkeys[1]
+            when coalesce(t.sortstyle, 'AUTO') = 'AUTO' then 'AUTO(SORTKEY)' end as sortkey1,
+       coalesce((select max(case when a.atttypid = 25 then 65535 else a.atttypmod - 4 end)
+                 from pg_catalog.pg_attribute a
+                 where a.attrelid = r.oid and a.atttypid in (25, 1043) and not a.attisdropped), 0) as max_varchar,
+       (t.encodings ->> t.sortkeys[1])::character(32) as sortkey1_enc,
+       coalesce(cardinality(t.sortkeys), 0) as sortkey_num,
+       ceil(pg_catalog.pg_total_relation_size(r.oid) / 1048576.0)::bigint as size,
+       null::numeric(10, 4) as pct_used, 0::bigint as empty, null::numeric(5, 2) as unsorted,
+       case when r.reltuples < 0 then 100 else 0 end::numeric(5, 2) as stats_off,
+       greatest(r.reltuples, 0)::numeric(38, 0) as tbl_rows, null::numeric(19, 2) as skew_sortkey1,
+       null::numeric(19, 2) as skew_rows, greatest(r.reltuples, 0)::numeric(38, 0) as estimated_visible_rows,
+       null::text as risk_event, null::numeric(12, 2) as vacuum_sort_benefit, null::timestamp as create_time
+from zeroshift.visible_relations r
+left join zeroshift.table_attributes t on t.oid = r.oid
+where r.relkind in ('r', 'p') and not r.is_system and r.database_name = current_database()
+  and r.reltuples <> 0;
+
+-- ------------------------------------------------------------------------------------------------- users and privileges
+
+create or replace view redshift_catalog.pg_user as
+select rolname as usename, oid::integer as usesysid, rolcreatedb as usecreatedb,
+       zeroshift.is_superuser(rolname) as usesuper, false as usecatupd, '********'::text as passwd,
+       rolvaliduntil as valuntil, rolconfig as useconfig
+from pg_catalog.pg_roles
+where rolcanlogin;
+
+create or replace view redshift_catalog.pg_user_info as
+select usename, usesysid, usecreatedb, usesuper, usecatupd, passwd, valuntil, useconfig, 'UNLIMITED'::text as useconnlimit
+from redshift_catalog.pg_user;
+
+create or replace view redshift_catalog.svv_user_info as
+select usename::varchar(128) as user_name, usesysid as user_id, usecreatedb as createdb, usesuper as superuser,
+       usecatupd as catalog_update, 'UNLIMITED'::varchar(32) as connection_limit, 'UNRESTRICTED'::varchar(32) as syslog_access,
+       null::varchar(32) as last_ddl_timestamp, 0 as session_timeout, null::varchar(128) as external_user_id
+from redshift_catalog.pg_user;
+
+create or replace view redshift_catalog.svv_roles as
+select oid::integer as role_id, rolname::text as role_name, 'rdsdb'::text as role_owner, null::text as external_id
+from pg_catalog.pg_roles
+where not rolcanlogin and rolname not like 'pg\_%' and rolname <> 'zeroshift_superusers';
+
+create or replace view redshift_catalog.svv_user_grants as
+select m.member::integer as user_id, u.rolname::text as user_name, m.roleid::integer as role_id, r.rolname::text as role_name,
+       m.admin_option
+from pg_catalog.pg_auth_members m
+join pg_catalog.pg_roles u on u.oid = m.member and u.rolcanlogin
+join pg_catalog.pg_roles r on r.oid = m.roleid and not r.rolcanlogin
+where r.rolname not like 'pg\_%' and r.rolname <> 'zeroshift_superusers'
+  and ((select zeroshift.is_superuser(current_user)) or u.rolname = current_user);
+
+create or replace view redshift_catalog.svv_role_grants as
+select m.member::integer as role_id, u.rolname::text as role_name, m.roleid::integer as granted_role_id,
+       r.rolname::text as granted_role_name
+from pg_catalog.pg_auth_members m
+join pg_catalog.pg_roles u on u.oid = m.member and not u.rolcanlogin
+join pg_catalog.pg_roles r on r.oid = m.roleid and not r.rolcanlogin
+where u.rolname not like 'pg\_%' and r.rolname not like 'pg\_%';
+
+create or replace view redshift_catalog.svv_relation_privileges as
+select r.schema_name as namespace_name, r.relation_name, p.privilege_type, p.grantee::integer as identity_id,
+       zeroshift.identity_name(p.grantee) as identity_name, zeroshift.identity_type(p.grantee) as identity_type,
+       p.is_grantable as admin_option
+from zeroshift.visible_relations r
+cross join lateral pg_catalog.aclexplode(r.relacl) p
+where p.grantee <> r.relowner and not r.is_system and r.database_name = current_database()
+  and p.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRUNCATE');
+
+create or replace view redshift_catalog.svv_schema_privileges as
+select s.schema_name as namespace_name, p.privilege_type, p.grantee::integer as identity_id,
+       zeroshift.identity_name(p.grantee) as identity_name, zeroshift.identity_type(p.grantee) as identity_type,
+       p.is_grantable as admin_option
+from zeroshift.visible_schemas s
+cross join lateral pg_catalog.aclexplode(s.nspacl) p
+where p.grantee <> s.nspowner and s.database_name = current_database();
+
+create or replace view redshift_catalog.svv_function_privileges as
+select n.nspname::text as namespace_name, p.proname::text as function_name,
+       pg_catalog.pg_get_function_identity_arguments(p.oid) as argument_types, a.privilege_type,
+       a.grantee::integer as identity_id, zeroshift.identity_name(a.grantee) as identity_name,
+       zeroshift.identity_type(a.grantee) as identity_type, a.is_grantable as admin_option
+from pg_catalog.pg_proc p
+join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+cross join lateral pg_catalog.aclexplode(p.proacl) a
+where a.grantee <> p.proowner and not zeroshift.is_internal(n.nspname)
+  and ((select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, p.proowner, 'usage')
+       or pg_catalog.has_function_privilege(current_user, p.oid, 'execute'));
+
+-- --------------------------------------------------------------------------------------------------------- sessions
+
+create or replace view redshift_catalog.stv_sessions as
+select started as starttime, pid as process, user_name::character(50) as user_name,
+       current_database()::character(50) as db_name, 0 as timeout_sec
+from zeroshift.sessions
+where (select zeroshift.is_superuser(current_user)) or user_name = current_user;
+
+create or replace view redshift_catalog.stv_db_isolation_level as
+select database_name::character(128) as db_name, database_isolation_level::character(20) as isolation_level
+from redshift_catalog.svv_redshift_databases;
+
+create or replace view redshift_catalog.svv_transactions as
+select s.user_name as txn_owner, current_database()::text as txn_db, a.backend_xid::text::bigint as xid, a.pid,
+       a.xact_start at time zone 'UTC' as txn_start, l.mode as lock_mode, l.locktype as lockable_object_type,
+       l.relation::integer as relation, l.granted
+from pg_catalog.pg_stat_activity a
+join zeroshift.sessions s on s.pid = a.pid
+left join pg_catalog.pg_locks l
+    on l.pid = a.pid and l.locktype in ('relation', 'transactionid')
+   and (l.relation is null or exists (
+        select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where c.oid = l.relation and n.nspname not in ('pg_catalog', 'redshift_catalog', 'zeroshift', 'pg_toast')))
+where a.xact_start is not null;
+
+-- ---------------------------------------------------------------------------------------------------- zero-ETL (superuser)
+
+create or replace view redshift_catalog.svv_integration as
+select i.integration_id::character(128), i.target_database::character(128), i.source::character(128), i.state::character(128),
+       0::bigint as current_lag,
+       format('{"txn_seq":%s,"txn_id":%s}', i.txn_seq, i.txn_seq)::character(128) as last_replicated_checkpoint,
+       (select count(*) from zeroshift.integration_tables t
+        where t.integration_id = i.integration_id and t.table_state = 'Synced')::integer as total_tables_replicated,
+       (select count(*) from zeroshift.integration_tables t
+        where t.integration_id = i.integration_id and t.table_state = 'Failed')::integer as total_tables_failed,
+       i.creation_time, i.refresh_interval, i.source_database::character(128), i.is_history_mode
+from zeroshift.integrations i;
+
+create or replace view redshift_catalog.svv_integration_table_state as
+select t.integration_id::character(128), i.target_database::character(128), t.schema_name::character(128),
+       t.table_name::character(128), t.table_state::character(128),
+       format('{"txn_seq":%s,"txn_id":%s}', t.txn_seq, t.txn_seq)::character(128) as table_last_replicated_checkpoint,
+       t.reason::character(256), t.last_updated_timestamp, t.table_rows,
+       coalesce(ceil(pg_total_relation_size(to_regclass(format('%I.%I', i.target_database || '.' || t.schema_name, t.table_name)))
+                     / 1048576.0), 0)::bigint as table_size,
+       t.is_history_mode
+from zeroshift.integration_tables t
+join zeroshift.integrations i using (integration_id);
+
+create or replace view redshift_catalog.sys_integration_activity as
+select a.integration_id::character(128), i.target_database::character(128), i.source::character(128),
+       (a.integration_id || '_' || a.txn_seq)::character(128) as checkpoint_name,
+       a.checkpoint_type::character(128), null::bigint as checkpoint_bytes, max(a.record_time) as last_commit_timestamp,
+       count(*)::integer as modified_tables, min(a.started_at) as integration_start_time,
+       max(a.ended_at) as integration_end_time
+from zeroshift.integration_activity a
+join zeroshift.integrations i using (integration_id)
+group by a.integration_id, i.target_database, i.source, a.txn_seq, a.checkpoint_type;
+
+create or replace view redshift_catalog.sys_integration_table_activity as
+select a.integration_id::character(128), (a.integration_id || '_' || a.txn_seq)::character(128) as checkpoint_name,
+       i.target_database::character(128), a.schema_name::character(128), a.table_name::character(128),
+       to_regclass(format('%I.%I', i.target_database || '.' || a.schema_name, a.table_name))::oid::integer as table_id,
+       a.record_time, a.txn_seq as transaction_id, a.inserted_rows, a.deleted_rows, a.updated_rows,
+       null::bigint as bytes_ingested
+from zeroshift.integration_activity a
+join zeroshift.integrations i using (integration_id);
+
+-- -------------------------------------------------------------------------- PostgreSQL's own, without what is ours alone
+
+create or replace view redshift_catalog.pg_namespace as
+select oid, zeroshift.schema_of(nspname)::name as nspname, nspowner, nspacl from pg_catalog.pg_namespace
+where not zeroshift.is_internal(nspname) and strpos(nspname, '.') = 0;
+
+create or replace view redshift_catalog.pg_class as
+select c.oid, c.relname, c.relnamespace, c.reltype, c.relowner, c.relam, c.relfilenode, c.reltablespace, c.relpages,
+       c.reltuples, c.reltoastrelid, 0::oid as reltoastidxid, false as relhasindex, c.relisshared, c.relkind, c.relnatts,
+       c.relchecks, false as relhasoids, c.relhasrules, c.relhastriggers, c.relhassubclass, c.relacl
+from pg_catalog.pg_class c
+where c.relkind in ('r', 'v', 'm', 'p')
+  and c.relnamespace in (select oid from redshift_catalog.pg_namespace);
+
+create or replace view redshift_catalog.pg_attribute as
+select a.attrelid, a.attname, a.atttypid, a.attlen, a.attnum, a.attndims, a.atttypmod, a.attbyval, a.attstorage,
+       a.attalign, a.attnotnull, a.atthasdef, a.attisdropped, a.attislocal, a.attinhcount
+from pg_catalog.pg_attribute a
+where a.attrelid in (select oid from redshift_catalog.pg_class);
+
+create or replace view redshift_catalog.pg_proc as
+select p.oid, p.proname, p.pronamespace, p.proowner, p.prolang, p.proisstrict, p.proretset, p.provolatile, p.pronargs,
+       p.prorettype, p.proargtypes, p.proallargtypes, p.proargmodes, p.proargnames, p.prosrc, p.proacl, p.prokind
+from pg_catalog.pg_proc p
+where p.pronamespace in (select oid from redshift_catalog.pg_namespace) and p.prokind = 'p';
+
+-- Redshift's own: prooid rather than oid, prokind p for procedures.
+create or replace view redshift_catalog.pg_proc_info as
+select oid as prooid, proname, pronamespace, proowner, prolang, proisstrict, proretset, provolatile, pronargs, prorettype,
+       proargtypes, proallargtypes, proargmodes, proargnames, prosrc, proacl, prokind
+from redshift_catalog.pg_proc;
+
+create or replace view redshift_catalog.pg_database as
+select oid, datname, datdba, encoding, datistemplate, datallowconn, datacl
+from pg_catalog.pg_database where datname = current_database();
+
+create or replace view redshift_catalog.pg_tables as
+select schema_name::name as schemaname, relation_name::name as tablename,
+       pg_catalog.pg_get_userbyid(relowner) as tableowner, null::name as tablespace, false as hasindexes, false as hasrules,
+       false as hastriggers
+from zeroshift.visible_relations
+where relkind in ('r', 'p') and database_name = current_database();
+
+-- The text of a view is what the user wrote.
+create or replace view redshift_catalog.pg_views as
+select r.schema_name::name as schemaname, r.relation_name::name as viewname,
+       pg_catalog.pg_get_userbyid(r.relowner) as viewowner,
+       coalesce(l.definition || ' with no schema binding', v.definition) as definition
+from zeroshift.visible_relations r
+left join zeroshift.late_binding_views l on l.oid = r.oid
+left join zeroshift.view_texts v on v.oid = r.oid
+where r.relkind in ('v', 'm') and r.database_name = current_database() and not r.is_system;
+
+grant usage on schema redshift_catalog to public;
+grant select on all tables in schema redshift_catalog to public;
+revoke select on redshift_catalog.svv_table_info, redshift_catalog.svv_integration,
+    redshift_catalog.svv_integration_table_state, redshift_catalog.sys_integration_activity,
+    redshift_catalog.sys_integration_table_activity, redshift_catalog.svv_user_info from public;
+grant select on redshift_catalog.svv_table_info, redshift_catalog.svv_integration,
+    redshift_catalog.svv_integration_table_state, redshift_catalog.sys_integration_activity,
+    redshift_catalog.sys_integration_table_activity, redshift_catalog.svv_user_info to zeroshift_superusers;
