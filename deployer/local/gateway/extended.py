@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from deployer.local.gateway import codec, types
 from deployer.local.gateway.backend import ServerError
+from deployer.local.gateway.calls import call, create_procedure, described_result
 from deployer.local.gateway.codec import Body, message
 from deployer.local.gateway.errors import gateway_error
 from deployer.local.gateway.runner import Runner
@@ -142,6 +143,12 @@ class Extended:
 
     def _translate(self, prepared: Prepared, oids: Sequence[int]) -> None:
         runner = self._runner
+        if prepared.kind.name == "call":
+            prepared.columns = described_result(runner, prepared.text)
+            return
+        if prepared.kind.name == "create_procedure":
+            prepared.translation = create_procedure(prepared.text)
+            return
         variables = {f"${i}": types.from_oid(oid) for i, oid in enumerate(oids, 1) if oid}
         translation = runner.translation(prepared.text, variables)
         prepared.translation = translation
@@ -260,6 +267,9 @@ class Extended:
         portal.running = True
         if prepared.kind.name in CONTROLLED:
             control(runner, prepared.text, prepared.kind, sink)
+        elif prepared.kind.name == "call":
+            call(runner, prepared.text, sink)
+            runner.note(prepared.kind)
         elif prepared.translation is not None:
             runner.execute(prepared.text, prepared.kind, prepared.translation, sink, offset=prepared.offset)
 

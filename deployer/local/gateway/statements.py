@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deployer.local.gateway import codec
+from deployer.local.gateway.calls import call, create_procedure
 from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.gateway.settings import Setting, setting
 from deployer.local.gateway.types import VARCHAR_OID
@@ -28,7 +29,13 @@ def run_statement(runner: Runner, text: str, sink: Sink, *, offset: int = 0, las
     if kind.name in CONTROLLED:
         control(runner, text, kind, sink, last=last)
         return
-    translation = runner.translation(text)
+    if kind.name == "call":
+        call(runner, text, sink)
+        runner.note(kind)
+        if last:
+            runner.sync()
+        return
+    translation = create_procedure(text) if kind.name == "create_procedure" else runner.translation(text)
     runner.execute(text, kind, translation, sink, offset=offset, last=last)
 
 
