@@ -1,0 +1,237 @@
+-- Purpose: For every day since the first stay was booked: the users with a stay booked in the 30
+--   days until then, and those with two or more. A user's stays are put in a row; each counts until
+--   30 days have passed or the next one takes over, so each user counts once, and a running sum of
+--   beginnings and ends gives every day.
+-- Grain: metrics.repeat_customer_rate_daily: day
+-- Reads: curated.bookings, ops.dirty_work
+-- Writes: metrics.repeat_customer_rate_daily, ops.run_steps
+-- Params: this_run; run_as_of: the instant that the run speaks for
+-- Schedule: none, called by metrics.refresh_rental
+-- Owner: data engineering
+create or replace procedure metrics.refresh_repeat_customer_rate_daily(
+    this_run varchar(64),
+    run_as_of timestamp
+)
+as $$
+declare
+    step_started timestamp := getdate();
+    first_period date;
+    last_period date := cast(date_trunc('day', run_as_of) as date);
+    whole_count bigint;
+    range_from date;
+    range_to date;
+    low_time timestamp;
+    high_time timestamp;
+    run_day date := cast(run_as_of as date);
+    published_first date;
+    first_day date;
+    read_count bigint := 0;
+    deleted_count bigint := 0;
+    inserted_count bigint := 0;
+begin
+    select count(*) into whole_count
+    from ops.dirty_work
+    where pipeline = 'rental' and metric = 'repeat_customer_rate_daily' and period_from is null;
+    select min(day) into published_first from metrics.repeat_customer_rate_daily;
+    select min(period_from) into range_from
+    from ops.dirty_work
+    where pipeline = 'rental' and metric = 'repeat_customer_rate_daily';
+    if whole_count = 0 and range_from is null then
+        call ops.log_step(this_run, 'metrics.repeat_customer_rate_daily', 0, 0, 0, step_started);
+        return;
+    end if;
+
+    -- The first day of all. It can only have moved when something changed on it or before it.
+    first_day := published_first;
+    if whole_count > 0 or published_first is null or range_from <= published_first then
+        select cast(min(booking_date) as date) into first_day
+        from curated.bookings
+        where is_stay and booking_date <= run_as_of;
+        first_period := published_first;
+        if first_period is null or first_day < first_period then
+            first_period := first_day;
+        end if;
+        if whole_count = 0 and first_period is not null then
+            -- Days before the first one go, days since it come.
+            insert into ops.dirty_work (pipeline, metric, period_from, period_to)
+            select
+                'rental',
+                'repeat_customer_rate_daily',
+                first_period,
+                case
+                    when first_day is null or published_first is null then cast('9999-12-31' as date)
+                    when first_day > published_first then first_day
+                    else published_first
+                end;
+        end if;
+    end if;
+    if whole_count > 0 then
+        select case when max(day) > last_period then max(day) else last_period end
+        into last_period
+        from metrics.repeat_customer_rate_daily;
+    end if;
+    call ops.collect_dirty_periods('repeat_customer_rate_daily', 'day', first_period, last_period);
+    select min(period_start), max(period_start) into range_from, range_to from dirty_periods;
+    if range_from is null then
+        call ops.log_step(this_run, 'metrics.repeat_customer_rate_daily', 0, 0, 0, step_started);
+        return;
+    end if;
+    low_time := dateadd(day, -29, range_from);
+    high_time := dateadd(day, 1, range_to);
+
+    -- The stays in the windows of dirty days, each with the user's next two.
+    drop table if exists window_stays;
+    create temp table window_stays (
+        user_id bigint,
+        booking_day date,
+        next_day date,
+        second_day date
+    );
+    insert into window_stays (user_id, booking_day, next_day, second_day)
+    select
+        user_id,
+        booking_day,
+        lead(booking_day, 1) over (partition by user_id order by booking_day),
+        lead(booking_day, 2) over (partition by user_id order by booking_day)
+    from (
+        select bookings.user_id, cast(bookings.booking_date as date) as booking_day
+        from curated.bookings
+        join (
+            select distinct cast(dateadd(day, -numbers.n, dirty_periods.period_start) as date) as day
+            from dirty_periods
+            cross join ops.numbers
+            where numbers.n <= 29
+        ) as window_days
+            on cast(bookings.booking_date as date) = window_days.day
+        where bookings.is_stay
+            and bookings.booking_date >= low_time
+            and bookings.booking_date < high_time
+            and bookings.booking_date <= run_as_of
+    ) as stays;
+
+    -- Beginnings (+1) and ends (-1). A user is a customer from a stay on until 30 days have passed or the next
+    -- stay takes over; a repeat customer from the second of two stays on until 30 days after the first of them
+    -- have passed or the next pair takes over.
+    drop table if exists customer_changes;
+    create temp table customer_changes (day date, customer_change integer, repeat_change integer);
+    insert into customer_changes (day, customer_change, repeat_change)
+    select booking_day, 1, 0
+    from window_stays
+    union all
+    select
+        case when next_day < dateadd(day, 30, booking_day) then next_day
+            else cast(dateadd(day, 30, booking_day) as date)
+        end,
+        -1,
+        0
+    from window_stays
+    union all
+    select next_day, 0, 1
+    from window_stays
+    where next_day < dateadd(day, 30, booking_day)
+    union all
+    select
+        case when second_day < dateadd(day, 30, booking_day) then second_day
+            else cast(dateadd(day, 30, booking_day) as date)
+        end,
+        0,
+        -1
+    from window_stays
+    where next_day < dateadd(day, 30, booking_day)
+    union all
+    select period_start, 0, 0
+    from dirty_periods;
+
+    -- The quotient of DECIMAL(25,7) and DECIMAL(12,0) is DECIMAL(38,20): exact enough that it is rounded once.
+    drop table if exists new_repeat_customer_rate_daily;
+    create temp table new_repeat_customer_rate_daily (like metrics.repeat_customer_rate_daily);
+    insert into new_repeat_customer_rate_daily (day, customers, repeat_customers, repeat_rate)
+    select
+        running.day,
+        running.customers,
+        running.repeat_customers,
+        case
+            when running.customers > 0 then round(
+                cast(running.repeat_customers as decimal(25, 7)) / cast(running.customers as decimal(12, 0)), 6
+            )
+        end
+    from (
+        select
+            daily.day,
+            cast(
+                sum(daily.customer_change) over (order by daily.day rows unbounded preceding) as bigint
+            ) as customers,
+            cast(
+                sum(daily.repeat_change) over (order by daily.day rows unbounded preceding) as bigint
+            ) as repeat_customers
+        from (
+            select day, sum(customer_change) as customer_change, sum(repeat_change) as repeat_change
+            from customer_changes
+            group by day
+        ) as daily
+    ) as running
+    join dirty_periods
+        on running.day = dirty_periods.period_start
+    where running.day >= first_day and running.day <= run_day;
+    get diagnostics read_count := row_count;
+
+    drop table if exists old_repeat_customer_rate_daily;
+    create temp table old_repeat_customer_rate_daily (like metrics.repeat_customer_rate_daily);
+    insert into old_repeat_customer_rate_daily (
+        day, customers, repeat_customers, repeat_rate
+    )
+    select
+        repeat_customer_rate_daily.day,
+        repeat_customer_rate_daily.customers,
+        repeat_customer_rate_daily.repeat_customers,
+        repeat_customer_rate_daily.repeat_rate
+    from metrics.repeat_customer_rate_daily
+    join dirty_periods
+        on repeat_customer_rate_daily.day = dirty_periods.period_start
+    where repeat_customer_rate_daily.day between range_from and range_to;
+
+    drop table if exists gone_repeat_customer_rate_daily;
+    create temp table gone_repeat_customer_rate_daily (like metrics.repeat_customer_rate_daily);
+    insert into gone_repeat_customer_rate_daily (
+        day, customers, repeat_customers, repeat_rate
+    )
+    select
+        day, customers, repeat_customers, repeat_rate
+    from old_repeat_customer_rate_daily
+    except
+    select
+        day, customers, repeat_customers, repeat_rate
+    from new_repeat_customer_rate_daily;
+    delete from metrics.repeat_customer_rate_daily
+    using gone_repeat_customer_rate_daily
+    where repeat_customer_rate_daily.day = gone_repeat_customer_rate_daily.day
+        and repeat_customer_rate_daily.day between range_from and range_to;
+    get diagnostics deleted_count := row_count;
+
+    insert into metrics.repeat_customer_rate_daily (
+        day, customers, repeat_customers, repeat_rate
+    )
+    select
+        day, customers, repeat_customers, repeat_rate
+    from (
+        select
+            day, customers, repeat_customers, repeat_rate
+        from new_repeat_customer_rate_daily
+        except
+        select
+            day, customers, repeat_customers, repeat_rate
+        from old_repeat_customer_rate_daily
+    ) as fresh
+    order by day;
+    get diagnostics inserted_count := row_count;
+    call ops.log_step(
+        this_run,
+        'metrics.repeat_customer_rate_daily',
+        read_count,
+        deleted_count + inserted_count,
+        0,
+        step_started
+    );
+end;
+$$ language plpgsql;
+-- Usage: call metrics.refresh_repeat_customer_rate_daily(this_run, getdate());
