@@ -1,0 +1,247 @@
+"""INSERT, UPDATE, DELETE and MERGE."""
+
+from __future__ import annotations
+
+from deployer.local.translate.api import Refused, Relation
+from deployer.local.translate.bind_from import Columns, physical
+from deployer.local.translate.bind_queries import Binder
+from deployer.local.translate.context import SYSTEM_SCHEMAS
+from deployer.local.translate.cursor import to_name
+from deployer.local.translate.datatypes import pg_type
+from deployer.local.translate.infer import Kind
+from deployer.local.translate.nodes import (
+    CommonTable,
+    Delete,
+    Expr,
+    From,
+    Insert,
+    Join,
+    Literal,
+    Merge,
+    TableRef,
+    Update,
+)
+from deployer.local.translate.scope import Scope, Typed, source
+from deployer.sql.names import quote_ident
+from deployer.sql.types import UNKNOWN, RedshiftType
+
+_FROM_TEXT = frozenset(
+    "date time timetz timestamp timestamptz smallint integer bigint decimal real double boolean".split()
+)
+
+
+def check_writable(relation: Relation, database: str, verb: str, pos: int) -> None:
+    """Raises Refused unless rows of `relation` may be changed: it must be a table of this database."""
+    if relation.name.database is not None and relation.name.database != database:
+        raise Refused(
+            f'cannot {verb} "{relation.name}": the database "{relation.name.database}" is another one than this '
+            "session's, and a zero-ETL integration's tables are read-only",
+            position=pos,
+            sqlstate="42501",
+        )
+    if relation.physical[0] in SYSTEM_SCHEMAS:
+        raise Refused(
+            f'permission denied: "{relation.name}" is a system catalog', position=pos, sqlstate="42501"
+        )
+    if relation.kind != "table":
+        raise Refused(f'cannot {verb} the view "{relation.name}"', position=pos, sqlstate="42809")
+
+
+def assigned(value: Typed, kind: RedshiftType | None) -> str:
+    """`value` converted to a column's type, where PostgreSQL's assignment would refuse or mean something else."""
+    own = value.type
+    if kind is None or own is None or value.sql in ("NULL", "DEFAULT"):
+        return value.sql
+    if kind.name == "super" and own.name != "super":
+        # A string put into SUPER stays a string: only JSON_PARSE reads it.
+        inner = f"({value.sql})::text" if own.is_text or own == UNKNOWN else value.sql
+        return f"to_json({inner})::redshift.super"
+    if own.is_text and kind.name in _FROM_TEXT:
+        return f"({value.sql})::{pg_type(kind)}"
+    return value.sql
+
+
+class DmlBinder(Binder):
+    """Binds one statement that changes rows; `target` is then its relation."""
+
+    target: Relation
+
+    def _target(self, item: TableRef, verb: str) -> Relation:
+        name = self.context.local(to_name(item.parts))
+        found = self.context.catalog.relation(name)
+        if found is None:
+            raise Refused(f'relation "{name}" does not exist', position=item.pos, sqlstate="42P01")
+        check_writable(found, self.context.catalog.database, verb, item.pos)
+        self.target = found
+        self.context.targets[name] = found
+        return found
+
+    def _target_column(self, name: str, pos: int) -> RedshiftType:
+        for column, kind in self.target.columns:
+            if column == name:
+                return kind
+        raise Refused(
+            f'column "{name}" of relation "{self.target.name.name}" does not exist', position=pos, sqlstate="42703"
+        )
+
+    def _with(self, ctes: list[CommonTable], recursive: bool) -> str:
+        if not ctes:
+            return ""
+        self.ctes.append({})
+        return self.with_clause(ctes, recursive, Scope()) + " "
+
+    def insert(self, node: Insert) -> str:
+        """INSERT. Its WITH, if any, goes to the query, where PostgreSQL and Redshift both accept it."""
+        target = self._target(node.target, "insert into")
+        columns: Columns = list(target.columns)
+        listed = ""
+        if node.columns:
+            if len(set(node.columns)) < len(node.columns):
+                raise Refused("a column is specified more than once", position=node.pos, sqlstate="42701")
+            columns = [(name, self._target_column(name, node.pos)) for name in node.columns]
+            listed = " (" + ", ".join(quote_ident(name) for name in node.columns) + ")"
+        head = f"{self._with(node.ctes, node.recursive)}INSERT INTO {physical(target)}{listed}"
+        if node.source is not None:
+            return f"{head} {self._source(node, columns)}"
+        if not node.rows:
+            return f"{head} DEFAULT VALUES"
+        rows = []
+        for row in node.rows:
+            self._check_count(len(row), len(columns), bool(node.columns), row[0].pos)
+            values = [self._value(item, kind) for item, (_, kind) in zip(row, columns, strict=False)]
+            rows.append(f"({', '.join(values)})")
+        return f"{head} VALUES {', '.join(rows)}"
+
+    def _check_count(self, given: int, columns: int, listed: bool, pos: int) -> None:
+        if given > columns:
+            raise Refused("INSERT has more expressions than target columns", position=pos, sqlstate="42601")
+        if given < columns and listed:
+            raise Refused("INSERT has more target columns than expressions", position=pos, sqlstate="42601")
+
+    def _value(self, node: Expr, kind: Kind) -> str:
+        if isinstance(node, Literal) and node.kind == "default":
+            return "DEFAULT"
+        return assigned(self.expr(node, Scope()), kind)
+
+    def _source(self, node: Insert, columns: Columns) -> str:
+        assert node.source is not None
+        bound = self.query(node.source, None)
+        self._check_count(len(bound.columns), len(columns), bool(node.columns), node.source.pos)
+        names = [f'"c{index}"' for index in range(len(bound.columns))]
+        converted = [
+            assigned(Typed(name, own if own != UNKNOWN or kind is None or kind.name == "super" else None), kind)
+            for name, (_, own), (_, kind) in zip(names, bound.columns, columns, strict=False)
+        ]
+        if converted == names:
+            return bound.sql
+        return f'SELECT {", ".join(converted)} FROM ({bound.sql}) AS "s"({", ".join(names)})'
+
+    def _assignments(self, assignments: list[tuple[str, Expr, int]], scope: Scope) -> str:
+        parts: list[str] = []
+        seen: set[str] = set()
+        for name, node, pos in assignments:
+            kind = self._target_column(name, pos)
+            if name in seen:
+                raise Refused(
+                    f'multiple assignments to same column "{name}"', position=pos, sqlstate="42601"
+                )
+            seen.add(name)
+            if isinstance(node, Literal) and node.kind == "default":
+                parts.append(f"{quote_ident(name)} = DEFAULT")
+            else:
+                parts.append(f"{quote_ident(name)} = {assigned(self.expr(node, scope), kind)}")
+        return ", ".join(parts)
+
+    def update(self, node: Update) -> str:
+        """UPDATE ... FROM."""
+        prefix = self._with(node.ctes, node.recursive)
+        target = self._target(node.target, "update")
+        scope, alias = self._target_scope(node.target, target)
+        for item in node.tables:
+            self._no_outer_join(item)
+        source_sql = self._others(node.tables, scope)
+        where = f" WHERE {self.expr(node.where, scope).sql}" if node.where is not None else ""
+        assignments = self._assignments(node.assignments, scope)
+        tables = f" FROM {source_sql}" if source_sql else ""
+        return f"{prefix}UPDATE {physical(target)} AS {quote_ident(alias)} SET {assignments}{tables}{where}"
+
+    def _target_scope(self, item: TableRef, target: Relation) -> tuple[Scope, str]:
+        alias = item.alias or target.name.name
+        scope = Scope()
+        path = (
+            target.name.database or self.context.catalog.database,
+            target.name.schema or target.physical[0],
+            target.name.name,
+        )
+        self.add(source(alias, list(target.columns), path if item.alias is None else ()), scope, item.pos)
+        scope.show(scope.sources[0].fields)
+        return scope, alias
+
+    def _others(self, tables: list[From], scope: Scope) -> str:
+        own = scope.sources[0].fields
+        sql = self.from_clause(tables, scope)
+        scope.show(own + scope.columns)
+        return sql
+
+    def _no_outer_join(self, item: From) -> None:
+        """DG r_UPDATE: outer joins in FROM return this error."""
+        if isinstance(item, Join):
+            if item.kind in ("left", "right", "full"):
+                raise Refused("Target table must be part of an equijoin predicate", position=item.pos)
+            self._no_outer_join(item.left)
+            self._no_outer_join(item.right)
+
+    def delete(self, node: Delete) -> str:
+        """DELETE ... USING."""
+        prefix = self._with(node.ctes, node.recursive)
+        target = self._target(node.target, "delete from")
+        scope, alias = self._target_scope(node.target, target)
+        source_sql = self._others(node.tables, scope)
+        where = f" WHERE {self.expr(node.where, scope).sql}" if node.where is not None else ""
+        tables = f" USING {source_sql}" if source_sql else ""
+        return f"{prefix}DELETE FROM {physical(target)} AS {quote_ident(alias)}{tables}{where}"
+
+    def merge(self, node: Merge) -> tuple[list[str], int]:
+        """MERGE: the statements in order, and which of them is the user's.
+
+        PostgreSQL's MERGE fails as Redshift's does when two source rows match one target row. REMOVE DUPLICATES
+        is a temporary copy of the source, a DELETE of what matches and an INSERT of the copy.
+        """
+        target = self._target(node.target, "merge into")
+        scope, alias = self._target_scope(node.target, target)
+        before = set(self.context.reads)
+        source_sql = self._others([node.source], scope)
+        read = {self.context.reads[name].physical for name in self.context.reads if name not in before}
+        if target.physical in read:
+            raise Refused(
+                "Source view/subquery in Merge statement cannot reference target table.", position=node.pos
+            )
+        condition = self.expr(node.on, scope).sql
+        if not node.matched:
+            raise Refused(
+                "MERGE ... REMOVE DUPLICATES is not supported by the local Redshift yet; write the WHEN clauses",
+                position=node.pos,
+            )
+        if node.matched == "delete":
+            matched = "DELETE"
+        else:
+            matched = f"UPDATE SET {self._assignments(node.assignments, scope)}"
+        inner = Scope()
+        inner.sources = scope.sources[1:]
+        inner.show([column for one in inner.sources for column in one.fields])
+        columns: Columns = list(target.columns)
+        listed = ""
+        if node.insert_columns:
+            columns = [(name, self._target_column(name, node.pos)) for name in node.insert_columns]
+            listed = " (" + ", ".join(quote_ident(name) for name in node.insert_columns) + ")"
+        self._check_count(len(node.insert_values), len(columns), bool(listed), node.pos)
+        values = [
+            "DEFAULT" if isinstance(item, Literal) and item.kind == "default"
+            else assigned(self.expr(item, inner), kind)
+            for item, (_, kind) in zip(node.insert_values, columns, strict=False)
+        ]  # fmt: skip
+        sql = (
+            f"MERGE INTO {physical(target)} AS {quote_ident(alias)} USING {source_sql} ON {condition} "
+            f"WHEN MATCHED THEN {matched} WHEN NOT MATCHED THEN INSERT{listed} VALUES ({', '.join(values)})"
+        )
+        return [sql], 0

@@ -1,0 +1,401 @@
+"""Queries bound to the catalog: FROM, SELECT, set operations, WITH, QUALIFY."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from deployer.local.translate import infer
+from deployer.local.translate.api import Refused, Relation
+from deployer.local.translate.bind_expressions import ExpressionBinder, column_name
+from deployer.local.translate.bind_from import FromBinder
+from deployer.local.translate.context import Context
+from deployer.local.translate.datatypes import pg_type, redshift_text
+from deployer.local.translate.infer import Kind
+from deployer.local.translate.nodes import (
+    Body,
+    Column,
+    CommonTable,
+    Expr,
+    Grouping,
+    Literal,
+    OrderItem,
+    Query,
+    Select,
+    SetOperation,
+    Star,
+)
+from deployer.local.translate.scope import Scope, Typed, no_column
+from deployer.sql.names import quote_ident
+from deployer.sql.types import UNKNOWN, VARCHAR, RedshiftType
+
+Columns = list[tuple[str, Kind]]
+
+_PATTERN = "This type of correlated subquery pattern is not supported yet: "
+
+
+@dataclass(slots=True)
+class Bound:
+    """A bound query: text, output columns, what produced them, and what its block saw."""
+
+    sql: str
+    columns: Columns
+    nodes: list[Expr | None] = field(default_factory=list)
+    scope: Scope = field(default_factory=Scope)
+
+
+class Binder(ExpressionBinder, FromBinder):
+    """Binds whole queries."""
+
+    def __init__(self, context: Context) -> None:
+        ExpressionBinder.__init__(self, context)
+        self.ctes: list[dict[str, Columns]] = []
+        self.correlated_queries = 0
+
+    def nested(self, query: Query, scope: Scope) -> tuple[str, Columns, Scope]:
+        bound = self.query(query, scope)
+        inner = bound.scope
+        if inner.correlated:
+            self.correlated_queries += 1
+            if inner.has_window:
+                self._pattern("a correlated reference in a sub-query with a window function", query.pos)
+        if inner.skips is not None:
+            self._pattern("a correlation reference that skips a query block", inner.skips)
+        return bound.sql, bound.columns, inner
+
+    def derived(self, query: Query, scope: Scope) -> tuple[str, Columns]:
+        """A query in FROM or WITH: it sees the queries around `scope`, not its tables."""
+        around = Scope(parent=scope.parent)
+        bound = self.query(query, around)
+        scope.absorb(around)
+        return bound.sql, [(name, settled(kind)) for name, kind in bound.columns]
+
+    def _pattern(self, why: str, pos: int) -> None:
+        self.context.over_user_tables.append(Refused(_PATTERN + why, position=pos))
+
+    def query(self, query: Query, outer: Scope | None) -> Bound:
+        """A query and everything around its body."""
+        with_sql = ""
+        if query.ctes:
+            self.ctes.append({})
+            with_sql = self.with_clause(query.ctes, query.recursive, Scope(parent=outer))
+        try:
+            bound = self._body(query.body, outer, query)
+        finally:
+            if query.ctes:
+                self.ctes.pop()
+        if with_sql:
+            bound.sql = f"{with_sql} {bound.sql}"
+        return bound
+
+    def with_clause(self, ctes: list[CommonTable], recursive: bool, scope: Scope) -> str:
+        """WITH ..., its tables put into the innermost level of `self.ctes`."""
+        parts: list[str] = []
+        for table in ctes:
+            level = self.ctes[-1]
+            if table.name in level:
+                raise Refused(
+                    f'WITH query name "{table.name}" specified more than once', position=table.pos, sqlstate="42712"
+                )
+            if recursive and isinstance(table.query.body, SetOperation) and not table.query.ctes:
+                sql, columns = self._recursive(table, table.query.body, scope)
+            else:
+                sql, columns = self.derived(table.query, scope)
+                columns = rename(columns, table.columns, table.name, table.pos)
+            level[table.name] = columns
+            names = ", ".join(quote_ident(name) for name in table.columns)
+            parts.append(f"{quote_ident(table.name)}{f' ({names})' if names else ''} AS ({sql})")
+        return f"WITH {'RECURSIVE ' if recursive else ''}{', '.join(parts)}"
+
+    def _recursive(self, table: CommonTable, body: SetOperation, scope: Scope) -> tuple[str, Columns]:
+        """A recursive table has the types of its first part; the second is cast to them."""
+        around = Scope(parent=scope.parent)
+        base = self._body(body.left, around, None)
+        columns = rename([(n, settled(k)) for n, k in base.columns], table.columns, table.name, table.pos)
+        self.ctes[-1][table.name] = columns
+        step = self._body(body.right, around, None)
+        scope.absorb(around)
+        if len(step.columns) != len(columns):
+            raise Refused(
+                "each UNION query must have the same number of columns", position=body.pos, sqlstate="42601"
+            )
+        kinds = [kind for _, kind in columns]
+        if body.op != "union" or not body.all:
+            if self._names(body.right, table.name):
+                raise Refused("a recursive table needs UNION ALL on Redshift", position=body.pos, sqlstate="42P19")
+        left = self._cast_columns(base, kinds, always=True)
+        right = self._cast_columns(step, kinds, always=True)
+        return f"({left}) {_set_word(body)} ({right})", columns
+
+    def _names(self, body: Body, name: str) -> bool:
+        return repr(body).find(f"parts=('{name}',)") >= 0
+
+    def _body(self, body: Body, outer: Scope | None, query: Query | None) -> Bound:
+        if isinstance(body, Select):
+            return self._select(body, outer, query)
+        if isinstance(body, Query):
+            bound = self.query(body, outer)
+            bound.sql = f"({bound.sql})"
+        else:
+            bound = self._set_operation(body, outer)
+        if query is not None:
+            bound.sql += self._tail(self._output_order(query.order, bound), query, bound.scope)
+        return bound
+
+    def _tail(self, order: list[str], query: Query, scope: Scope) -> str:
+        sql = f" ORDER BY {', '.join(order)}" if order else ""
+        empty = Scope()
+        if query.limit is not None:
+            sql += f" LIMIT {self.expr(query.limit, empty).sql}"
+        if query.offset is not None:
+            sql += f" OFFSET {self.expr(query.offset, empty).sql}"
+        return sql
+
+    # set operations
+
+    def _set_operation(self, body: SetOperation, outer: Scope | None) -> Bound:
+        left, right = self._body(body.left, outer, None), self._body(body.right, outer, None)
+        if len(left.columns) != len(right.columns):
+            raise Refused(
+                f"each {body.op.upper()} query must have the same number of columns",
+                position=body.pos,
+                sqlstate="42601",
+            )
+        kinds = [
+            self._meet(a, b, body)
+            for (_, a), (_, b) in zip(left.columns, right.columns, strict=True)
+        ]
+        sql = f"({self._cast_columns(left, kinds)}) {_set_word(body)} ({self._cast_columns(right, kinds)})"
+        scope = Scope()
+        for side in (left.scope, right.scope):
+            scope.absorb(side)
+            scope.has_window |= side.has_window
+        columns = [(name, kind) for (name, _), kind in zip(left.columns, kinds, strict=True)]
+        return Bound(sql, columns, [None] * len(columns), scope)
+
+    def _meet(self, left: Kind, right: Kind, body: SetOperation) -> Kind:
+        kind = self.together([left, right], body.pos)
+        if kind is None and left is not None and right is not None and not self.context.only_catalogs:
+            raise Refused(
+                f"{body.op.upper()} types {redshift_text(left)} and {redshift_text(right)} cannot be matched; CAST "
+                "one of them",
+                position=body.pos,
+                sqlstate="42804",
+            )
+        return kind
+
+    def _cast_columns(self, bound: Bound, kinds: list[Kind], *, always: bool = False) -> str:
+        """The query with its columns cast to `kinds`, where PostgreSQL would not come to the same type itself."""
+        casts = [
+            kind is not None
+            and kind != UNKNOWN
+            and kind != own
+            and (always or (kind.is_decimal and kind.precision is not None) or kind.name == "double")
+            for (_, own), kind in zip(bound.columns, kinds, strict=True)
+        ]
+        if not any(casts):
+            return bound.sql
+        names = [f'"c{index}"' for index in range(len(kinds))]
+        items = [
+            f"{name}::{pg_type(kind)} AS {quote_ident(label)}" if cast and kind is not None
+            else f"{name} AS {quote_ident(label)}"
+            for name, cast, kind, (label, _) in zip(names, casts, kinds, bound.columns, strict=True)
+        ]  # fmt: skip
+        return f'SELECT {", ".join(items)} FROM ({bound.sql}) AS "u"({", ".join(names)})'
+
+    def _output_order(self, order: list[OrderItem], bound: Bound) -> list[str]:
+        """ORDER BY over a set operation: output columns by name or position."""
+        names = [name for name, _ in bound.columns]
+        rendered: list[str] = []
+        for item in order:
+            position = output_position(item.expr, names)
+            if position is None:
+                raise Refused(
+                    "ORDER BY of a set operation takes output columns or their positions",
+                    position=item.pos,
+                    sqlstate="0A000",
+                )
+            rendered.append(str(position) + direction(item))
+        return rendered
+
+    # SELECT
+
+    def _select(self, select: Select, outer: Scope | None, query: Query | None) -> Bound:
+        scope = Scope(parent=outer)
+        from_sql = self.from_clause(select.tables, scope)
+        items, columns, nodes, correlated = self._items(select, scope)
+        where = ""
+        if select.where is not None:
+            where = f" WHERE {self.expr(select.where, scope).sql}"
+        named, scope.aliases = scope.aliases, {}
+        names = [name for name, _ in columns]
+        groups = [self._group(item, scope, names, correlated) for item in select.group]
+        having = f" HAVING {self.expr(select.having, scope).sql}" if select.having is not None else ""
+        order = query.order if query is not None else []
+        rest = where + (f" GROUP BY {', '.join(groups)}" if groups else "") + having
+        source = f" FROM {from_sql}" if from_sql else ""
+        if select.qualify is None:
+            listed = [f"{item} AS {quote_ident(name)}" for item, name in zip(items, names, strict=True)]
+            distinct = "DISTINCT " if select.distinct else ""
+            sql = f"SELECT {distinct}{', '.join(listed)}{source}{rest}"
+            ordered = [self._order(item, scope, names) for item in order]
+        else:
+            scope.aliases = named
+            condition = self.expr(select.qualify, scope).sql
+            scope.aliases = {}
+            sql, ordered = self._qualified(select, items, names, order, scope, condition, source + rest)
+        if query is not None:
+            sql += self._tail(ordered, query, scope)
+        return Bound(sql, columns, nodes, scope)
+
+    def _qualified(
+        self, select: Select, items: list[str], names: list[str], order: list[OrderItem], scope: Scope,
+        condition: str, rest: str,
+    ) -> tuple[str, list[str]]:  # fmt: skip
+        """QUALIFY: the select list and the condition inside, the filter (then DISTINCT and ORDER BY) outside."""
+        inner = [f'{item} AS "c{index}"' for index, item in enumerate(items)]
+        inner.append(f'{condition} AS "qualified"')
+        ordered: list[str] = []
+        for number, item in enumerate(order):
+            position = output_position(item.expr, names)
+            if position is None:
+                inner.append(f'{self.expr(item.expr, scope).sql} AS "o{number}"')
+                ordered.append(f'"o{number}"' + direction(item))
+            else:
+                ordered.append(str(position) + direction(item))
+        outer = [f'"c{index}" AS {quote_ident(name)}' for index, name in enumerate(names)]
+        distinct = "DISTINCT " if select.distinct else ""
+        sql = f'SELECT {distinct}{", ".join(outer)} FROM (SELECT {", ".join(inner)}{rest}) AS "q" WHERE "qualified"'
+        return sql, ordered
+
+    def _items(self, select: Select, scope: Scope) -> tuple[list[str], Columns, list[Expr | None], set[int]]:
+        """The select list, `*` spelled out. The set holds the indexes of items with a correlated sub-query."""
+        items: list[str] = []
+        columns: Columns = []
+        nodes: list[Expr | None] = []
+        correlated: set[int] = set()
+        for item in select.items:
+            if isinstance(item.expr, Star):
+                for one in self._expand(item.expr, scope):
+                    items.append(one[0])
+                    columns.append((one[1], one[2]))
+                    nodes.append(None)
+                continue
+            before = self.correlated_queries
+            value = self.expr(item.expr, scope)
+            if self.correlated_queries > before:
+                correlated.add(len(items))
+            name = item.alias if item.alias is not None else column_name(item.expr)
+            items.append(value.sql)
+            columns.append((name, value.type))
+            nodes.append(item.expr)
+            if item.alias is not None:
+                scope.aliases.setdefault(name, value)
+        return items, columns, nodes, correlated
+
+    def _expand(self, star: Star, scope: Scope) -> list[tuple[str, str, Kind]]:
+        if not star.parts:
+            if not scope.sources:
+                raise Refused("SELECT * with no tables specified is not valid", position=star.pos, sqlstate="42601")
+            return [(one.sql, one.name, one.type) for one in scope.columns]
+        matching = scope.matching(star.parts)
+        if not matching:
+            raise Refused(
+                f'relation "{".".join(star.parts)}" is not part of this query\'s FROM clause',
+                position=star.pos,
+                sqlstate="42P01",
+            )
+        return [(one.sql, one.name, one.type) for one in matching[0].fields]
+
+    def _group(self, item: Expr | Grouping, scope: Scope, names: list[str], correlated: set[int]) -> str:
+        if isinstance(item, Grouping):
+            inner = ", ".join(self._group(one, scope, names, correlated) for one in item.items)
+            return f"{item.kind} ({inner})".strip()
+        position: int | None = None
+        if isinstance(item, Literal) or (
+            isinstance(item, Column)
+            and len(item.parts) == 1
+            and item.parts[0] not in scope.unqualified
+            and item.parts[0] not in self.context.variables
+        ):
+            position = output_position(item, names)
+        if position is None:
+            return self.expr(item, scope).sql
+        if position - 1 in correlated:
+            self._pattern("a GROUP BY column that is the result of a correlated sub-query", item.pos)
+        return str(position)
+
+    def _order(self, item: OrderItem, scope: Scope, names: list[str]) -> str:
+        position = output_position(item.expr, names)
+        if position is not None:
+            return str(position) + direction(item)
+        return self.order_item(item, scope)[0]
+
+
+def _set_word(body: SetOperation) -> str:
+    return body.op.upper() + (" ALL" if body.all else "")
+
+
+def direction(item: OrderItem) -> str:
+    """DESC and NULLS as written; the defaults (NULL last ascending, first descending) are PostgreSQL's too."""
+    return (" DESC" if item.descending else "") + (f" NULLS {item.nulls.upper()}" if item.nulls else "")
+
+
+def output_position(node: Expr, names: list[str]) -> int | None:
+    """The 1-based output column that a position or a bare output name means, else None."""
+    if isinstance(node, Literal) and node.kind == "number" and node.value.isdigit():
+        position = int(node.value)
+        if not 1 <= position <= len(names):
+            raise Refused(f"position {position} is not in select list", position=node.pos, sqlstate="42P10")
+        return position
+    if isinstance(node, Column) and len(node.parts) == 1 and node.parts[0] in names:
+        if names.count(node.parts[0]) == 1:
+            return names.index(node.parts[0]) + 1
+    return None
+
+
+def rename(columns: Columns, names: tuple[str, ...], relation: str, pos: int) -> Columns:
+    """The columns under the names of a column alias list, which may be shorter."""
+    if len(names) > len(columns):
+        raise Refused(
+            f'table "{relation}" has {len(columns)} columns available but {len(names)} columns specified',
+            position=pos,
+            sqlstate="42P10",
+        )
+    return [(names[index] if index < len(names) else name, kind) for index, (name, kind) in enumerate(columns)]
+
+
+def settled(kind: Kind) -> Kind:
+    """What a bare literal's type becomes at the edge of a query."""
+    return VARCHAR if kind == UNKNOWN else kind
+
+
+def stored_types(bound: Bound, names: tuple[str, ...], pos: int) -> list[tuple[str, RedshiftType]]:
+    """The columns of the table that CREATE TABLE AS makes of a query.
+
+    Raises Refused for a column whose type cannot be told, and for a bare NULL.
+    """
+    result: list[tuple[str, RedshiftType]] = []
+    columns = rename(bound.columns, names, "the new table", pos)
+    for (name, kind), node in zip(columns, bound.nodes, strict=True):
+        if isinstance(node, Literal) and node.kind == "string":
+            kind = RedshiftType("varchar", length=max(len(node.value.encode()), 1))
+        elif kind == UNKNOWN and not isinstance(node, Literal):
+            kind = RedshiftType("varchar", length=65535)
+        kind = infer.stored(kind)
+        if kind is None or kind == UNKNOWN or (kind.is_decimal and kind.precision is None):
+            raise Refused(
+                f'the type of column "{name}" cannot be told; CAST its expression to the type it should have',
+                position=node.pos if node is not None else pos,
+                sqlstate="42804",
+            )
+        if name == "?column?":
+            raise Refused(
+                "a column of the new table has no name; give the expression an alias",
+                position=node.pos if node is not None else pos,
+                sqlstate="42601",
+            )
+        result.append((name, kind))
+    return result
+
+
+__all__ = ["Binder", "Bound", "Columns", "Relation", "Typed", "no_column", "settled", "stored_types"]

@@ -1,0 +1,90 @@
+"""Explicit casts, as Redshift converts."""
+
+from __future__ import annotations
+
+from deployer.local.translate.api import Refused
+from deployer.local.translate.datatypes import pg_type, redshift_text
+from deployer.local.translate.infer import Kind
+from deployer.local.translate.nodes import Expr, Literal
+from deployer.local.translate.scope import Typed
+from deployer.sql.types import RedshiftType
+
+_MOMENTS = frozenset("date timestamp timestamptz time timetz".split())
+_REFUSED: dict[str, frozenset[str]] = {
+    # DG "Type compatibility and conversion": BOOLEAN converts to integers only, dates not to numbers.
+    "boolean": frozenset("decimal real double char varchar date timestamp timestamptz time timetz".split()),
+    "decimal": _MOMENTS | {"boolean"},
+    "real": _MOMENTS | {"boolean"},
+    "double": _MOMENTS | {"boolean"},
+    **{name: _MOMENTS for name in ("smallint", "integer", "bigint")},
+    **{name: frozenset("smallint integer bigint decimal real double boolean".split()) for name in _MOMENTS},
+}
+
+
+def pg_literal(text: str) -> str:
+    """A string literal for PostgreSQL that means the same whatever standard_conforming_strings says."""
+    quoted = "'" + text.replace("'", "''") + "'"
+    return " E" + quoted.replace("\\", "\\\\") if "\\" in text else quoted
+
+
+def cut_bytes(text: str, size: int) -> str:
+    """The longest beginning of `text` of at most `size` UTF-8 bytes, in whole characters."""
+    data = text.encode()
+    return text if len(data) <= size else data[:size].decode(errors="ignore")
+
+
+def cast(value: Typed, kind: RedshiftType, node: Expr) -> Typed:
+    """`value` cast to `kind`. `node` is the operand as written, for its position and when it is a literal.
+
+    A cast to VARCHAR(n) or CHAR(n) cuts at n bytes without an error. A cast to DECIMAL rounds half away from zero:
+    the guide shows that for literals and for values that are assigned; of values selected from tables it says that
+    explicit casts "are not rounded" without saying what happens instead, so write ROUND(x, s) where it matters.
+    """
+    source = value.type
+    if source is not None:
+        _check(source, kind, node.pos)
+    if kind.name in ("varchar", "char"):
+        return _to_text(value, kind, node)
+    target = pg_type(kind)
+    if source is not None and kind.name == "boolean" and source.is_integer:
+        return Typed(f"(({value.sql}) <> 0)", kind)
+    if source is not None and source.name == "boolean" and kind.is_integer:
+        return Typed(f"({value.sql})::integer::{target}", kind)
+    if source is not None and source.name == "super" and kind.name != "super":
+        raise Refused(
+            f"casting SUPER to {redshift_text(kind).upper()} is not supported by the local Redshift yet; use "
+            "JSON_SERIALIZE or JSON_EXTRACT_PATH_TEXT and cast the text",
+            position=node.pos,
+        )
+    return Typed(f"({value.sql})::{target}", kind)
+
+
+def _check(source: RedshiftType, kind: RedshiftType, pos: int) -> None:
+    if kind.name in _REFUSED.get(source.name, frozenset()):
+        hint = ""
+        if source.name == "boolean":
+            hint = "; write CASE WHEN b THEN ... ELSE ... END"
+        raise Refused(
+            f"cannot cast type {redshift_text(source)} to {redshift_text(kind)}{hint}", position=pos, sqlstate="42846"
+        )
+
+
+def _to_text(value: Typed, kind: RedshiftType, node: Expr) -> Typed:
+    source: Kind = value.type
+    if source is not None and source.name == "super":
+        raise Refused(
+            "casting SUPER to VARCHAR is not supported by the local Redshift yet; use JSON_SERIALIZE, or "
+            "JSON_EXTRACT_PATH_TEXT for a string inside",
+            position=node.pos,
+        )
+    if kind.length is None:
+        length = None if source is None else source.length
+        if kind.name == "char":
+            return Typed(f"({value.sql})::bpchar", kind)
+        return Typed(f"({value.sql})::character varying", RedshiftType("varchar", length=length))
+    if isinstance(node, Literal) and node.kind == "string":
+        return Typed(f"{pg_literal(cut_bytes(node.value, kind.length))}::{pg_type(kind)}", kind)
+    fits = source is not None and source.is_text and source.length is not None and source.length <= kind.length
+    if fits or kind.length >= 65535:
+        return Typed(f"({value.sql})::{pg_type(kind)}", kind)
+    return Typed(f"redshift.cut_bytes(({value.sql})::text, {kind.length})::{pg_type(kind)}", kind)

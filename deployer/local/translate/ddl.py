@@ -1,0 +1,361 @@
+"""Definitions other than tables: schemas, views, comments, DROP; the way to the other modules of definitions."""
+
+from __future__ import annotations
+
+from deployer.local.translate import ddl_alter, grants
+from deployer.local.translate.api import Refused, Relation, Translation
+from deployer.local.translate.bind_from import physical
+from deployer.local.translate.bind_queries import Binder
+from deployer.local.translate.casts import pg_literal
+from deployer.local.translate.context import SYSTEM_SCHEMAS, Context, finish
+from deployer.local.translate.datatypes import pg_type
+from deployer.local.translate.ddl_table import create_table, new_name, select_into
+from deployer.local.translate.nodes import DerivedTable, From, Join, Query, Select, TableRef
+from deployer.local.translate.parser import Parser
+from deployer.sql.names import Name, quote_ident
+
+LACKING = {
+    "index": "indexes are not supported on Redshift; choose a SORTKEY and a DISTKEY",
+    "unique": "unique indexes are not supported on Redshift; UNIQUE is informational in CREATE TABLE",
+    "trigger": "triggers are not supported on Redshift; call a stored procedure",
+    "constraint": "constraint triggers are not supported on Redshift; call a stored procedure",
+    "sequence": "sequences are not supported on Redshift; use an IDENTITY(seed, step) column",
+    "domain": "domains are not supported on Redshift; use the type itself",
+    "type": "user-defined types are not supported on Redshift; use separate columns or SUPER",
+    "tablespace": "tablespaces are not supported on Redshift",
+    "extension": "extensions are not supported on Redshift",
+    "rule": "rules are not supported on Redshift; use a view",
+    "collation": "collations are not supported on Redshift; use the COLLATE function",
+    "conversion": "conversions are not supported on Redshift",
+    "operator": "user-defined operators are not supported on Redshift",
+    "aggregate": "user-defined aggregates are not supported on Redshift",
+    "cast": "user-defined casts are not supported on Redshift; use CAST",
+    "text": "full text search is not supported on Redshift",
+    "foreign": "foreign data wrappers (SQL/MED) are not supported on Redshift; use CREATE EXTERNAL SCHEMA",
+    "server": "foreign data wrappers (SQL/MED) are not supported on Redshift; use CREATE EXTERNAL SCHEMA",
+    "policy": "row security policies are made by CREATE RLS POLICY on Redshift",
+    "publication": "logical replication is not supported on Redshift",
+    "subscription": "logical replication is not supported on Redshift",
+    "statistics": "extended statistics are not supported on Redshift; use ANALYZE",
+    "event": "event triggers are not supported on Redshift",
+    "language": "procedural languages cannot be created on Redshift",
+    "recursive": "CREATE RECURSIVE VIEW is not supported on Redshift; use WITH RECURSIVE in the view",
+    "access": "access methods are not supported on Redshift",
+}
+NOT_YET = frozenset(
+    "external materialized database datashare model library masking rls identity function template".split()
+)
+
+
+def statement(parser: Parser, context: Context) -> Translation | None:
+    """The definition at the cursor, or None when its first word begins none."""
+    if parser.accept("create"):
+        return _create(parser, context)
+    if parser.accept("alter"):
+        return ddl_alter.alter(parser, context)
+    if parser.accept("drop"):
+        return _drop(parser, context)
+    if parser.accept("comment"):
+        return _comment(parser, context)
+    if parser.accept("truncate"):
+        return _truncate(parser, context)
+    return grants.statement(parser, context)
+
+
+def _lacking(parser: Parser, verb: str) -> None:
+    word = parser.token.value if parser.token.kind == "word" else ""
+    if word in LACKING and not (word == "language" and verb == "DROP"):
+        parser.refuse(f"{verb} {word.upper()}: {LACKING[word]}")
+    if word in NOT_YET:
+        label = word.upper()
+        if parser.peek().kind == "word" and word in ("external", "materialized", "masking", "rls", "identity"):
+            label += " " + parser.peek().value.upper()
+        parser.refuse(f"{verb} {label} is not supported by the local Redshift yet")
+
+
+def _create(parser: Parser, context: Context) -> Translation:
+    if parser.is_word("or", "replace"):
+        token = parser.token
+        parser.at += 2
+        if parser.is_word("procedure"):
+            parser.refuse("CREATE PROCEDURE cannot run here: send it as a statement of its own", token)
+        if not parser.is_word("view"):
+            _lacking(parser, "CREATE OR REPLACE")
+            parser.fail()
+        return _view(parser, context, replace=True)
+    if parser.is_word("view"):
+        return _view(parser, context, replace=False)
+    if parser.any_word(("temp", "temporary", "local", "global", "unlogged")):
+        following = {parser.peek(1).value, parser.peek(2).value}
+        if "view" in following:
+            parser.refuse("temporary views are not supported on Redshift; use a temporary table or WITH")
+        if "sequence" in following:
+            parser.refuse(f"CREATE SEQUENCE: {LACKING['sequence']}")
+        return create_table(parser, context)
+    if parser.is_word("table"):
+        return create_table(parser, context)
+    if parser.is_word("schema"):
+        return _schema(parser, context)
+    if parser.any_word(("user", "group", "role")):
+        return grants.create(parser, context)
+    if parser.is_word("procedure"):
+        parser.refuse("CREATE PROCEDURE cannot run here: send it as a statement of its own")
+    _lacking(parser, "CREATE")
+    parser.fail()
+
+
+def _schema(parser: Parser, context: Context) -> Translation:
+    parser.expect("schema")
+    quietly = parser.accept("if", "not", "exists")
+    sql = "CREATE SCHEMA " + ("IF NOT EXISTS " if quietly else "")
+    if parser.accept("authorization"):
+        owner = parser.identifier()
+        sql += f"AUTHORIZATION {quote_ident(owner)}"
+    else:
+        token = parser.token
+        # RAW is on the list of reserved words, and a common name of a schema.
+        name = "raw" if parser.accept("raw") else parser.identifier()
+        if name in SYSTEM_SCHEMAS or name in ("redshift", "zeroshift") or name.startswith("pg_"):
+            parser.refuse(f'unacceptable schema name "{name}": it is reserved', token, "42939")
+        sql += quote_ident(name)
+        if parser.accept("authorization"):
+            sql += f" AUTHORIZATION {quote_ident(parser.identifier())}"
+    notices: tuple[str, ...] = ()
+    if parser.accept("quota"):
+        ddl_alter.quota(parser)
+        notices = ("QUOTA is accepted and not enforced by the local Redshift",)
+    if parser.token.kind == "word" and parser.any_word(("create", "grant")):
+        parser.refuse("objects inside CREATE SCHEMA are created by statements of their own on the local Redshift")
+    parser.done()
+    return finish(context, [sql], kind="create_schema", notices=notices)
+
+
+def _view(parser: Parser, context: Context, *, replace: bool) -> Translation:
+    parser.expect("view")
+    pos = parser.token.start
+    name = new_name(parser.name(), context, pos)
+    columns = parser.identifiers() if parser.is_op("(") else ()
+    parser.expect("as")
+    start = parser.token.start
+    query = parser.query()
+    end = parser.peek(-1).end
+    body = parser.text[start:end]
+    late = False
+    if parser.accept("with"):
+        parser.expect("no", "schema", "binding")
+        late = True
+    parser.done()
+    if late:
+        return _late_binding(name, columns, query, body, replace, parser, context)
+    bound = Binder(context).query(query, None)
+    context.check(parser.catalog_only)
+    _check_bound(context, pos)
+    if context.parameters:
+        parser.refuse("a view cannot refer to a procedure's variables; build the statement with EXECUTE")
+    listed = f" ({', '.join(quote_ident(column) for column in columns)})" if columns else ""
+    head = f"CREATE {'OR REPLACE ' if replace else ''}VIEW {name.sql()}{listed} AS "
+    statements = [head + bound.sql, _record_view("record_view_text", name, body)]
+    return finish(context, statements, kind="create_view", written=name)
+
+
+def _check_bound(context: Context, pos: int) -> None:
+    """Views over another database's tables, and over late-binding views, must be late-binding themselves."""
+    for relation in context.reads.values():
+        if relation.name.database is not None and relation.name.database != context.catalog.database:
+            raise Refused(
+                f'the view reads "{relation.name}" of another database: such a view must be created WITH NO SCHEMA '
+                "BINDING",
+                position=pos,
+            )
+        if relation.kind == "late_binding_view":
+            raise Refused(
+                f'the view reads the late-binding view "{relation.name}", which the local Redshift puts in place: '
+                "create it WITH NO SCHEMA BINDING too, or copy the rows into a table",
+                position=pos,
+            )
+
+
+def _late_binding(
+    name: Name, columns: tuple[str, ...], query: Query, body: str, replace: bool, parser: Parser, context: Context
+) -> Translation:
+    """A stub without columns, and the text: nothing of what it names need exist yet (DG r_CREATE_VIEW)."""
+    _check_qualified(query, frozenset())
+    if columns:
+        names = ", ".join(quote_ident(column) for column in columns)
+        body = f'with "lbv" ({names}) as ({body}) select * from "lbv"'
+    existing: Relation | None = context.catalog.relation(name)
+    statements = []
+    if replace and existing is not None and existing.kind == "view":
+        raise Refused(
+            f'"{name}" is a view bound to its tables: drop it before it is made late-binding', sqlstate="42P16"
+        )
+    if not (replace and existing is not None and existing.kind == "late_binding_view"):
+        statements.append(f"CREATE VIEW {name.sql()} AS SELECT")
+    else:
+        statements.append(f"CREATE OR REPLACE VIEW {name.sql()} AS SELECT")
+    statements.append(_record_view("record_late_binding_view", name, body))
+    return finish(context, statements, kind="create_view", written=name)
+
+
+def _check_qualified(query: Query, known: frozenset[str]) -> None:
+    """Raises Redshift's error for a table without schema, anywhere in the query."""
+    for part in _from_items(query, known):
+        if len(part.parts) == 1:
+            raise Refused(
+                f"All the relation names inside should be qualified when creating VIEW WITH NO SCHEMA BINDING: "
+                f'"{part.parts[0]}"',
+                position=part.pos,
+                sqlstate="42601",
+            )
+
+
+def _from_items(node: object, known: frozenset[str]) -> list[TableRef]:
+    """Every table named in FROM below `node`, without the names of WITH."""
+    found: list[TableRef] = []
+    if isinstance(node, TableRef):
+        return [] if len(node.parts) == 1 and node.parts[0] in known else [node]
+    if isinstance(node, Query):
+        inner = known
+        for table in node.ctes:
+            scope = inner | {table.name} if node.recursive else inner
+            found += _from_items(table.query, scope)
+            inner = inner | {table.name}
+        known = inner
+    if isinstance(node, list | tuple):
+        for item in node:
+            found += _from_items(item, known)
+    elif isinstance(node, Query | Select | From | Join | DerivedTable) or hasattr(node, "__dataclass_fields__"):
+        for field in node.__dataclass_fields__:
+            if field != "ctes":
+                found += _from_items(getattr(node, field), known)
+    return found
+
+
+def _record_view(function: str, name: Name, body: str) -> str:
+    schema = "current_schema()" if name.schema is None else pg_literal(name.schema)
+    return f"SELECT zeroshift.{function}({schema}, {pg_literal(name.name)}, {pg_literal(body)})"
+
+
+def _drop(parser: Parser, context: Context) -> Translation:
+    """DROP. A CASCADE that the user wrote is passed on; none is ever added."""
+    if parser.any_word(("table", "view")):
+        return _drop_relations(parser, context)
+    if parser.accept("schema"):
+        return _drop_schemas(parser, context)
+    if parser.accept("procedure"):
+        pos = parser.token.start
+        name = new_name(parser.name(), context, pos)
+        sql = f"DROP PROCEDURE {name.sql()}{grants.signature(parser)}"
+        if parser.any_word(("cascade", "restrict")):
+            parser.refuse("DROP PROCEDURE takes no CASCADE or RESTRICT on Redshift", sqlstate="42601")
+        parser.done()
+        return finish(context, [sql], kind="drop_procedure")
+    if parser.any_word(("user", "group", "role")):
+        return grants.drop(parser, context)
+    _lacking(parser, "DROP")
+    parser.fail()
+
+
+def _behaviour(parser: Parser) -> str:
+    for word in ("cascade", "restrict"):
+        if parser.accept(word):
+            return f" {word.upper()}"
+    return ""
+
+
+def _drop_relations(parser: Parser, context: Context) -> Translation:
+    kind = parser.next().value
+    quietly = parser.accept("if", "exists")
+    names: list[str] = []
+    while True:
+        pos = parser.token.start
+        name = new_name(parser.name(), context, pos)
+        relation = context.catalog.relation(name)
+        if relation is not None and relation.physical[0] in SYSTEM_SCHEMAS:
+            parser.refuse(f'permission denied: "{name}" is a system catalog', sqlstate="42501")
+        names.append(name.sql() if relation is None else physical(relation))
+        if not parser.accept_op(","):
+            break
+    sql = f"DROP {kind.upper()} {'IF EXISTS ' if quietly else ''}{', '.join(names)}{_behaviour(parser)}"
+    parser.done()
+    return finish(context, [sql], kind=f"drop_{kind}")
+
+
+def _drop_schemas(parser: Parser, context: Context) -> Translation:
+    quietly = parser.accept("if", "exists")
+    names = []
+    while True:
+        names.append("raw" if parser.accept("raw") else parser.identifier())
+        if names[-1] in ("redshift", "zeroshift") or names[-1] in SYSTEM_SCHEMAS:
+            parser.refuse(f'cannot drop schema "{names[-1]}": it is a system one', sqlstate="42501")
+        if not parser.accept_op(","):
+            break
+    if parser.is_word("drop"):
+        parser.refuse("DROP SCHEMA ... DROP EXTERNAL DATABASE is not supported by the local Redshift yet")
+    listed = ", ".join(quote_ident(name) for name in names)
+    sql = f"DROP SCHEMA {'IF EXISTS ' if quietly else ''}{listed}{_behaviour(parser)}"
+    parser.done()
+    return finish(context, [sql], kind="drop_schema")
+
+
+def _truncate(parser: Parser, context: Context) -> Translation:
+    from deployer.local.translate.bind_dml import check_writable
+
+    parser.accept("table")
+    pos = parser.token.start
+    name = context.local(parser.name())
+    relation = context.catalog.relation(name)
+    if relation is None:
+        raise Refused(f'relation "{name}" does not exist', position=pos, sqlstate="42P01")
+    check_writable(relation, context.catalog.database, "truncate", pos)
+    if parser.any_word(("restart", "continue", "cascade", "restrict")):
+        parser.refuse(f"TRUNCATE ... {parser.token.value.upper()} is not supported on Redshift")
+    if parser.is_op(","):
+        parser.refuse("TRUNCATE takes one table on Redshift", sqlstate="42601")
+    parser.done()
+    context.targets[name] = relation
+    return finish(context, [f"TRUNCATE TABLE {physical(relation)}"], kind="truncate", written=name)
+
+
+def _comment(parser: Parser, context: Context) -> Translation:
+    parser.expect("on")
+    kind = parser.next()
+    if kind.value == "column":
+        parts = parser.qualified() if not _four_parts(parser) else ()
+        if len(parts) < 2:
+            parser.refuse("COMMENT ON COLUMN takes table.column or schema.table.column", sqlstate="42601")
+        relation = _commented(Name(parts[-2], parts[-3] if len(parts) > 2 else None), context, kind.start)
+        if relation.kind == "late_binding_view":
+            parser.refuse("you can't comment on the columns of a late-binding view", kind)
+        target = f"COLUMN {physical(relation)}.{quote_ident(parts[-1])}"
+    elif kind.value in ("table", "view"):
+        relation = _commented(parser.name(), context, kind.start)
+        target = f"{kind.value.upper()} {physical(relation)}"
+    elif kind.value == "database":
+        target = f"DATABASE {quote_ident(parser.identifier())}"
+    elif kind.value == "constraint":
+        parser.refuse("COMMENT ON CONSTRAINT is not supported by the local Redshift, where constraints are recorded only")
+    else:
+        parser.refuse(
+            f"COMMENT ON {kind.value.upper()} is not supported on Redshift: it takes TABLE, VIEW, COLUMN, CONSTRAINT or "
+            "DATABASE", kind,
+        )  # fmt: skip
+    parser.expect("is")
+    text = "NULL" if parser.accept("null") else pg_literal(parser.string())
+    parser.done()
+    return finish(context, [f"COMMENT ON {target} IS {text}"], kind="comment")
+
+
+def _four_parts(parser: Parser) -> bool:
+    return parser.is_op(".", 1) and parser.is_op(".", 3) and parser.is_op(".", 5)
+
+
+def _commented(name: Name, context: Context, pos: int) -> Relation:
+    local = new_name(name, context, pos)
+    found = context.catalog.relation(local)
+    if found is None:
+        raise Refused(f'relation "{name}" does not exist', position=pos, sqlstate="42P01")
+    return found
+
+
+__all__ = ["pg_type", "select_into", "statement"]

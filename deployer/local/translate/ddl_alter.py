@@ -1,0 +1,294 @@
+"""ALTER TABLE, ALTER SCHEMA and what else is altered.
+
+Source: Redshift Database Developer Guide, r_ALTER_TABLE, r_ALTER_SCHEMA.
+"""
+
+from __future__ import annotations
+
+from deployer.local.translate import grants
+from deployer.local.translate.api import Refused, Relation, Translation
+from deployer.local.translate.bind_dml import check_writable
+from deployer.local.translate.bind_from import physical
+from deployer.local.translate.context import Context, finish
+from deployer.local.translate.datatypes import pg_type
+from deployer.local.translate.ddl_table import (
+    Table,
+    brin_sql,
+    byte_check,
+    check_name,
+    column_definition,
+    encoding,
+    existing,
+    new_name,
+    record,
+)
+from deployer.local.translate.parser import Parser
+from deployer.sql.names import Name, quote_ident
+
+
+def alter(parser: Parser, context: Context) -> Translation:
+    """ALTER ..., the word ALTER already read."""
+    if parser.is_word("table"):
+        return _alter_table(parser, context)
+    if parser.accept("schema"):
+        return _alter_schema(parser, context)
+    if parser.any_word(("user", "group", "role", "default")):
+        return grants.alter(parser, context)
+    if parser.is_word("procedure"):
+        return _alter_procedure(parser, context)
+    word = parser.token.value
+    if word in ("index", "sequence", "domain", "type", "trigger", "tablespace", "extension", "view", "rule", "system"):
+        way = "; views are altered by ALTER TABLE" if word == "view" else ""
+        parser.refuse(f"ALTER {word.upper()} is not supported on Redshift{way}")
+    if parser.token.kind == "word" and word in (
+        "database", "datashare", "materialized", "masking", "rls", "external", "function", "identity", "model",
+    ):  # fmt: skip
+        parser.refuse(f"ALTER {word.upper()} is not supported by the local Redshift yet")
+    parser.fail()
+
+
+def _alter_table(parser: Parser, context: Context) -> Translation:
+    parser.expect("table")
+    if parser.is_word("if", "exists"):
+        parser.refuse("ALTER TABLE IF EXISTS is not supported on Redshift; ask SVV_TABLES first", sqlstate="42601")
+    if parser.is_word("only"):
+        parser.refuse("ONLY belongs to table inheritance, which is not supported on Redshift")
+    pos = parser.token.start
+    name = new_name(parser.name(), context, pos)
+    relation = context.catalog.relation(name)
+    if relation is None:
+        raise Refused(f'relation "{name}" does not exist', position=pos, sqlstate="42P01")
+    context.targets[name] = relation
+    if relation.kind == "table":
+        check_writable(relation, context.catalog.database, "alter", pos)
+    elif not (parser.is_word("owner") or parser.is_word("rename", "to")):
+        parser.refuse("of a view, ALTER TABLE changes the name and the owner only", sqlstate="42809")
+    statements = _action(parser, relation, context)
+    if parser.is_op(","):
+        parser.refuse("ALTER TABLE takes one action on Redshift; write one statement for each", sqlstate="42601")
+    parser.done()
+    return finish(context, statements, kind="alter_table", written=name)
+
+
+def _action(parser: Parser, relation: Relation, context: Context) -> list[str]:
+    target = physical(relation)
+    kind = "TABLE" if relation.kind == "table" else "VIEW"
+    if parser.accept("add"):
+        return _add(parser, relation, context)
+    if parser.accept("drop"):
+        return _drop(parser, relation)
+    if parser.accept("rename"):
+        if parser.accept("to"):
+            return [f"ALTER {kind} {target} RENAME TO {quote_ident(parser.identifier())}"]
+        parser.accept("column")
+        old = parser.identifier()
+        parser.expect("to")
+        return _rename_column(relation, old, parser.identifier())
+    if parser.accept("owner"):
+        parser.expect("to")
+        return [f"ALTER {kind} {target} OWNER TO {quote_ident(parser.identifier())}"]
+    if parser.accept("append"):
+        parser.refuse("ALTER TABLE APPEND is not supported by the local Redshift yet; use INSERT and DELETE")
+    if parser.accept("row"):
+        parser.refuse("ROW LEVEL SECURITY is not supported by the local Redshift yet")
+    if parser.accept("set"):
+        parser.refuse(f"ALTER TABLE SET {parser.token.value.upper()} is not supported on Redshift for a local table")
+    if parser.accept("alter"):
+        return _alter_part(parser, relation)
+    word = parser.token.value
+    if word in ("inherit", "no", "enable", "disable", "cluster", "validate", "attach", "detach", "force", "replica"):
+        parser.refuse(f"ALTER TABLE ... {word.upper()} is not supported on Redshift")
+    parser.fail()
+
+
+def _add(parser: Parser, relation: Relation, context: Context) -> list[str]:
+    target = physical(relation)
+    if parser.any_word(("constraint", "primary", "unique", "foreign", "check", "exclude")):
+        parser.refuse(
+            "ALTER TABLE ADD of a constraint is not supported by the local Redshift yet: constraints are informational; "
+            "write them in CREATE TABLE"
+        )
+    parser.accept("column")
+    if parser.is_word("if"):
+        parser.refuse("ADD COLUMN IF NOT EXISTS is not supported on Redshift; ask SVV_COLUMNS first", sqlstate="42601")
+    table = existing(relation)
+    known = len(table.columns)
+    token = parser.token
+    column_definition(parser, table, context)
+    name, kind, rest = table.columns[known]
+    if any(name == column for column, _ in relation.columns):
+        parser.refuse(f'column "{name}" of relation "{relation.name.name}" already exists', token, "42701")
+    if "IDENTITY" in rest:
+        parser.refuse("an IDENTITY column cannot be added by ALTER TABLE", token)
+    if table.sortkeys or table.distkey:
+        parser.refuse("a column cannot be added as DISTKEY or SORTKEY", token)
+    if " NOT NULL" in rest and " DEFAULT " not in rest:
+        parser.refuse("ALTER TABLE ADD COLUMN defined as NOT NULL must have a non-null default expression", token)
+    statements = [f"ALTER TABLE {target} ADD COLUMN {quote_ident(name)} {pg_type(kind)}{rest}"]
+    check = byte_check(name, kind)
+    if check:
+        statements[0] += f", ADD {check}"
+    if table.encodings:
+        statements.append(_encodings(table, table.encodings))
+    return statements
+
+
+def _encodings(table: Table, encodings: dict[str, str]) -> str:
+    """Records encodings of some columns; those of the others stay."""
+    return record(table, {"encodings": encodings}).replace("record_table_attributes", "record_encodings")
+
+
+def _drop(parser: Parser, relation: Relation) -> list[str]:
+    target = physical(relation)
+    if parser.accept("constraint"):
+        parser.refuse("ALTER TABLE DROP CONSTRAINT is not supported by the local Redshift yet: they are recorded only")
+    parser.accept("column")
+    name = parser.identifier()
+    if not any(name == column for column, _ in relation.columns):
+        parser.refuse(f'column "{name}" of relation "{relation.name.name}" does not exist', sqlstate="42703")
+    behaviour = ""
+    for word in ("cascade", "restrict"):
+        if parser.accept(word):
+            behaviour = f" {word.upper()}"
+    return [f"ALTER TABLE {target} DROP COLUMN {quote_ident(name)}{behaviour}"]
+
+
+def _rename_column(relation: Relation, old: str, new: str) -> list[str]:
+    target = physical(relation)
+    statements = [f"ALTER TABLE {target} RENAME COLUMN {quote_ident(old)} TO {quote_ident(new)}"]
+    kind = dict(relation.columns).get(old)
+    if kind is None:
+        raise Refused(f'column "{old}" of relation "{relation.name.name}" does not exist', sqlstate="42703")
+    if byte_check(old, kind):
+        statements.append(
+            f"ALTER TABLE {target} RENAME CONSTRAINT {check_name(old)} TO {check_name(new)}"
+        )
+    return statements
+
+
+def _alter_part(parser: Parser, relation: Relation) -> list[str]:
+    table = existing(relation)
+    if parser.accept("distkey"):
+        return [record(table, {"diststyle": "KEY", "distkey": parser.identifier()})]
+    if parser.accept("diststyle"):
+        style = parser.next().value.upper()
+        if style == "KEY":
+            parser.expect("distkey")
+            return [record(table, {"diststyle": "KEY", "distkey": parser.identifier()})]
+        if style not in ("ALL", "EVEN", "AUTO"):
+            parser.fail(parser.peek(-1))
+        return [record(table, {"diststyle": style, "distkey": None})]
+    if parser.any_word(("compound", "sortkey", "interleaved")):
+        return _alter_sortkey(parser, relation, table)
+    if parser.accept("encode"):
+        parser.expect("auto")
+        return [record(table, {"encodings": {}})]
+    parser.accept("column")
+    return _alter_column(parser, relation, table)
+
+
+def _alter_sortkey(parser: Parser, relation: Relation, table: Table) -> list[str]:
+    if parser.is_word("interleaved"):
+        parser.refuse("ALTER TABLE ... ALTER INTERLEAVED SORTKEY is not supported on Redshift")
+    parser.accept("compound")
+    token = parser.expect("sortkey")
+    kinds = dict(relation.columns)
+    keys: list[str] = []
+    style = "COMPOUND"
+    if parser.accept("auto"):
+        style = "AUTO"
+    elif parser.accept("none"):
+        style = "NONE"
+    else:
+        keys = list(parser.identifiers())
+    for key in keys:
+        if key not in kinds:
+            parser.refuse(f'column "{key}" named in key does not exist', token, "42703")
+    schema = "NULL" if table.temporary else relation.physical[0]
+    statements = [
+        f"SELECT zeroshift.drop_zone_maps({schema if schema == 'NULL' else _literal(schema)}, "
+        f"{_literal(relation.physical[1])})"
+    ]
+    index = brin_sql(physical(relation), [(key, kinds[key]) for key in keys])
+    if index:
+        statements.append(index)
+    return [*statements, record(table, {"sortstyle": style, "sortkeys": keys})]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _alter_column(parser: Parser, relation: Relation, table: Table) -> list[str]:
+    """Only a VARCHAR's size and an encoding can change (DG r_ALTER_TABLE)."""
+    target = physical(relation)
+    token = parser.token
+    name = parser.identifier()
+    kinds = dict(relation.columns)
+    if name not in kinds:
+        parser.refuse(f'column "{name}" of relation "{relation.name.name}" does not exist', token, "42703")
+    if parser.accept("encode"):
+        return [_encodings(table, {name: encoding(parser)})]
+    if parser.any_word(("set", "drop")):
+        parser.refuse(
+            "ALTER COLUMN SET/DROP DEFAULT or NOT NULL is not supported on Redshift; add a column, copy, drop and "
+            "rename", token,
+        )  # fmt: skip
+    parser.expect("type")
+    kind = parser.type(ddl=True)
+    if parser.is_word("using"):
+        parser.refuse("ALTER COLUMN TYPE ... USING is not supported on Redshift; add a column, copy, drop and rename")
+    if kind.name != "varchar" or kinds[name].name != "varchar":
+        parser.refuse(
+            "only the size of a VARCHAR column can be altered on Redshift; add a column, copy, drop and rename", token
+        )
+    constraint = check_name(name)
+    return [
+        f"ALTER TABLE {target} DROP CONSTRAINT IF EXISTS {constraint}, ALTER COLUMN {quote_ident(name)} TYPE "
+        f"{pg_type(kind)}, ADD {byte_check(name, kind)}"
+    ]
+
+
+def quota(parser: Parser) -> None:
+    """QUOTA n [MB | GB | TB], or UNLIMITED."""
+    if parser.accept("unlimited"):
+        return
+    parser.integer()
+    if parser.any_word(("mb", "gb", "tb")):
+        parser.next()
+
+
+def _alter_schema(parser: Parser, context: Context) -> Translation:
+    token = parser.token
+    name = "raw" if parser.accept("raw") else parser.identifier()
+    if name in ("redshift", "zeroshift", "pg_catalog", "information_schema"):
+        parser.refuse(f'permission denied: "{name}" is a system schema', token, "42501")
+    notices: tuple[str, ...] = ()
+    if parser.accept("rename"):
+        parser.expect("to")
+        sql = f"ALTER SCHEMA {quote_ident(name)} RENAME TO {quote_ident(parser.identifier())}"
+    elif parser.accept("owner"):
+        parser.expect("to")
+        sql = f"ALTER SCHEMA {quote_ident(name)} OWNER TO {quote_ident(parser.identifier())}"
+    else:
+        parser.expect("quota")
+        quota(parser)
+        sql = "SELECT WHERE FALSE"
+        notices = ("QUOTA is accepted and not enforced by the local Redshift",)
+    parser.done()
+    return finish(context, [sql], kind="alter_schema", notices=notices)
+
+
+def _alter_procedure(parser: Parser, context: Context) -> Translation:
+    parser.expect("procedure")
+    pos = parser.token.start
+    name: Name = new_name(parser.name(), context, pos)
+    head = f"ALTER PROCEDURE {name.sql()}{grants.signature(parser)}"
+    if parser.accept("rename"):
+        parser.expect("to")
+        sql = f"{head} RENAME TO {quote_ident(parser.identifier())}"
+    else:
+        parser.expect("owner", "to")
+        sql = f"{head} OWNER TO {quote_ident(parser.identifier())}"
+    parser.done()
+    return finish(context, [sql], kind="alter_procedure")

@@ -1,0 +1,425 @@
+"""Users, groups, roles, GRANT and REVOKE.
+
+Source: Redshift Database Developer Guide, r_GRANT, r_REVOKE, r_CREATE_USER, r_CREATE_ROLE, r_CREATE_GROUP,
+r_ALTER_DEFAULT_PRIVILEGES. Users, groups and roles are all PostgreSQL roles here; a Redshift superuser
+(CREATEUSER) is a member of zeroshift_superusers.
+"""
+
+from __future__ import annotations
+
+from deployer.local.translate.api import Refused, Translation
+from deployer.local.translate.bind_from import physical
+from deployer.local.translate.casts import pg_literal
+from deployer.local.translate.context import Context, finish
+from deployer.local.translate.datatypes import pg_type
+from deployer.local.translate.parser import Parser
+from deployer.sql.names import quote_ident
+
+_TABLE_RIGHTS = frozenset("select insert update delete references truncate".split())
+_LOCAL_LACKING = {
+    "drop": "the privilege DROP is not supported by the local Redshift: the owner drops a table",
+    "alter": "the privilege ALTER is not supported by the local Redshift: the owner alters a table",
+    "rule": "the privilege RULE is not supported on Redshift",
+    "trigger": "the privilege TRIGGER is not supported on Redshift",
+}
+_NOT_YET = frozenset("assumerole access explain ignore alter share copy external datashare model rls masking".split())
+SUPERUSERS = "zeroshift_superusers"
+
+
+def statement(parser: Parser, context: Context) -> Translation | None:
+    """GRANT or REVOKE, or None."""
+    if parser.accept("grant"):
+        return _grant(parser, context, "GRANT")
+    if parser.accept("revoke"):
+        return _grant(parser, context, "REVOKE")
+    return None
+
+
+def signature(parser: Parser) -> str:
+    """A procedure's argument types, "(integer, character varying)"; argument names may stand before them."""
+    parser.expect_op("(")
+    kinds: list[str] = []
+    while not parser.is_op(")"):
+        for word in ("in", "out", "inout"):
+            parser.accept(word)
+        named = parser.peek()
+        if parser.is_identifier() and named.kind in ("word", "quoted") and not _continues_type(parser):
+            parser.next()
+        kinds.append(_plain(parser))
+        if not parser.accept_op(","):
+            break
+    parser.expect_op(")")
+    return f"({', '.join(kinds)})"
+
+
+def _continues_type(parser: Parser) -> bool:
+    """DOUBLE PRECISION, CHARACTER VARYING, TIMESTAMP WITH ...: two words that are one type."""
+    return (parser.token.value, parser.peek().value) in {
+        ("double", "precision"), ("character", "varying"), ("char", "varying"), ("timestamp", "with"),
+        ("timestamp", "without"), ("time", "with"), ("time", "without"), ("national", "character"),
+        ("national", "char"), ("binary", "varying"),
+    }  # fmt: skip
+
+
+def _plain(parser: Parser) -> str:
+    """A type without length or precision, as PostgreSQL keeps it in a procedure's signature."""
+    if parser.accept("refcursor"):
+        return "refcursor"
+    kind = parser.type()
+    return pg_type(kind).partition("(")[0]
+
+
+# GRANT and REVOKE
+
+
+def _grant(parser: Parser, context: Context, verb: str) -> Translation:
+    option = ""
+    if verb == "REVOKE":
+        for words in (("grant", "option", "for"), ("admin", "option", "for")):
+            if parser.accept(*words):
+                option = " ".join(words).upper() + " "
+    if parser.accept("role"):
+        return _grant_role(parser, context, verb, option)
+    token = parser.token
+    rights, columns = _rights(parser)
+    parser.expect("on")
+    target = _target(parser, context, rights, columns)
+    if columns and not target.startswith("TABLE"):
+        parser.refuse("privileges on columns are for one kind of object: tables and views", token, "42601")
+    listed = ", ".join(_right_sql(right, columns.get(right)) for right in rights)
+    grantees, with_option = _grantees(parser, "TO" if verb == "GRANT" else "FROM")
+    sql = f"{verb} {option}{listed} ON {target} {'TO' if verb == 'GRANT' else 'FROM'} {grantees}{with_option}"
+    sql += _revoke_behaviour(parser, verb)
+    parser.done()
+    return finish(context, [sql], kind=verb.lower())
+
+
+def _revoke_behaviour(parser: Parser, verb: str) -> str:
+    if verb == "REVOKE":
+        for word in ("cascade", "restrict"):
+            if parser.accept(word):
+                return f" {word.upper()}"
+    return ""
+
+
+def _right_sql(right: str, columns: tuple[str, ...] | None) -> str:
+    listed = f" ({', '.join(quote_ident(name) for name in columns)})" if columns else ""
+    return right.upper() + listed
+
+
+def _rights(parser: Parser) -> tuple[list[str], dict[str, tuple[str, ...]]]:
+    if parser.accept("all"):
+        parser.accept("privileges")
+        return ["all"], {}
+    rights: list[str] = []
+    columns: dict[str, tuple[str, ...]] = {}
+    while True:
+        token = parser.next()
+        word = token.value
+        if word in _LOCAL_LACKING:
+            parser.refuse(_LOCAL_LACKING[word], token)
+        if word in _NOT_YET:
+            parser.refuse(f"the privilege {word.upper()} is not supported by the local Redshift yet", token)
+        if word not in _TABLE_RIGHTS | {"usage", "create", "temporary", "temp", "execute"}:
+            parser.refuse(f'unrecognized privilege type "{word}"', token, "42601")
+        rights.append("temporary" if word == "temp" else word)
+        if parser.is_op("("):
+            columns[word] = parser.identifiers()
+        if not parser.accept_op(","):
+            return rights, columns
+
+
+def _target(parser: Parser, context: Context, rights: list[str], columns: dict[str, tuple[str, ...]]) -> str:
+    if parser.accept("all"):
+        token = parser.next()
+        if token.value not in ("tables", "procedures", "functions"):
+            parser.fail(token)
+        parser.expect("in", "schema")
+        _check_rights(parser, rights, "table" if token.value == "tables" else "procedure")
+        return f"ALL {token.value.upper()} IN SCHEMA {_schemas(parser)}"
+    if parser.accept("schema"):
+        _check_rights(parser, rights, "schema")
+        return f"SCHEMA {_schemas(parser)}"
+    if parser.accept("database"):
+        _check_rights(parser, rights, "database")
+        names = [quote_ident(parser.identifier())]
+        while parser.accept_op(","):
+            names.append(quote_ident(parser.identifier()))
+        return f"DATABASE {', '.join(names)}"
+    if parser.accept("procedure") or parser.accept("function"):
+        kind = parser.peek(-1).value
+        _check_rights(parser, rights, "procedure")
+        found = []
+        while True:
+            name = context.local(parser.name())
+            found.append(name.sql() + signature(parser))
+            if not parser.accept_op(","):
+                return f"{kind.upper()} {', '.join(found)}"
+    if parser.is_word("language"):
+        parser.refuse("privileges on languages are not supported by the local Redshift: procedures are always plpgsql")
+    if parser.any_word(("datashare", "external", "model", "template")):
+        parser.refuse(f"privileges on {parser.token.value.upper()} are not supported by the local Redshift yet")
+    parser.accept("table")
+    _check_rights(parser, rights, "table")
+    tables = []
+    while True:
+        pos = parser.token.start
+        name = context.local(parser.name())
+        relation = context.catalog.relation(name)
+        if relation is None:
+            raise Refused(f'relation "{name}" does not exist', position=pos, sqlstate="42P01")
+        tables.append(physical(relation))
+        if not parser.accept_op(","):
+            return f"TABLE {', '.join(tables)}"
+
+
+_ALLOWED = {
+    "table": _TABLE_RIGHTS,
+    "schema": frozenset(["create", "usage"]),
+    "database": frozenset(["create", "temporary", "usage"]),
+    "procedure": frozenset(["execute"]),
+}
+
+
+def _check_rights(parser: Parser, rights: list[str], kind: str) -> None:
+    for right in rights:
+        if right != "all" and right not in _ALLOWED[kind]:
+            parser.refuse(f"invalid privilege type {right.upper()} for {kind}", sqlstate="0LP01")
+        if kind == "database" and right == "usage":
+            parser.refuse("USAGE ON DATABASE is for datashares, which the local Redshift does not support yet")
+
+
+def _schemas(parser: Parser) -> str:
+    names = []
+    while True:
+        names.append(quote_ident("raw" if parser.accept("raw") else parser.identifier()))
+        if not parser.accept_op(","):
+            return ", ".join(names)
+
+
+def _grantees(parser: Parser, word: str) -> tuple[str, str]:
+    """The receivers, and WITH GRANT OPTION, which Redshift writes behind each user."""
+    parser.expect(word.lower())
+    names: list[str] = []
+    options: set[bool] = set()
+    while True:
+        if parser.accept("public"):
+            names.append("PUBLIC")
+        else:
+            only_user = not (parser.accept("group") or parser.accept("role"))
+            names.append(quote_ident(parser.identifier()))
+            if parser.is_word("with", "grant", "option") and not only_user:
+                parser.refuse("WITH GRANT OPTION is for users, not for groups and roles", sqlstate="0LP01")
+        options.add(parser.accept("with", "grant", "option"))
+        if not parser.accept_op(","):
+            break
+    if len(options) > 1:
+        parser.refuse("WITH GRANT OPTION for some of the users only needs statements of their own here")
+    return ", ".join(names), " WITH GRANT OPTION" if options == {True} else ""
+
+
+def _grant_role(parser: Parser, context: Context, verb: str, option: str) -> Translation:
+    roles = [quote_ident(_role_name(parser))]
+    while parser.accept_op(","):
+        roles.append(quote_ident(_role_name(parser)))
+    parser.expect("to" if verb == "GRANT" else "from")
+    receivers: list[str] = []
+    admin = ""
+    while True:
+        parser.accept("role")
+        receivers.append(quote_ident(parser.identifier()))
+        if parser.accept("with", "admin", "option"):
+            admin = " WITH ADMIN OPTION"
+        if not parser.accept_op(","):
+            break
+    parser.done()
+    link = "TO" if verb == "GRANT" else "FROM"
+    sql = f"{verb} {option}{', '.join(roles)} {link} {', '.join(receivers)}{admin}"
+    return finish(context, [sql], kind=verb.lower())
+
+
+def _role_name(parser: Parser) -> str:
+    token = parser.token
+    name = parser.identifier()
+    if name == "sys" and parser.accept_op(":"):
+        rest = parser.identifier()
+        if rest == "superuser":
+            return SUPERUSERS
+        parser.refuse(f"the system role sys:{rest} is not supported by the local Redshift yet", token)
+    return name
+
+
+# users, groups, roles
+
+
+def create(parser: Parser, context: Context) -> Translation:
+    """CREATE USER, GROUP or ROLE."""
+    kind = parser.next().value
+    if kind == "user" and parser.is_word("mapping"):
+        parser.refuse("user mappings (SQL/MED) are not supported on Redshift; use CREATE EXTERNAL SCHEMA")
+    token = parser.token
+    name = parser.identifier()
+    if name.startswith(("pg_", "zeroshift")) or name == "public":
+        parser.refuse(f'role name "{name}" is reserved', token, "42939")
+    if kind == "role":
+        if parser.is_word("externalid"):
+            parser.refuse("EXTERNALID is not supported by the local Redshift yet")
+        if parser.token.kind == "word":
+            parser.refuse(
+                f"CREATE ROLE ... {parser.token.value.upper()} is PostgreSQL's; on Redshift a role takes its rights "
+                "by GRANT, and users are made by CREATE USER"
+            )
+        parser.done()
+        return finish(context, [f"CREATE ROLE {quote_ident(name)} NOLOGIN"], kind="create_role")
+    if kind == "group":
+        sql = f"CREATE ROLE {quote_ident(name)} NOLOGIN"
+        parser.accept("with")
+        if parser.accept("user"):
+            users = [quote_ident(parser.identifier())]
+            while parser.accept_op(","):
+                users.append(quote_ident(parser.identifier()))
+            sql += f" ROLE {', '.join(users)}"
+        parser.done()
+        return finish(context, [sql], kind="create_group")
+    parser.accept("with")
+    options, members = _user_options(parser)
+    if not any(option.startswith("PASSWORD") for option in options):
+        parser.refuse("CREATE USER needs a PASSWORD, or PASSWORD DISABLE", token, "42601")
+    parser.done()
+    sql = " ".join([f"CREATE ROLE {quote_ident(name)} LOGIN", *options])
+    if members:
+        sql += f" IN ROLE {', '.join(members)}"
+    return finish(context, [sql], kind="create_user")
+
+
+def _user_options(parser: Parser) -> tuple[list[str], list[str]]:
+    """PostgreSQL's options, and the groups to be a member of."""
+    options: list[str] = []
+    members: list[str] = []
+    while parser.token.kind == "word":
+        token = parser.next()
+        word = token.value
+        if word == "password":
+            options.append(_password(parser))
+        elif word in ("createdb", "nocreatedb"):
+            options.append(word.upper())
+        elif word == "createuser":
+            members.append(SUPERUSERS)
+        elif word == "nocreateuser":
+            continue
+        elif word == "in":
+            parser.expect("group")
+            members.append(quote_ident(parser.identifier()))
+            while parser.accept_op(","):
+                members.append(quote_ident(parser.identifier()))
+        elif word == "valid":
+            parser.expect("until")
+            options.append(f"VALID UNTIL {pg_literal(parser.string())}")
+        elif word == "connection":
+            parser.expect("limit")
+            limit = -1 if parser.accept("unlimited") else parser.integer()
+            options.append(f"CONNECTION LIMIT {limit}")
+        elif word in ("session", "syslog", "externalid"):
+            parser.refuse(f"{word.upper()} of a user is not supported by the local Redshift yet", token)
+        else:
+            parser.fail(token)
+    return options, members
+
+
+def _password(parser: Parser) -> str:
+    """DG r_CREATE_USER: 8 to 64 characters with an upper-case and a lower-case letter and a digit."""
+    if parser.accept("disable"):
+        return "PASSWORD NULL"
+    token = parser.token
+    password = parser.string()
+    if password.startswith(("md5", "sha256|")):
+        parser.refuse("a hashed password is not supported by the local Redshift; give it in clear", token)
+    if not 8 <= len(password) <= 64:
+        parser.refuse("password must be 8 to 64 characters long", token, "22023")
+    if not (any(c.isupper() for c in password) and any(c.islower() for c in password)):
+        parser.refuse("password must contain an upper-case and a lower-case letter", token, "22023")
+    if not any(c.isdigit() for c in password):
+        parser.refuse("password must contain a number", token, "22023")
+    if any(ord(c) < 33 or ord(c) > 126 or c in "'\"\\/@" for c in password):
+        parser.refuse("password must not contain blanks or any of ' \" \\ / @", token, "22023")
+    return f"PASSWORD {pg_literal(password)}"
+
+
+def alter(parser: Parser, context: Context) -> Translation:
+    """ALTER USER, GROUP, ROLE or DEFAULT PRIVILEGES."""
+    kind = parser.next().value
+    if kind == "default":
+        return _default_privileges(parser, context)
+    name = quote_ident(parser.identifier())
+    statements: list[str] = []
+    if parser.accept("rename"):
+        parser.expect("to")
+        statements.append(f"ALTER ROLE {name} RENAME TO {quote_ident(parser.identifier())}")
+    elif kind == "group":
+        verb = "GRANT" if parser.accept("add") else "REVOKE"
+        if verb == "REVOKE":
+            parser.expect("drop")
+        parser.expect("user")
+        users = [quote_ident(parser.identifier())]
+        while parser.accept_op(","):
+            users.append(quote_ident(parser.identifier()))
+        statements.append(f"{verb} {name} {'TO' if verb == 'GRANT' else 'FROM'} {', '.join(users)}")
+    elif kind == "role":
+        parser.refuse("ALTER ROLE takes RENAME TO only in the local Redshift")
+    elif parser.any_word(("set", "reset")):
+        parser.refuse("ALTER USER ... SET is not supported by the local Redshift yet; use SET in the session")
+    else:
+        parser.accept("with")
+        demoted = "nocreateuser" in [token.value for token in parser.tokens[parser.at :]]
+        options, members = _user_options(parser)
+        if options:
+            statements.append(f"ALTER ROLE {name} {' '.join(options)}")
+        statements += [f"GRANT {member} TO {name}" for member in members]
+        if demoted:
+            statements.append(f"REVOKE {SUPERUSERS} FROM {name}")
+    parser.done()
+    return finish(context, statements, kind=f"alter_{kind}")
+
+
+def drop(parser: Parser, context: Context) -> Translation:
+    """DROP USER, GROUP or ROLE."""
+    kind = parser.next().value
+    quietly = parser.accept("if", "exists")
+    names = [quote_ident(parser.identifier())]
+    while parser.accept_op(","):
+        names.append(quote_ident(parser.identifier()))
+    if kind == "role" and parser.accept("force"):
+        parser.refuse("DROP ROLE ... FORCE is not supported by the local Redshift yet; revoke the role first")
+    parser.accept("restrict")
+    parser.done()
+    sql = f"DROP ROLE {'IF EXISTS ' if quietly else ''}{', '.join(names)}"
+    return finish(context, [sql], kind=f"drop_{kind}")
+
+
+def _default_privileges(parser: Parser, context: Context) -> Translation:
+    parser.expect("privileges")
+    sql = "ALTER DEFAULT PRIVILEGES"
+    if parser.accept("for"):
+        parser.expect("user")
+        sql += f" FOR ROLE {quote_ident(parser.identifier())}"
+    if parser.accept("in"):
+        parser.expect("schema")
+        sql += f" IN SCHEMA {_schemas(parser)}"
+    verb = "GRANT" if parser.accept("grant") else "REVOKE"
+    if verb == "REVOKE":
+        parser.expect("revoke")
+        if parser.accept("grant", "option", "for"):
+            verb = "REVOKE GRANT OPTION FOR"
+    rights, _ = _rights(parser)
+    parser.expect("on")
+    token = parser.next()
+    if token.value not in ("tables", "procedures", "functions"):
+        parser.fail(token)
+    _check_rights(parser, rights, "table" if token.value == "tables" else "procedure")
+    kind = "ROUTINES" if token.value != "tables" else "TABLES"
+    grantees, option = _grantees(parser, "TO" if verb == "GRANT" else "FROM")
+    listed = ", ".join(right.upper() for right in rights)
+    sql += f" {verb} {listed} ON {kind} {'TO' if verb == 'GRANT' else 'FROM'} {grantees}{option}"
+    sql += _revoke_behaviour(parser, "REVOKE" if verb != "GRANT" else verb)
+    parser.done()
+    return finish(context, [sql], kind="alter_default_privileges")

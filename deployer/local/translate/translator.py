@@ -1,0 +1,179 @@
+"""The way in: one Redshift statement becomes PostgreSQL text."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from deployer.local.translate import ddl, session
+from deployer.local.translate.api import Catalog, Refused, Relation, Translation
+from deployer.local.translate.bind_dml import DmlBinder
+from deployer.local.translate.bind_queries import Binder
+from deployer.local.translate.context import Context, finish
+from deployer.local.translate.cursor import to_name
+from deployer.local.translate.nodes import CommonTable, Query, Select
+from deployer.local.translate.parser import Parser
+from deployer.sql.names import Name
+from deployer.sql.types import RedshiftType
+
+NO_VARIABLES: Mapping[str, RedshiftType] = {}
+
+
+def translate(sql: str, catalog: Catalog, variables: Mapping[str, RedshiftType] = NO_VARIABLES) -> Translation:
+    """Translate one statement.
+
+    `variables` are the variables of the procedure that runs it, by name ("rec.field" for a record's field): an
+    unqualified identifier that is one of them becomes a typed parameter, listed in Translation.parameters.
+    Keys "$1", "$2" ... give the types of a client's own parameters, which keep their numbers.
+
+    Raises Refused, with the offset into `sql` where it can be told.
+    """
+    parser = Parser(sql)
+    context = Context(catalog, variables)
+    try:
+        return _statement(parser, context)
+    except RecursionError:
+        raise Refused("stack depth limit exceeded: the statement is nested too deeply", sqlstate="54001") from None
+
+
+def translate_expression(
+    sql: str, catalog: Catalog, variables: Mapping[str, RedshiftType] = NO_VARIABLES
+) -> Translation:
+    """Translate an expression of a procedure, as SELECT of one column. Offsets of errors are into `sql`."""
+    prefix = "select ("
+    try:
+        found = translate(f"{prefix}{sql}\n)", catalog, variables)
+    except Refused as error:
+        if error.position is not None:
+            error.position = min(max(error.position - len(prefix), 0), len(sql))
+        raise
+    if len(found.columns) != 1:
+        raise Refused("an expression is expected", position=0, sqlstate="42601")
+    return found
+
+
+def _statement(parser: Parser, context: Context) -> Translation:
+    start = parser.token
+    if start.kind == "end":
+        return Translation(("",), kind="empty")
+    if parser.starts_query():
+        return _query_or_write(parser, context)
+    word = start.value if start.kind == "word" else ""
+    if word in ("insert", "update", "delete", "merge"):
+        return _write(parser, context, [], False)
+    found = ddl.statement(parser, context) or session.statement(parser, context, _statement)
+    if found is None:
+        parser.fail(start)
+    return found
+
+
+def _query_or_write(parser: Parser, context: Context) -> Translation:
+    at = parser.at
+    if parser.is_word("with"):
+        ctes, recursive = parser.with_clause()
+        if parser.any_word(("insert", "update", "delete", "merge")):
+            return _write(parser, context, ctes, recursive)
+        parser.at = at
+    query = parser.query()
+    parser.done()
+    into = _into(query)
+    if into is not None:
+        parts, temporary = into
+        return ddl.select_into(query, to_name(parts), temporary, parser, context)
+    bound = Binder(context).query(query, None)
+    context.check(parser.catalog_only)
+    return finish(context, [bound.sql], kind="select", columns=tuple(bound.columns))
+
+
+def _into(query: Query) -> tuple[tuple[str, ...], bool] | None:
+    body = query.body
+    while not isinstance(body, Select):
+        body = body.body if isinstance(body, Query) else body.left
+    found, body.into = body.into, None
+    return found
+
+
+def _write(parser: Parser, context: Context, ctes: list[CommonTable], recursive: bool) -> Translation:
+    binder = DmlBinder(context)
+    kind = parser.token.value
+    main = 0
+    if kind == "insert":
+        insert = parser.insert(ctes, recursive)
+        parser.done()
+        statements = [binder.insert(insert)]
+    elif kind == "update":
+        update = parser.update(ctes, recursive)
+        parser.done()
+        statements = [binder.update(update)]
+    elif kind == "delete":
+        delete = parser.delete(ctes, recursive)
+        parser.done()
+        statements = [binder.delete(delete)]
+    else:
+        if ctes:
+            parser.refuse("MERGE takes no WITH clause on Redshift; put the query into USING (...)")
+        merge = parser.merge()
+        parser.done()
+        statements, main = binder.merge(merge)
+    context.check(parser.catalog_only)
+    return finish(context, statements, kind=kind, main=main, written=binder.target.name)
+
+
+class Translator:
+    """`translate` with a memory.
+
+    A translation is kept under its text and the types of the variables, together with the relations it was made
+    for; it is used again while the catalog still gives the same ones for the same names. Statements that define
+    objects are never kept.
+    """
+
+    KEPT = frozenset(["select", "insert", "update", "delete", "merge"])
+
+    def __init__(self, size: int = 2000) -> None:
+        self._size = size
+        self._kept: OrderedDict[
+            tuple[str, tuple[tuple[str, RedshiftType], ...]], tuple[Translation, dict[Name, Relation | None]]
+        ] = OrderedDict()
+
+    def translate(
+        self, sql: str, catalog: Catalog, variables: Mapping[str, RedshiftType] = NO_VARIABLES
+    ) -> Translation:
+        """As the function `translate`."""
+        key = (sql, tuple(sorted(variables.items())))
+        kept = self._kept.get(key)
+        if kept is not None and all(catalog.relation(name) == relation for name, relation in kept[1].items()):
+            self._kept.move_to_end(key)
+            return kept[0]
+        asked = _Asked(catalog)
+        found = translate(sql, asked, variables)
+        if found.kind in self.KEPT:
+            self._kept[key] = (found, asked.answers)
+            if len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        return found
+
+    def expression(
+        self, sql: str, catalog: Catalog, variables: Mapping[str, RedshiftType] = NO_VARIABLES
+    ) -> Translation:
+        """As the function `translate_expression`."""
+        prefix = "select ("
+        try:
+            return self.translate(f"{prefix}{sql}\n)", catalog, variables)
+        except Refused as error:
+            if error.position is not None:
+                error.position = min(max(error.position - len(prefix), 0), len(sql))
+            raise
+
+
+class _Asked:
+    """A catalog that remembers what it was asked."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self.database = catalog.database
+        self.answers: dict[Name, Relation | None] = {}
+
+    def relation(self, name: Name) -> Relation | None:
+        if name not in self.answers:
+            self.answers[name] = self._catalog.relation(name)
+        return self.answers[name]
