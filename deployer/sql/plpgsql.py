@@ -33,7 +33,7 @@ def parse_body(body: str) -> Block:
     if len(body.encode(errors="replace")) > MAX_BODY_BYTES:
         raise BodyError("a stored procedure's source is at most 2 MB on Redshift", 0, True)
     try:
-        tokens = tokenize(body)
+        tokens = _with_ranges(tokenize(body))
     except LexError as error:
         raise BodyError(error.message, error.position) from error
     parser = _Parser(body, tokens)
@@ -42,6 +42,27 @@ def parse_body(body: str) -> Block:
     if parser.token.kind != "end":
         parser.fail()
     return block
+
+
+def _with_ranges(tokens: list[Token]) -> list[Token]:
+    """`1..10` is cut into the numbers 1. and .10 by the lexer: here it is a range."""
+    result: list[Token] = []
+    for token in tokens:
+        before = result[-1] if result else None
+        if (
+            before is not None
+            and before.kind == "number"
+            and before.value.endswith(".")
+            and before.end == token.start
+            and token.value.startswith(".")
+        ):
+            result[-1] = Token("number", before.value[:-1], before.start, before.end - 1)
+            result.append(Token("op", "..", before.end - 1, token.start + 1))
+            if token.kind == "number":
+                result.append(Token("number", token.value[1:], token.start + 1, token.end))
+        else:
+            result.append(token)
+    return result
 
 
 class _Parser:
@@ -197,7 +218,12 @@ class _Parser:
             return Declaration(name, "cursor", at, query)
         constant = self.accept("constant")
         start = self._at
-        while not (self.is_op(";") or self.is_op(":=") or self.is_op("=") or self.is_word("default", "not", "collate")):
+        while not (
+            self.is_op(";")
+            or self.is_op(":=")
+            or self.is_op("=")
+            or self.is_word("default", "not", "collate")
+        ):
             if self.token.kind == "end":
                 self.fail()
             self._at += 1
@@ -226,7 +252,8 @@ class _Parser:
         token = self.token
         if token.kind == "word":
             if token.value in ("declare", "begin") and not (
-                token.value == "begin" and (self._peek().value in (";", "transaction", "work") and self._peek().kind != "quoted")
+                token.value == "begin"
+                and (self._peek().value in (";", "transaction", "work") and self._peek().kind != "quoted")
             ):
                 return self._closed(self.block(label))
             if token.value == "loop":
@@ -433,7 +460,9 @@ class _Parser:
         return Execute(at, command, into)
 
     def _do_perform(self) -> Statement:
-        self.refuse("PERFORM is not among Redshift's PL/pgSQL statements; use SELECT ... INTO a variable, or CALL")
+        self.refuse(
+            "PERFORM is not among Redshift's PL/pgSQL statements; use SELECT ... INTO a variable, or CALL"
+        )
         raise AssertionError
 
     def _do_savepoint(self) -> Statement:
@@ -495,13 +524,17 @@ class _Parser:
             if token.kind == "op":
                 depth += (token.value in "([") - (token.value in ")]")
             if depth == 0 and token.kind == "word" and token.value == "into":
-                inner = _Parser(self._text, [*tokens[index + 1 :], Token("end", "", tokens[-1].end, tokens[-1].end)])
+                inner = _Parser(
+                    self._text, [*tokens[index + 1 :], Token("end", "", tokens[-1].end, tokens[-1].end)]
+                )
                 if inner.is_word("temp", "temporary", "table") or inner.token.value.startswith("#"):
                     break
                 targets = inner._targets()
                 begin, end = token.start - text.at, inner._previous_end(token) - text.at
                 blank = "".join(c if c == "\n" else " " for c in text.sql[begin:end])
-                return Sql(text.at, "select", Text(text.sql[:begin] + blank + text.sql[end:], text.at), targets)
+                return Sql(
+                    text.at, "select", Text(text.sql[:begin] + blank + text.sql[end:], text.at), targets
+                )
             if depth == 0 and token.kind == "word" and token.value == "from":
                 break
         return Sql(text.at, "select" if "into" not in {t.value for t in tokens} else "create_table_as", text)

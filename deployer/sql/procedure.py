@@ -96,7 +96,9 @@ def parse_create_procedure(text: str) -> CreateProcedure:
         elif word("language"):
             language = tokens[at + 1].value
             if language != "plpgsql":
-                raise fail(tokens[at + 1], f'language "{language}" does not exist for procedures; use plpgsql')
+                raise fail(
+                    tokens[at + 1], f'language "{language}" does not exist for procedures; use plpgsql'
+                )
             at += 2
         elif word("security", "definer") or word("security", "invoker"):
             definer = tokens[at + 1].value == "definer"
@@ -166,7 +168,9 @@ def _argument(text: str, tokens: list[Token], closing: Token) -> ArgumentText:
             rest.pop(0)
     if len(rest) > 1 and rest[0].kind in ("word", "quoted") and rest[1].value != "(":
         two_words = rest[0].value in ("double", "character", "timestamp", "time", "national", "binary")
-        if not (two_words and rest[1].value in ("precision", "varying", "with", "without", "character", "char")):
+        if not (
+            two_words and rest[1].value in ("precision", "varying", "with", "without", "character", "char")
+        ):
             name = rest.pop(0).value
     if name and len(rest) > 1 and mode_of(rest[0]):
         mode = mode_of(rest.pop(0)) or "in"

@@ -231,7 +231,9 @@ def create_procedure(text: str) -> Translation:
     )
     if not parsed.replace:
         # Redshift grants EXECUTE to nobody but the owner; CREATE OR REPLACE keeps the grants that there are.
-        return Translation((*statements, f"revoke all on procedure {name}({inputs}) from public"), main=1, kind="ddl")
+        return Translation(
+            (*statements, f"revoke all on procedure {name}({inputs}) from public"), main=1, kind="ddl"
+        )
     return Translation(
         (*statements, f"select zeroshift.revoke_first_execute({signature})"), main=1, kind="ddl"
     )
@@ -294,4 +296,3 @@ def _described(name: str, kind: RedshiftType) -> codec.Column:
     elif kind.length is not None:
         modifier = kind.length + 4
     return codec.Column(name, 0, 0, _PG_OIDS.get(kind.name, types.VARCHAR_OID), -1, modifier, 0)
-

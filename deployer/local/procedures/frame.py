@@ -138,7 +138,9 @@ class Frame:
                 if constant:
                     raise BadValue(f'"{name}" is declared CONSTANT', "22005")
                 if not_null and value.text is None:
-                    raise BadValue(f'null value cannot be assigned to variable "{name}" declared NOT NULL', "22004")
+                    raise BadValue(
+                        f'null value cannot be assigned to variable "{name}" declared NOT NULL', "22004"
+                    )
                 break
         self.set(name, value)
 

@@ -111,7 +111,9 @@ class Interpreter:
                 f"procedure {title}({given}) does not exist",
                 hint="No procedure matches the given name and argument types. You may need to add explicit type casts.",
             )
-        ranked = sorted(((self._distance(p, values), i) for i, p in enumerate(fitting)), key=lambda pair: pair[0])
+        ranked = sorted(
+            ((self._distance(p, values), i) for i, p in enumerate(fitting)), key=lambda pair: pair[0]
+        )
         if len(ranked) > 1 and ranked[0][0] == ranked[1][0]:
             raise _error("42725", f"procedure {title}({given}) is not unique; cast the arguments")
         return fitting[ranked[0][1]]
@@ -122,7 +124,9 @@ class Interpreter:
         for argument, value in zip(declared, values, strict=True):
             wanted = self._executor.read_type(argument.type_text)
             if wanted.name != value.type.name:
-                distance += 1 if value.type.name == "unknown" or wanted.is_numeric == value.type.is_numeric else 100
+                distance += (
+                    1 if value.type.name == "unknown" or wanted.is_numeric == value.type.is_numeric else 100
+                )
         return distance
 
     def _invoke(self, procedure: StoredProcedure, values: Sequence[Value]) -> Frame:
@@ -163,7 +167,9 @@ class Interpreter:
         except ServerError as error:
             raise self._in_context(error) from error
         except Refused as refused:
-            raise self._in_context(_error(refused.sqlstate, refused.message, hint=refused.hint or "")) from refused
+            raise self._in_context(
+                _error(refused.sqlstate, refused.message, hint=refused.hint or "")
+            ) from refused
         except BadValue as bad:
             raise self._in_context(_error(bad.sqlstate, bad.message)) from bad
         except BodyError as bad_body:
@@ -261,7 +267,7 @@ class Interpreter:
             self._trapped(lambda: self._run_all(body), handler)
             return
         for statement in body:
-            self._trapped(lambda one=statement: self._run(one), handler)  # type: ignore[misc]  # a bound default
+            self._trapped(lambda one=statement: self._run(one), handler)
 
     def _trapped(self, run: object, handler: Handler) -> None:
         running = self._now
@@ -386,7 +392,10 @@ class Interpreter:
             frame.set_record(targets[0], outcome.columns, row)
             return
         if len(targets) != len(outcome.columns):
-            raise _error("42601", f"INTO names {len(targets)} targets, and the query gives {len(outcome.columns)} columns")
+            raise _error(
+                "42601",
+                f"INTO names {len(targets)} targets, and the query gives {len(outcome.columns)} columns",
+            )
         for target, (_, kind), text in zip(targets, outcome.columns, row, strict=True):
             self._set(target, Value(text, kind))
 
@@ -460,7 +469,11 @@ class Interpreter:
             epoch = self._epoch
             for row in outcome.rows:
                 if epoch != self._epoch:
-                    raise _error("34000", "cursor does not exist", hint="COMMIT, ROLLBACK and TRUNCATE close a loop's cursor.")
+                    raise _error(
+                        "34000",
+                        "cursor does not exist",
+                        hint="COMMIT, ROLLBACK and TRUNCATE close a loop's cursor.",
+                    )
                 if len(loop.targets) == 1 and running.frame.is_record(loop.targets[0]):
                     running.frame.set_record(loop.targets[0], outcome.columns, row)
                 else:
@@ -472,7 +485,10 @@ class Interpreter:
     @contextmanager
     def _open_cursor(self, name: str) -> Iterator[None]:
         if self._cursors:
-            raise _error("0A000", "only one cursor can be open in a session on Redshift, and a FOR loop over a query is one")
+            raise _error(
+                "0A000",
+                "only one cursor can be open in a session on Redshift, and a FOR loop over a query is one",
+            )
         self._cursors.add(name)
         try:
             yield
@@ -512,7 +528,9 @@ class Interpreter:
             if argument.mode == "inout":
                 target = text.sql.strip().lower()
                 if not caller.frame.knows(target):
-                    raise _error("42601", f"argument {argument.name} of {procedure.title} is INOUT: give it a variable")
+                    raise _error(
+                        "42601", f"argument {argument.name} of {procedure.title} is INOUT: give it a variable"
+                    )
                 self._set(target, frame.get(argument.name))
 
     def _raise(self, statement: Raise) -> None:
@@ -563,11 +581,15 @@ class Interpreter:
     def _check_may_end_transaction(self, what: str) -> None:
         if any(running.procedure.settings for running in self._stack):
             raise _error(
-                "2D000", TERMINATION, detail=f"{what} cannot be used in a procedure with a SET clause, nor below one."
+                "2D000",
+                TERMINATION,
+                detail=f"{what} cannot be used in a procedure with a SET clause, nor below one.",
             )
         if self._executor.in_user_transaction and not self._now.procedure.nonatomic:
             raise _error(
-                "2D000", TERMINATION, detail=f"{what} in a procedure needs a CALL outside of a transaction block."
+                "2D000",
+                TERMINATION,
+                detail=f"{what} in a procedure needs a CALL outside of a transaction block.",
             )
 
     def _transaction(self, verb: str) -> None:

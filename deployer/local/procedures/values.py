@@ -54,7 +54,9 @@ def _fit(text: str, target: RedshiftType) -> str:
     kept = text.encode()[: target.length].decode(errors="ignore")
     if text[len(kept) :].strip(" "):
         kind = "varying" if target.name == "varchar" else ""
-        raise BadValue(f"value too long for type character {kind}({target.length})".replace(" (", "("), "22001")
+        raise BadValue(
+            f"value too long for type character {kind}({target.length})".replace(" (", "("), "22001"
+        )
     return kept
 
 
