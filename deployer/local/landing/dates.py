@@ -72,7 +72,7 @@ class DateFormat:
         """The day that `text` writes; raises ValueError with the rest of the sentence "'<text>' ..."."""
         found = re.fullmatch(self._with_groups, text, flags=re.ASCII)
         if found is None:
-            raise ValueError(f"is not a date ({self.wanted})")
+            raise ValueError(f"is not a date ({self.wanted}){self._hint(text)}")
         parts = dict(zip(self._order, map(int, found.groups()), strict=True))
         try:
             return date(parts["Y"], parts["m"], parts["d"])
@@ -86,7 +86,7 @@ class DateFormat:
         """
         found = re.fullmatch(f"({self.pattern})(?:[ T](.*))?", text, flags=re.ASCII | re.DOTALL)
         if found is None:
-            raise ValueError(f"is not a timestamp ({self.wanted}, or that and HH:MM:SS)")
+            raise ValueError(f"is not a timestamp ({self.wanted}, or that and HH:MM:SS){self._hint(text)}")
         day, clock = self.parse_date(found.group(1)), found.group(2)
         if clock is None:
             return datetime.combine(day, time())
@@ -97,6 +97,11 @@ class DateFormat:
         if re.fullmatch(r"\d\d:\d\d:\d\d\.\d+", clock) and re.fullmatch(_TIME, clock.split(".")[0]):
             raise ValueError("has a fraction of a second, which a DATETIME cannot hold")
         raise ValueError(f"is not a timestamp ({self.wanted}, or that and HH:MM:SS)")
+
+    def _hint(self, text: str) -> str:
+        """The end of a refusal for a date in some other usual form."""
+        usual = self.template is None and re.match(r"\d{1,2}[./-]\d{1,2}[./-]\d{4}", text)
+        return "; --date-format takes other forms" if usual else ""
 
     def rewriting(self) -> tuple[str, str] | None:
         """What makes a value ISO: regexp_replace's pattern and replacement; None when it is ISO already."""

@@ -156,7 +156,6 @@ REFUSED = [
             f"bookings.csv:2: column checkin_date: '{text}' is not a date (YYYY-MM-DD)",
         )
         for text in (
-            "27/03/2024",
             "2024-1-5",
             "20240105",
             "today",
@@ -167,6 +166,18 @@ REFUSED = [
             "0000-00-00",
             "0999-12-31",
         )
+    ),
+    (
+        "bookings",
+        BOOKING + booking(checkin_date="27/03/2024"),
+        "bookings.csv:2: column checkin_date: '27/03/2024' is not a date (YYYY-MM-DD);"
+        " --date-format takes other forms",
+    ),
+    (
+        "bookings",
+        BOOKING + booking(booking_date="3.4.2024 10:00"),
+        "bookings.csv:2: column booking_date: '3.4.2024 10:00' is not a timestamp"
+        " (YYYY-MM-DD, or that and HH:MM:SS); --date-format takes other forms",
     ),
     (
         "bookings",
