@@ -28,7 +28,7 @@ from deployer.local.marketplace.listings import invent
 from deployer.local.marketplace.model import Changing, Listing, ListingHistory, Period, Row, Snapshot
 
 DEFAULT_SEED = 20
-DEFAULT_UNTIL = date(2026, 9, 28)
+DEFAULT_UNTIL = date(2026, 9, 24)
 WEEKS = 104
 
 _LISTINGS = 1_100
@@ -42,6 +42,7 @@ _BULK_STEPS = 10
 _RATE_CURRENCIES = ("EUR", "GBP")
 
 _Overrides = Mapping[int, tuple[str, dict[str, object] | None]]
+_Lines = list[tuple[datetime, str | None]]
 
 
 def generate(
@@ -74,34 +75,35 @@ def generate(
     rates = history.rates(_RATE_CURRENCIES, period, seed)
     spoil.spoil_bookings(bookings, seed)
     spoil.spoil_views(views, seed)
-    bad_listings = spoil.spoil_listings(listings, seed)
-
+    bad = spoil.spoil_listings(listings, seed)
+    # Every state of every row is written out once; a snapshot only picks those that are in force.
+    often = {
+        APARTMENTS: _lines(_apartment(each, bad) for each in histories),
+        APARTMENT_ATTRIBUTES: _lines(_attributes(each, bad) for each in histories),
+    }
+    seldom = {
+        USER_VIEWING: _lines(views),
+        BOOKINGS: _lines(bookings),
+        EXCHANGE_RATES: _lines(Changing([(published, row)]) for published, row in rates),
+    }
     instants = _instants(period)
-    written: dict[str, str] = {}
+    written: dict[Table, str] = {}
     snapshots = []
     for number, at in enumerate(instants):
-        tables: list[tuple[Table, Iterable[Row]]] = [
-            (APARTMENTS, _apartments(histories, bad_listings, at)),
-            (APARTMENT_ATTRIBUTES, _attributes(histories, bad_listings, at)),
-        ]
-        if number == 0 or (len(instants) - 1 - number) % _BULK_STEPS == 0:
-            tables += [
-                (USER_VIEWING, _present(views, at)),
-                (BOOKINGS, _present(bookings, at)),
-                (EXCHANGE_RATES, (row for published, row in rates if published <= at)),
-            ]
         path = directory / f"{number:03d}-{at.date().isoformat()}"
         path.mkdir(parents=True)
-        for table, rows in tables:
-            text = _csv(table, rows)
-            if written.get(table.name) != text:
-                written[table.name] = text
+        with_all = number == 0 or (len(instants) - 1 - number) % _BULK_STEPS == 0
+        for table, lines in (often | seldom if with_all else often).items():
+            text = (
+                ",".join(table.names) + "\n" + "".join(line for each in lines for line in _in_force(each, at))
+            )
+            if written.get(table) != text:
+                written[table] = text
                 (path / f"{table.name}.csv").write_text(text, encoding="utf-8", newline="")
-        if any(path.iterdir()):
-            snapshots.append(Snapshot(path, at))
+        snapshots.append(Snapshot(path, at))
         if progress is not None:
             progress(number + 1, len(instants))
-    return snapshots
+    return [snapshot for snapshot in snapshots if any(snapshot.path.iterdir())]
 
 
 def _instants(period: Period) -> list[datetime]:
@@ -110,80 +112,87 @@ def _instants(period: Period) -> list[datetime]:
     return [period.end - _STEP * back for back in range(steps, -1, -1)]
 
 
-def _apartments(histories: Sequence[ListingHistory], bad: _Overrides, at: datetime) -> Iterator[Row]:
-    """The rows of apartments at an instant."""
-    for each in histories:
-        version = each.at(at)
-        if version is None:
-            continue
-        listing = each.listing
+def _apartment(history: ListingHistory, bad: _Overrides) -> Changing:
+    """The listing's row of apartments over time."""
+    listing = history.listing
+    changing = Changing()
+    for version in history.versions:
+        if history.deleted is not None and version.since >= history.deleted:
+            break
         row: dict[str, object] = {
             "id": listing.id,
             "title": listing.title,
             "source": listing.source,
             "price": version.price,
             "currency": listing.currency,
-            "listing_created_on": each.created,
+            "listing_created_on": history.created,
             "is_active": int(version.active),
             "last_modified_timestamp": version.since,
         }
         table, overrides = bad.get(listing.id, ("", None))
         if table == APARTMENTS.name and overrides is not None:
             row.update(overrides)
-        yield tuple(row.values())
+        changing.states.append((version.since, tuple(row.values())))
+    if history.deleted is not None:
+        changing.states.append((history.deleted, None))
+    return changing
 
 
-def _attributes(histories: Sequence[ListingHistory], bad: _Overrides, at: datetime) -> Iterator[Row]:
-    """The rows of apartment_attributes at an instant; they do not change while a listing is there."""
-    for each in histories:
-        if each.at(at) is None:
-            continue
-        listing = each.listing
-        row: dict[str, object] = {
-            "id": listing.id,
-            "category": listing.category,
-            "body": listing.body,
-            "amenities": listing.amenities,
-            "bathrooms": listing.bathrooms,
-            "bedrooms": listing.bedrooms,
-            "fee": listing.fee,
-            "has_photo": int(listing.has_photo),
-            "pets_allowed": None if listing.pets_allowed is None else int(listing.pets_allowed),
-            "price_display": listing.price_display,
-            "price_type": listing.price_type,
-            "square_feet": listing.square_feet,
-            "address": listing.address,
-            "cityname": listing.cityname,
-            "state": listing.state,
-            "latitude": listing.latitude,
-            "longitude": listing.longitude,
-        }
-        table, overrides = bad.get(listing.id, ("", {}))
-        if table == APARTMENT_ATTRIBUTES.name:
-            if overrides is None:
-                continue
-            row.update(overrides)
-        yield tuple(row.values())
+def _attributes(history: ListingHistory, bad: _Overrides) -> Changing:
+    """The listing's row of apartment_attributes, which does not change while the listing is there."""
+    listing = history.listing
+    row: dict[str, object] = {
+        "id": listing.id,
+        "category": listing.category,
+        "body": listing.body,
+        "amenities": listing.amenities,
+        "bathrooms": listing.bathrooms,
+        "bedrooms": listing.bedrooms,
+        "fee": listing.fee,
+        "has_photo": int(listing.has_photo),
+        "pets_allowed": None if listing.pets_allowed is None else int(listing.pets_allowed),
+        "price_display": listing.price_display,
+        "price_type": listing.price_type,
+        "square_feet": listing.square_feet,
+        "address": listing.address,
+        "cityname": listing.cityname,
+        "state": listing.state,
+        "latitude": listing.latitude,
+        "longitude": listing.longitude,
+    }
+    table, overrides = bad.get(listing.id, ("", {}))
+    if table == APARTMENT_ATTRIBUTES.name:
+        if overrides is None:
+            return Changing()
+        row.update(overrides)
+    changing = Changing([(history.created, tuple(row.values()))])
+    if history.deleted is not None:
+        changing.states.append((history.deleted, None))
+    return changing
 
 
-def _present(changing: Sequence[Changing], at: datetime) -> Iterator[Row]:
-    """The rows that stand in the source at an instant."""
-    for each in changing:
-        row = each.at(at)
-        if row is not None:
-            yield row
-
-
-def _csv(table: Table, rows: Iterable[Row]) -> str:
-    """The rows as a file that `local load` reads; NULL is empty."""
+def _lines(rows: Iterable[Changing]) -> list[_Lines]:
+    """The states of the rows as lines of a file that `local load` reads; NULL is empty, None no row."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.names)
-    writer.writerows([_written(value) for value in row] for row in rows)
-    return out.getvalue()
+
+    def line(row: Row | None) -> str | None:
+        if row is None:
+            return None
+        out.seek(0)
+        out.truncate()
+        writer.writerow([f"{value:f}" if isinstance(value, Decimal) else value for value in row])
+        return out.getvalue()
+
+    return [[(since, line(row)) for since, row in changing.states] for changing in rows]
 
 
-def _written(value: object) -> object:
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    return value
+def _in_force(states: _Lines, at: datetime) -> Iterator[str]:
+    """The line that stands in the source at an instant, if there is one."""
+    found = None
+    for since, line in states:
+        if since > at:
+            break
+        found = line
+    if found is not None:
+        yield found

@@ -96,15 +96,6 @@ class Changing:
 
     states: list[tuple[datetime, Row | None]] = field(default_factory=list)
 
-    def at(self, instant: datetime) -> Row | None:
-        """The row as it stands in the source; None when it does not (yet, or any more)."""
-        found = None
-        for since, row in self.states:
-            if since > instant:
-                break
-            found = row
-        return found
-
 
 @dataclass(frozen=True)
 class Snapshot:
