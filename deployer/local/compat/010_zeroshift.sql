@@ -187,9 +187,10 @@ as $$
         from pg_attribute
         where attrelid = c.oid and attnum > 0 and not attisdropped
     ) a on true
-    where c.relname = any (names)
+    -- $1, since "names" would be the column of a.
+    where c.relname = any ($1)
       and c.relkind in ('r', 'v', 'm', 'p', 'f')
-      and (c.relpersistence <> 't' or n.oid = temp)
+      and (c.relpersistence <> 't' or n.oid = $2)
       and n.nspname not in ('zeroshift', 'information_schema', 'pg_toast')
 $$;
 
