@@ -168,8 +168,8 @@ create event trigger zeroshift_forget_dropped on sql_drop execute function zeros
 -- as the engine's superuser, since a user may be told the columns of a table that he may not read (the error for
 -- that is "permission denied", not "does not exist"). `temp` is the temporary schema of the session that asks: the
 -- call may come over another connection. Not STABLE: it has to see what the statements before it have made.
-drop function if exists zeroshift.relations(text[]);
-create or replace function zeroshift.relations(names text[], temp oid)
+drop function if exists zeroshift.relations(text[], oid);
+create or replace function zeroshift.relations(wanted text[], temp oid)
 returns table (schema_name text, relation_name text, kind text, temporary boolean,
                column_names text[], column_types text[], definition text)
 language sql security definer set search_path = pg_catalog

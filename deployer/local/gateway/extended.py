@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deployer.local.gateway import codec, types
-from deployer.local.gateway.backend import ServerError
+from deployer.local.gateway.backend import ClientGone, ServerError
 from deployer.local.gateway.calls import call, create_procedure, described_result
-from deployer.local.gateway.codec import Body, message
+from deployer.local.gateway.codec import Body, Disconnected, Malformed, message
 from deployer.local.gateway.errors import gateway_error
 from deployer.local.gateway.runner import Runner
 from deployer.local.gateway.settings import setting
@@ -97,6 +97,11 @@ class Extended:
         except (Refused, ServerError, LexError) as error:
             # After an error everything up to the next Sync is ignored.
             self._session.refuse(self._runner, error, 0)
+            self._skipping = True
+        except (Disconnected, ClientGone, Malformed):
+            raise
+        except Exception:
+            self._session.refuse(self._runner, self._session.puzzled(), 0)
             self._skipping = True
         return True
 

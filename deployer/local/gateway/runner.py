@@ -16,7 +16,8 @@ from deployer.local.gateway.catalog import LiveCatalog, pack_array
 from deployer.local.gateway.errors import ABORTED, as_redshift, gateway_error
 from deployer.local.gateway.internal import Internal
 from deployer.local.translate.api import Relation, Translation
-from deployer.local.gateway._soft import map_position, translate
+from deployer.local.translate.position import map_position
+from deployer.local.translate.translator import translate
 from deployer.sql.classify import Kind
 from deployer.sql.names import Name
 from deployer.sql.types import RedshiftType

@@ -207,7 +207,17 @@ class Session:
         except (Refused, ServerError, LexError) as error:
             self.refuse(runner, error, offset)
             runner.sync()
+        except (Disconnected, ClientGone, Malformed):
+            raise
+        except Exception:
+            self.refuse(runner, self.puzzled(), offset)
+            runner.sync()
         self._ready()
+
+    def puzzled(self) -> ServerError:
+        """The answer to a mistake of ours in a single statement; to be called where it was caught."""
+        log.exception("session %s: internal error", self.key[0])
+        return gateway_error("internal error of the local Redshift: see gateway.log in $ZEROSHIFT_HOME", "XX000")
 
     def refuse(self, runner: Runner, error: Refused | ServerError | LexError, offset: int) -> None:
         """Send the error; the transaction fails with it as PostgreSQL's own errors make it fail."""
