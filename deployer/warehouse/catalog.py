@@ -32,7 +32,7 @@ def view_names(session: Session) -> set[str]:
     """All views as schema.name."""
     found = session.execute(
         "select n.nspname, c.relname from pg_catalog.pg_class as c"
-        " join pg_catalog.pg_namespace as n on n.oid = c.relnamespace where c.relkind = 'v'"
+        " join pg_catalog.pg_namespace as n on n.\"oid\" = c.relnamespace where c.relkind = 'v'"
     )
     return {f"{schema}.{name}" for schema, name in found.rows}
 
@@ -41,7 +41,7 @@ def procedure_names(session: Session) -> set[str]:
     """All procedures (and functions) as schema.name, system ones left out."""
     found = session.execute(
         "select n.nspname, p.proname from pg_catalog.pg_proc as p"
-        " join pg_catalog.pg_namespace as n on n.oid = p.pronamespace"
+        ' join pg_catalog.pg_namespace as n on n."oid" = p.pronamespace'
         " where n.nspname <> 'pg_catalog' and n.nspname <> 'information_schema'"
     )
     return {f"{schema}.{name}" for schema, name in found.rows}

@@ -194,7 +194,7 @@ def test_a_broken_migration_is_named_and_the_ones_before_it_stay(
     )
     with pytest.raises(StatementFailed) as caught:
         run(small)
-    assert caught.value.where == "migrations/versions/0003_step.py:14"
+    assert caught.value.where == "migrations/versions/0003_step.py:15"
     assert caught.value.sqlstate == "42P07"
     assert ledger.migration_heads(session) == ("0002",)
     with pytest.raises(StatementFailed, match="half"):
