@@ -1,4 +1,4 @@
--- Purpose: Stays booked each week, by location, and the location's rank in the week.
+-- Purpose: Stays booked each week, by location, and the rank of the location in the week.
 -- Grain: week and location
 -- Reads: metrics.popular_locations_weekly
 -- Writes: nothing
@@ -15,7 +15,7 @@ select
     location_rank
 from metrics.popular_locations_weekly;
 
-comment on view presentation.popular_locations_weekly is 'Stays booked each week, by location, and the location's rank in the week.';
+comment on view presentation.popular_locations_weekly is 'Stays booked each week, by location, and the rank of the location in the week.';
 comment on column presentation.popular_locations_weekly.week_start is
     'Monday of the week in which the stays were booked';
 comment on column presentation.popular_locations_weekly.state is 'State of the location';
