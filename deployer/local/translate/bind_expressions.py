@@ -15,6 +15,7 @@ from deployer.local.translate.datatypes import pg_type, redshift_text
 from deployer.local.translate.infer import Kind
 from deployer.local.translate.nodes import (
     AtTimeZone,
+    Attribute,
     Between,
     Binary,
     Case,
@@ -36,6 +37,7 @@ from deployer.local.translate.nodes import (
     Query,
     ScalarQuery,
     Star,
+    Subscript,
     Unary,
 )
 from deployer.local.translate.scope import Scope, Typed, no_column, resolve
@@ -44,7 +46,9 @@ from deployer.sql.types import (
     BIGINT,
     BOOLEAN,
     DOUBLE,
+    INTEGER,
     INTERVAL,
+    SUPER,
     TIMESTAMP,
     TIMESTAMPTZ,
     UNKNOWN,
@@ -99,6 +103,8 @@ class ExpressionBinder:
             FunctionCall: self._call,
             AtTimeZone: self._at_time_zone,
             CatalogOnly: self._catalog_only,
+            Subscript: self._subscript,
+            Attribute: self._field,
         }
 
     def expr(self, node: Expr, scope: Scope) -> Typed:
@@ -152,6 +158,9 @@ class ExpressionBinder:
             return Typed(found.sql, found.type)
         if len(node.parts) == 1 and node.parts[0] in scope.aliases:
             return scope.aliases[node.parts[0]]
+        navigated = self._navigate(node, scope)
+        if navigated is not None:
+            return navigated
         if len(node.parts) > 1 and not _known_qualifier(scope, node.parts[:-1]):
             raise Refused(
                 f'relation "{".".join(node.parts[:-1])}" is not part of this query\'s FROM clause; navigating a SUPER '
@@ -160,6 +169,40 @@ class ExpressionBinder:
                 sqlstate="42P01",
             )
         raise no_column(node.parts, node.pos)
+
+    def _navigate(self, node: Column, scope: Scope) -> Typed | None:
+        """`column.attribute` and deeper: the longest beginning that is a SUPER column, then its attributes.
+
+        A path that is not there is NULL (lax, the default of navigate_super_null_on_error). Attributes without
+        quotes have been folded to lower case already, as on Redshift.
+        """
+        for size in range(len(node.parts) - 1, 0, -1):
+            try:
+                found = resolve(scope, node.parts[:size], node.pos)
+            except Refused:
+                continue
+            if found is not None and found.type == SUPER:
+                sql = f"({found.sql})::json"
+                for attribute in node.parts[size:]:
+                    sql = f"({sql} -> {pg_literal(attribute)})"
+                return Typed(f"({sql})::redshift.super", SUPER)
+        return None
+
+    def _subscript(self, node: Subscript, scope: Scope) -> Typed:
+        """`value[0]` on SUPER; on catalog tables, where arrays exist, PostgreSQL's own."""
+        value, index = self.expr(node.operand, scope), self.expr(node.index, scope)
+        if value.type == SUPER:
+            return Typed(f"((({value.sql})::json -> ({index.sql})::integer))::redshift.super", SUPER)
+        self.context.catalog_only.append(
+            Refused("subscripted expressions are not supported on Redshift, except on SUPER", position=node.pos)
+        )
+        return Typed(f"({value.sql})[{index.sql}]", None)
+
+    def _field(self, node: Attribute, scope: Scope) -> Typed:
+        value = self.expr(node.operand, scope)
+        if value.type != SUPER:
+            raise Refused("only a SUPER value has attributes", position=node.pos, sqlstate="42809")
+        return Typed(f"((({value.sql})::json -> {pg_literal(node.name)}))::redshift.super", SUPER)
 
     def _star(self, node: Star, scope: Scope) -> Typed:
         raise Refused("* is allowed in the select list and in COUNT(*) only", position=node.pos, sqlstate="42601")
@@ -230,10 +273,15 @@ class ExpressionBinder:
             return self._date_arithmetic(node, left, right, plain)
         decimals = (a is not None and a.is_decimal) or (b is not None and b.is_decimal)
         if a is None or b is None or UNKNOWN in (a, b):
+            if op == "+" and (is_texty(a) or is_texty(b)):
+                return self._concatenate(node, left, right)
             if decimals:
                 self._undetermined(node, "the type of the other operand cannot be told")
             known = a if b in (None, UNKNOWN) else b
             return Typed(plain, None if known == UNKNOWN or None in (a, b) else known)
+        if op == "+" and a.is_text and b.is_text:
+            # The guide's NVL2 page joins names with it.
+            return self._concatenate(node, left, right)
         if not (a.is_numeric and b.is_numeric):
             raise Refused(
                 f"operator does not exist: {redshift_text(a)} {op} {redshift_text(b)}; use an explicit CAST",
@@ -296,6 +344,8 @@ class ExpressionBinder:
         return Typed(plain, kind)
 
     def _concatenate(self, node: Binary, left: Typed, right: Typed) -> Typed:
+        if left.type is not None and left.type == right.type and left.type.name == "varbyte":
+            return Typed(f"({left.sql} || {right.sql})", RedshiftType("varbyte"))
         sides: list[str] = []
         for side in (left, right):
             if side.type is not None and side.type.name in ("boolean", "super", "varbyte", "interval"):
@@ -477,6 +527,9 @@ class ExpressionBinder:
                 position=node.pos,
                 sqlstate="42883",
             )
+        if node.name in ("grouping", "grouping_id"):
+            listed = ", ".join(self.expr(arg, scope).sql for arg in node.args)
+            return Typed(f"GROUPING({listed})", INTEGER)
         try:
             function = registry.lookup(node.name)
             return self._render(node, function, scope)

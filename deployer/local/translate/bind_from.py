@@ -136,12 +136,12 @@ class FromBinder:
         return sql, columns
 
     def _derived_table(self, item: DerivedTable, scope: Scope) -> Joined:
-        if item.alias is None:
-            raise Refused("subquery in FROM must have an alias", position=item.pos, sqlstate="42601")
         sql, columns = self.derived(item.query, scope)
-        columns = self._renamed(columns, item.columns, item.alias, item.pos)
-        fields = self.add(source(item.alias, columns), scope, item.pos)
-        return Joined(f"({sql})" + self._alias_sql(item.alias, item.columns), fields)
+        # Redshift's own examples leave the alias out; PostgreSQL before 16 needs one.
+        alias = item.alias if item.alias is not None else f"derived {len(scope.sources) + 1}"
+        columns = self._renamed(columns, item.columns, alias, item.pos)
+        fields = self.add(source(alias, columns), scope, item.pos)
+        return Joined(f"({sql})" + self._alias_sql(alias, item.columns), fields)
 
     def _function(self, item: FunctionTable, scope: Scope) -> Joined:
         name = item.call.name

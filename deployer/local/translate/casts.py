@@ -50,6 +50,8 @@ def cast(value: Typed, kind: RedshiftType, node: Expr) -> Typed:
         return Typed(f"(({value.sql}) <> 0)", kind)
     if source is not None and source.name == "boolean" and kind.is_integer:
         return Typed(f"({value.sql})::integer::{target}", kind)
+    if kind.name == "varbyte":
+        return _to_bytes(value, kind)
     if source is not None and source.name == "super" and kind.name != "super":
         raise Refused(
             f"casting SUPER to {redshift_text(kind).upper()} is not supported by the local Redshift yet; use "
@@ -57,6 +59,14 @@ def cast(value: Typed, kind: RedshiftType, node: Expr) -> Typed:
             position=node.pos,
         )
     return Typed(f"({value.sql})::{target}", kind)
+
+
+def _to_bytes(value: Typed, kind: RedshiftType) -> Typed:
+    """Text becomes its UTF-8 bytes, an integer its bytes from the highest to the lowest."""
+    source = value.type
+    if source is None or source.is_text or source.name == "unknown":
+        return Typed(f"pg_catalog.convert_to(({value.sql})::text, 'UTF8')", kind)
+    return Typed(f"({value.sql})::bytea", kind)
 
 
 def _check(source: RedshiftType, kind: RedshiftType, pos: int) -> None:
@@ -77,6 +87,9 @@ def _to_text(value: Typed, kind: RedshiftType, node: Expr) -> Typed:
             "JSON_EXTRACT_PATH_TEXT for a string inside",
             position=node.pos,
         )
+    if source is not None and source.name == "varbyte":
+        value = Typed(f"pg_catalog.convert_from({value.sql}, 'UTF8')", None)
+        source = None
     if kind.length is None:
         length = None if source is None else source.length
         if kind.name == "char":

@@ -26,6 +26,8 @@ class Context:
     """What the statement writes: no part of the query, so functions of the leader node may feed it."""
     leader_only: list[tuple[str, int]] = field(default_factory=list)
     compute_only: list[tuple[str, int]] = field(default_factory=list)
+    catalog_only: list[Refused] = field(default_factory=list)
+    """PostgreSQL syntax that is refused unless every relation read is a catalog one."""
     over_user_tables: list[Refused] = field(default_factory=list)
     """What Redshift refuses over user tables only, e.g. correlated sub-queries that it cannot decorrelate."""
     expanding: tuple[Name, ...] = ()
@@ -68,8 +70,9 @@ class Context:
 
     def check(self, catalog_only: list[Refused]) -> None:
         """What can only be judged when all relations are known."""
-        if catalog_only and not self.only_catalogs:
-            raise catalog_only[0]
+        refused = catalog_only + self.catalog_only
+        if refused and not self.only_catalogs:
+            raise refused[0]
         if self.user_tables:
             if self.over_user_tables:
                 raise self.over_user_tables[0]

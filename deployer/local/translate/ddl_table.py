@@ -302,11 +302,12 @@ def _identity(parser: Parser, kind: RedshiftType) -> str:
             )  # fmt: skip
         word = "BY DEFAULT"
     parser.expect("identity")
-    parser.expect_op("(")
-    seed = parser.integer()
-    parser.expect_op(",")
-    step = parser.integer()
-    parser.expect_op(")")
+    seed = step = 1
+    if parser.accept_op("("):
+        seed = parser.integer()
+        parser.expect_op(",")
+        step = parser.integer()
+        parser.expect_op(")")
     if kind.name not in ("integer", "bigint"):
         parser.refuse("an IDENTITY column must be INTEGER or BIGINT", token, "42804")
     if step == 0:

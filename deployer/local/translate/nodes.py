@@ -203,6 +203,22 @@ class CatalogOnly(Expr):
 
 
 @dataclass(slots=True)
+class Subscript(Expr):
+    """`value[index]`."""
+
+    operand: Expr
+    index: Expr
+
+
+@dataclass(slots=True)
+class Attribute(Expr):
+    """`value.name` behind a subscript."""
+
+    operand: Expr
+    name: str
+
+
+@dataclass(slots=True)
 class Grouping(Node):
     """ROLLUP, CUBE, GROUPING SETS or a parenthesised list ("") inside GROUP BY."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from deployer.local.translate.cursor import Cursor
 from deployer.local.translate.nodes import (
     AtTimeZone,
+    Attribute,
     Between,
     Binary,
     Case,
@@ -30,6 +31,7 @@ from deployer.local.translate.nodes import (
     Query,
     ScalarQuery,
     Star,
+    Subscript,
     Unary,
     Window,
 )
@@ -253,16 +255,15 @@ class ExpressionParser(Cursor):
         return name
 
     def _subscript(self, value: Expr) -> Expr:
-        token = self.token
-        self.only_on_catalogs(
-            "subscripted expressions are not supported on Redshift, and navigating a SUPER value (a.b[0]) is not "
-            "supported by the local Redshift yet; use JSON_EXTRACT_PATH_TEXT or GET_ARRAY_LENGTH and the like", token,
-        )  # fmt: skip
-        parts: list[str | Expr | Query] = ["(", value, ")["]
-        self.next()
-        parts.append(self.expr())
+        token = self.next()
+        found: Expr = Subscript(value, self.expr(), pos=token.start)
+        if self.is_op(":"):
+            self.refuse("array slices are not supported on Redshift; use SUBARRAY", token)
         self.expect_op("]")
-        return CatalogOnly([*parts, "]"], pos=token.start)
+        while self.is_op(".") and self.peek().kind in ("word", "quoted"):
+            self.next()
+            found = Attribute(found, self.qualified_part(), pos=token.start)
+        return found
 
     def _primary(self) -> Expr:
         token = self.token
@@ -533,8 +534,6 @@ class ExpressionParser(Cursor):
             parts.append(self.qualified_part())
             if self.is_op("("):
                 return self._call(parts[-1], ".".join(parts[:-1]), token)
-        if len(parts) > 4:
-            self.fail(token)
         return Column(tuple(parts), quoted, pos=token.start)
 
     def _first_part(self) -> str:
@@ -550,6 +549,10 @@ class ExpressionParser(Cursor):
     def _call(self, name: str, schema: str, token: Token) -> Expr:
         call = FunctionCall(name, [], schema, pos=token.start)
         self.expect_op("(")
+        if self.is_op("+") and self.is_op(")", 1):
+            self.refuse(
+                "the Oracle outer join operator (+) is not supported by the local Redshift; write LEFT JOIN ... ON", token
+            )
         if self.accept_op("*"):
             call.star = True
         elif not self.is_op(")"):
