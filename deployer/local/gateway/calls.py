@@ -9,14 +9,16 @@ from deployer.local.gateway import codec, types
 from deployer.local.gateway.catalog import LiveCatalog, _array
 from deployer.local.gateway.errors import from_lexer, gateway_error
 from deployer.local.gateway.runner import Collect, Runner, Sink
+from deployer.local.gateway.settings import parameter, setting
 from deployer.local.procedures.executor import Argument, Outcome, StoredProcedure, Value
 from deployer.local.procedures.interpreter import Interpreter
+from deployer.local.procedures.values import evaluate_simply
 from deployer.local.translate.api import Refused, Translation
 from deployer.local.translate.cursor import Cursor, to_name
 from deployer.local.translate.datatypes import pg_type, read_type
 from deployer.sql.classify import Kind, classify
 from deployer.sql.lexer import LexError, tokenize
-from deployer.sql.names import quote_ident
+from deployer.sql.names import Name, quote_ident
 from deployer.sql.plpgsql import BodyError, parse_call
 from deployer.sql.procedure import parse_create_procedure
 from deployer.sql.types import RedshiftType
@@ -83,12 +85,13 @@ class GatewayExecutor:
         self._runner.note(Kind("set"))
 
     def configure(self, name: str, value: str) -> str:
+        physical = name if name == "session_authorization" else parameter(name, value)
         if name == "session_authorization":
             old = self._runner.user
         else:
-            rows = self._runner.internal_query("select current_setting($1, true)", [name.encode()]).rows
+            rows = self._runner.internal_query("select current_setting($1, true)", [physical.encode()]).rows
             old = (rows[0][0] or b"").decode()
-        self._runner.internal_query("select set_config($1, $2, true)", [name.encode(), value.encode()])
+        self._runner.internal_query("select set_config($1, $2, true)", [physical.encode(), value.encode()])
         self._runner.note(Kind("set"))
         return old
 
@@ -107,6 +110,10 @@ class GatewayExecutor:
             raise from_lexer(error) from error
         kind = classify(sql)
         runner.check_usable(kind)
+        if kind.name in ("set", "reset"):
+            runner.internal_query(setting(sql).sql)
+            runner.note(kind)
+            return Outcome((), (), 0)
         translation = runner.translation(sql, {name: variables[name].type for name in used})
         values = [_encoded(variables[name]) for name in translation.parameters]
         collected = Collect()
@@ -195,7 +202,7 @@ def read_procedure_type(text: str) -> RedshiftType:
 # -- CREATE PROCEDURE ---------------------------------------------------------------------------------------------
 
 
-def create_procedure(text: str) -> Translation:
+def create_procedure(runner: Runner, text: str) -> Translation:
     """CREATE PROCEDURE as PostgreSQL statements: a procedure that is never called, and what is recorded of it.
 
     Raises Refused.
@@ -208,8 +215,15 @@ def create_procedure(text: str) -> Translation:
         state = "0A000" if error.unsupported else "42601"
         raise Refused(error.message, position=error.position, sqlstate=state) from error
     kinds = [read_procedure_type(argument.type_text) for argument in parsed.arguments]
-    # One name for all three statements: without a schema it is the first of search_path, where CREATE puts it.
-    name = parsed.name.sql()
+    # What records it runs with another search_path, so the schema that CREATE would choose is written out.
+    schema = (
+        parsed.name.schema or (runner.internal_query("select current_schema()").rows[0][0] or b"").decode()
+    )
+    if not schema:
+        raise Refused("no schema has been selected to create in", sqlstate="3F000")
+    if parsed.name.database not in (None, runner.database):
+        raise Refused("a procedure can be created in the session's own database only", sqlstate="0A000")
+    name = Name(parsed.name.name, schema).sql()
     inputs = ", ".join(_bare(k) for a, k in zip(parsed.arguments, kinds, strict=True) if a.mode != "out")
     listed = ", ".join(
         f"{a.mode} {quote_ident(a.name) + ' ' if a.name else ''}{_bare(k)}"
@@ -283,10 +297,21 @@ def described_result(runner: Runner, text: str) -> tuple[codec.Column, ...] | No
     except (BodyError, Refused):
         return None
     fitting = [p for p in found if sum(a.mode != "out" for a in p.arguments) == len(parsed.arguments)]
-    if len(fitting) != 1:
+    if len(fitting) > 1:
+        given = [Value(None, _kind_of(runner, argument.sql)) for argument in parsed.arguments]
+        fitting = [Interpreter(GatewayExecutor(runner)).find(parsed, given)]
+    if not fitting:
         return None
     outs = [a for a in fitting[0].arguments if a.mode != "in"]
     return tuple(_described(a.name, read_procedure_type(a.type_text)) for a in outs) or None
+
+
+def _kind_of(runner: Runner, expression: str) -> RedshiftType:
+    """The type of an argument, which is not evaluated. Raises Refused."""
+    simple = evaluate_simply(expression, {})
+    if simple is not None:
+        return simple.type
+    return runner.translation(f"select ({expression})").columns[0][1] or RedshiftType("unknown")
 
 
 def _described(name: str, kind: RedshiftType) -> codec.Column:

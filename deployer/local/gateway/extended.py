@@ -6,7 +6,6 @@ are PostgreSQL's. All others (BEGIN, SET, CALL, a CREATE TABLE of several parts)
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -152,7 +151,7 @@ class Extended:
             prepared.columns = described_result(runner, prepared.text)
             return
         if prepared.kind.name == "create_procedure":
-            prepared.translation = create_procedure(prepared.text)
+            prepared.translation = create_procedure(runner, prepared.text)
             return
         variables = {f"${i}": types.from_oid(oid) for i, oid in enumerate(oids, 1) if oid}
         translation = runner.translation(prepared.text, variables)

@@ -98,6 +98,17 @@ def setting(text: str) -> Setting:
     return _show(tokens[1:])
 
 
+def parameter(name: str, value: str) -> str:
+    """PostgreSQL's name of the parameter that a procedure sets to `value`. Raises Refused."""
+    if name in SHARED:
+        return name
+    if name in FIXED and not _same(value, FIXED[name]):
+        raise Refused(f"{name} is always {FIXED[name]} in the local Redshift")
+    if name in KEPT or name in FIXED:
+        return f"zeroshift.{name}"
+    raise Refused(f'unrecognized configuration parameter "{name}"', sqlstate="42704")
+
+
 def _refuse(message: str, token: Token, sqlstate: str = "0A000", hint: str | None = None) -> Refused:
     return Refused(message, position=token.start, sqlstate=sqlstate, hint=hint)
 

@@ -23,8 +23,26 @@ from deployer.sql import types
 from deployer.sql.lexer import LexError, tokenize
 from deployer.sql.plpgsql import BodyError, parse_body
 from deployer.sql.plpgsql_ast import (
-    Assign, Block, Call, Case, Cursor, Execute, ForInteger, ForQuery, GetRowCount, Handler, If, Leave, Loop, Null,
-    Raise, Return, Sql, Statement, Text, Transaction,
+    Assign,
+    Block,
+    Call,
+    Case,
+    Cursor,
+    Execute,
+    ForInteger,
+    ForQuery,
+    GetRowCount,
+    Handler,
+    If,
+    Leave,
+    Loop,
+    Null,
+    Raise,
+    Return,
+    Sql,
+    Statement,
+    Text,
+    Transaction,
 )  # fmt: skip
 from deployer.sql.types import RedshiftType
 
@@ -81,7 +99,7 @@ class Interpreter:
         executor = self._executor
         try:
             values = [self._argument(text) for text in call.arguments]
-            procedure = self._find(call, values)
+            procedure = self.find(call, values)
             frame = self._invoke(procedure, values)
             if not executor.in_user_transaction:
                 executor.commit()
@@ -100,7 +118,8 @@ class Interpreter:
             raise _error("0A000", "the arguments of CALL cannot be queries on Redshift")
         return self._evaluate(text)
 
-    def _find(self, call: Call, values: Sequence[Value]) -> StoredProcedure:
+    def find(self, call: Call, values: Sequence[Value]) -> StoredProcedure:
+        """The procedure that a CALL with these values means. Raises ServerError (42883, 42725)."""
         found = self._executor.procedures(call.schema or None, call.name)
         title = f"{call.schema}.{call.name}" if call.schema else call.name
         given = ", ".join(v.type.name for v in values)
@@ -518,7 +537,7 @@ class Interpreter:
     def _nested_call(self, call: Call) -> None:
         caller = self._now
         values = [self._argument(text) for text in call.arguments]
-        procedure = self._find(call, values)
+        procedure = self.find(call, values)
         frame = self._invoke(procedure, values)
         given = iter(call.arguments)
         for argument in procedure.arguments:
