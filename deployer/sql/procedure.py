@@ -1,19 +1,32 @@
-"""Parse CREATE PROCEDURE: everything around the body.
+"""Parse CREATE PROCEDURE: everything around the body. And the signatures by which DROP, ALTER, SHOW, GRANT name one.
 
-Source: Redshift Database Developer Guide, "CREATE PROCEDURE" and "Stored procedure limitations".
+Source: Redshift Database Developer Guide, "CREATE PROCEDURE", "Limits and differences for stored procedure support".
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployer.sql.lexer import Token, tokenize
+from deployer.sql.lexer import Token
 from deployer.sql.names import Name
-from deployer.sql.plpgsql import BodyError, parse_body
+from deployer.sql.plpgsql import parse_body
 from deployer.sql.plpgsql_ast import Block
+from deployer.sql.plpgsql_check import check_mode
+from deployer.sql.plpgsql_reader import BodyError, Reader, read_tokens
 
 MAX_ARGUMENTS = 32
-_MODES = {"in": "in", "out": "out", "inout": "inout"}
+"""DG "Limits and differences": 32 input and 32 output arguments."""
+
+_MODES = ("in", "out", "inout")
+_TWO_WORD_TYPES = {
+    "double": ("precision",),
+    "character": ("varying",),
+    "binary": ("varying",),
+    "national": ("character", "char"),
+    "timestamp": ("with", "without"),
+    "time": ("with", "without"),
+    "interval": ("year", "month", "day", "hour", "minute", "second"),
+}
 
 
 @dataclass(frozen=True)
@@ -23,6 +36,7 @@ class ArgumentText:
     name: str
     mode: str
     type_text: str
+    at: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,82 +57,47 @@ class CreateProcedure:
 def parse_create_procedure(text: str) -> CreateProcedure:
     """Parse one CREATE [OR REPLACE] PROCEDURE statement, its body included.
 
-    Raises BodyError with a position in `text`, and LexError.
+    Raises BodyError with a position in `text`.
     """
-    tokens = tokenize(text)
-    at = 0
-
-    def word(*values: str) -> bool:
-        return all(tokens[at + i].kind == "word" and tokens[at + i].value == v for i, v in enumerate(values))
-
-    def fail(token: Token, message: str = "") -> BodyError:
-        near = text[token.start : token.end] or "end of statement"
-        return BodyError(message or f'syntax error at or near "{near}"', token.start, bool(message))
-
-    def take(*values: str) -> None:
-        nonlocal at
-        if not word(*values):
-            raise fail(tokens[at])
-        at += len(values)
-
-    take("create")
-    replace = word("or", "replace")
-    at += 2 * replace
-    take("procedure")
-    parts: list[str] = []
-    while True:
-        if tokens[at].kind not in ("word", "quoted"):
-            raise fail(tokens[at])
-        parts.append(tokens[at].value)
-        at += 1
-        if tokens[at].value != "." or tokens[at].kind != "op":
-            break
-        at += 1
-    if len(parts) > 3:
-        raise fail(tokens[at - 1])
-    name = Name(parts[-1], parts[-2] if len(parts) > 1 else None, parts[-3] if len(parts) > 2 else None)
-    if tokens[at].value != "(":
-        raise fail(tokens[at])
-    arguments, at = _arguments(text, tokens, at + 1)
-    nonatomic = definer = secured = False
+    reader = Reader(text, read_tokens(text))
+    reader.expect("create")
+    replace = reader.accept("or", "replace")
+    reader.expect("procedure")
+    if reader.accept("if", "not", "exists"):
+        reader.refuse("CREATE PROCEDURE takes no IF NOT EXISTS on Redshift; use CREATE OR REPLACE PROCEDURE")
+    name = read_name(reader)
+    arguments = read_arguments(reader)
+    nonatomic = definer = False
     settings: list[str] = []
     body: Token | None = None
-    language = ""
-    while tokens[at].kind != "end":
-        if word("nonatomic"):
+    language = False
+    while reader.token.kind != "end":
+        if reader.accept("nonatomic"):
             nonatomic = True
-            at += 1
-        elif word("as"):
-            body = tokens[at + 1]
-            if body.kind != "string" or not text.startswith("$", body.start):
-                raise fail(body, "a procedure's body must be quoted with dollar signs: AS $$ ... $$")
-            at += 2
-        elif word("language"):
-            language = tokens[at + 1].value
-            if language != "plpgsql":
-                raise fail(
-                    tokens[at + 1], f'language "{language}" does not exist for procedures; use plpgsql'
-                )
-            at += 2
-        elif word("security", "definer") or word("security", "invoker"):
-            definer = tokens[at + 1].value == "definer"
-            secured = True
-            at += 2
-        elif word("set"):
-            setting, at = _setting(text, tokens, at + 1)
-            settings.append(setting)
+        elif reader.accept("as"):
+            body = _body(reader)
+        elif reader.accept("language"):
+            if reader.token.value != "plpgsql":
+                reader.refuse(f'language "{reader.token.value}" is not supported for procedures; use plpgsql')
+            reader.next()
+            language = True
+        elif reader.accept("security", "definer"):
+            definer = True
+        elif reader.accept("security", "invoker"):
+            definer = False
+        elif reader.accept("set"):
+            settings.append(_setting(reader))
         else:
-            raise fail(tokens[at])
+            reader.fail()
     if body is None or not language:
-        raise fail(tokens[at], "CREATE PROCEDURE needs AS $$ ... $$ and LANGUAGE plpgsql")
+        raise BodyError("CREATE PROCEDURE needs AS $$ ... $$ and LANGUAGE plpgsql", reader.token.start)
     if nonatomic and (definer or settings):
         what = "SECURITY DEFINER" if definer else "SET"
-        raise fail(body, f"a NONATOMIC procedure cannot have {what} on Redshift")
-    del secured
-    opening = text.index("$", body.start + 1) + 1 - body.start
-    body_at = body.start + opening
+        reader.refuse(f"a NONATOMIC procedure cannot have {what} on Redshift", body.start)
+    body_at = text.index("$", body.start + 1) + 1
     try:
         block = parse_body(body.value)
+        check_mode(block, nonatomic)
     except BodyError as error:
         raise BodyError(error.message, body_at + error.position, error.unsupported) from error
     return CreateProcedure(
@@ -126,66 +105,101 @@ def parse_create_procedure(text: str) -> CreateProcedure:
     )
 
 
-def _arguments(text: str, tokens: list[Token], at: int) -> tuple[tuple[ArgumentText, ...], int]:
-    found: list[ArgumentText] = []
-    if tokens[at].value == ")":
-        return (), at + 1
+def read_name(reader: Reader) -> Name:
+    """A procedure's name with up to two qualifiers."""
+    parts = [reader.name()]
+    while reader.accept_op("."):
+        if len(parts) == 3:
+            reader.fail()
+        parts.append(reader.name())
+    return Name(parts[-1], parts[-2] if len(parts) > 1 else None, parts[-3] if len(parts) > 2 else None)
+
+
+def _body(reader: Reader) -> Token:
+    token = reader.next()
+    if token.kind != "string" or not reader.text.startswith("$", token.start):
+        reader.refuse("a procedure's body must be quoted with dollar signs: AS $$ ... $$", token.start)
+    return token
+
+
+def _setting(reader: Reader) -> str:
+    """SET name { TO | = } value, after SET: "name=value", the values of a list joined by commas."""
+    name = reader.name()
+    if not (reader.accept("to") or reader.accept_op("=")):
+        reader.fail("expected TO")
+    values: list[str] = []
     while True:
-        start = at
-        depth = 0
-        while depth or tokens[at].kind != "op" or tokens[at].value not in (",", ")"):
-            token = tokens[at]
-            if token.kind == "end":
-                raise BodyError("syntax error: the argument list is not closed", token.start)
-            if token.kind == "word" and token.value == "default" or token.value in (":=", "="):
-                raise BodyError("default arguments are not supported on Redshift", token.start, True)
-            if token.kind == "op":
-                depth += (token.value == "(") - (token.value == ")")
-            at += 1
-        found.append(_argument(text, tokens[start:at], tokens[at]))
-        at += 1
-        if tokens[at - 1].value == ")":
+        minus = "-" if reader.accept_op("-") else ""
+        if reader.token.kind not in ("word", "quoted", "string", "number"):
+            reader.fail("expected a value")
+        values.append(minus + reader.next().value)
+        if not reader.accept_op(","):
+            return f"{name}={', '.join(values)}"
+
+
+def read_arguments(reader: Reader) -> tuple[ArgumentText, ...]:
+    """The parenthesised arguments of CREATE, DROP, ALTER, SHOW and GRANT."""
+    opening = reader.token.start
+    reader.expect_op("(")
+    if reader.accept_op(")"):
+        return ()
+    found: list[ArgumentText] = []
+    while True:
+        found.append(_argument(reader))
+        if reader.accept_op(")"):
             break
-    for mode, words in (("in", ("in", "inout")), ("out", ("out", "inout"))):
-        if sum(a.mode in words for a in found) > MAX_ARGUMENTS:
-            raise BodyError(f"a procedure has at most {MAX_ARGUMENTS} {mode} arguments on Redshift", 0, True)
-    return tuple(found), at
+        reader.expect_op(",")
+    for mode in ("in", "out"):
+        if sum(a.mode in (mode, "inout") for a in found) > MAX_ARGUMENTS:
+            reader.refuse(
+                f"a procedure has at most {MAX_ARGUMENTS} {mode}put arguments on Redshift", opening
+            )
+    names = [a.name for a in found if a.name]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise BodyError(f'parameter name "{name}" used more than once', opening)
+    return tuple(found)
 
 
-def _argument(text: str, tokens: list[Token], closing: Token) -> ArgumentText:
-    """[name] [mode] type or [mode] [name] type."""
-    if not tokens:
-        raise BodyError(f'syntax error at or near "{closing.value}"', closing.start)
-    mode, name, rest = "in", "", list(tokens)
+def _argument(reader: Reader) -> ArgumentText:
+    """[name] [mode] type, or [mode] [name] type."""
+    at = reader.token.start
+    mode = _mode(reader)
+    name = ""
+    if _is_name(reader):
+        name = reader.name()
+    if not mode:
+        mode = _mode(reader)
+    first, depth = reader.at, 0
+    while depth or not reader.is_op(",", ")"):
+        if reader.token.kind == "end":
+            reader.fail('expected ")"')
+        if reader.is_word("default") or reader.is_op(":=", "="):
+            reader.refuse("default arguments are not supported on Redshift")
+        if reader.is_op("[", "]"):
+            reader.refuse("array types are not supported on Redshift; use SUPER")
+        depth += reader.is_op("(") - reader.is_op(")")
+        reader.at += 1
+    if reader.at == first:
+        reader.fail("expected a type")
+    return ArgumentText(name, mode or "in", reader.slice(first, reader.at).sql, at)
 
-    def mode_of(token: Token) -> str | None:
-        return _MODES.get(token.value) if token.kind == "word" else None
 
-    if len(rest) > 1 and mode_of(rest[0]):
-        mode = mode_of(rest.pop(0)) or "in"
-        if mode == "in" and len(rest) > 1 and rest[0].value == "out" and rest[0].kind == "word":
-            mode = "inout"
-            rest.pop(0)
-    if len(rest) > 1 and rest[0].kind in ("word", "quoted") and rest[1].value != "(":
-        two_words = rest[0].value in ("double", "character", "timestamp", "time", "national", "binary")
-        if not (
-            two_words and rest[1].value in ("precision", "varying", "with", "without", "character", "char")
-        ):
-            name = rest.pop(0).value
-    if name and len(rest) > 1 and mode_of(rest[0]):
-        mode = mode_of(rest.pop(0)) or "in"
-    return ArgumentText(name, mode, text[rest[0].start : rest[-1].end])
+def _mode(reader: Reader) -> str:
+    if reader.is_word("variadic"):
+        reader.refuse("VARIADIC arguments are not supported on Redshift")
+    if not reader.is_word(*_MODES) or reader.peek().value in (",", ")"):
+        return ""
+    if reader.accept("in", "out"):
+        return "inout"
+    return reader.next().value
 
 
-def _setting(text: str, tokens: list[Token], at: int) -> tuple[str, int]:
-    """SET name { TO | = } value, after SET."""
-    name = tokens[at].value
-    at += 1
-    if tokens[at].value in ("to", "="):
-        at += 1
-    values = [tokens[at].value]
-    at += 1
-    while tokens[at].value == "," and tokens[at].kind == "op":
-        values.append(tokens[at + 1].value)
-        at += 2
-    return f"{name}={', '.join(values)}", at
+def _is_name(reader: Reader) -> bool:
+    """Whether a name comes next: a word that a type follows."""
+    word, following = reader.token, reader.peek()
+    if word.kind == "quoted":
+        return True
+    if word.kind != "word" or following.kind not in ("word", "quoted"):
+        return False
+    return following.value not in _TWO_WORD_TYPES.get(word.value, ())
