@@ -24,7 +24,8 @@ declare
     held_until timestamp;
     last_as_of timestamp;
 begin
-    this_run := to_char(getdate(), 'YYYYMMDD-HH24MISS-')
+    -- GETDATE counts whole seconds; with microseconds the ids of runs within one second stand in their order, too.
+    this_run := to_char(sysdate, 'YYYYMMDD-HH24MISS-US-')
         || substring(md5(cast(random() as varchar(32)) || cast(random() as varchar(32))), 1, 12);
 
     update ops.leases
@@ -51,17 +52,18 @@ begin
         error = 'the run ended without finishing; see the error of its statement'
     where pipeline = run_pipeline and state = 'running';
 
+    -- SYSDATE has fractions of a second, which GETDATE lacks, so that runs are ordered by their start.
     select max(as_of) into last_as_of from ops.freshness where pipeline = run_pipeline;
     if run_mode <> 'rewind' and last_as_of is not null and run_as_of < last_as_of then
         -- A late retry must not turn presentation back.
         run_state := 'superseded';
         insert into ops.runs (run_id, pipeline, as_of, mode, state, started_at, finished_at)
-        values (this_run, run_pipeline, run_as_of, run_mode, 'superseded', getdate(), getdate());
+        values (this_run, run_pipeline, run_as_of, run_mode, 'superseded', sysdate, sysdate);
         update ops.leases set token = null, expires_at = null where pipeline = run_pipeline;
     else
         run_state := 'running';
         insert into ops.runs (run_id, pipeline, as_of, mode, state, started_at)
-        values (this_run, run_pipeline, run_as_of, run_mode, 'running', getdate());
+        values (this_run, run_pipeline, run_as_of, run_mode, 'running', sysdate);
     end if;
 end;
 $$ language plpgsql;

@@ -90,7 +90,7 @@ def compare(warehouse: Warehouse, oracle: Oracle, when: str) -> None:
         freshness = [
             ("rental", published.as_of, published.curated.newest_change, published.curated.rejected_rows)
         ]
-        columns = "pipeline, as_of, newest_change_seen, rejected_rows"
+        columns = "pipeline, as_of, newest_change_at, rejected_rows"
         shown = warehouse.select(f"select {columns} from presentation.freshness")
         _same(f"presentation.freshness after {when}", table_of(freshness), shown, columns)
 

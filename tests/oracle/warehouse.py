@@ -71,12 +71,13 @@ class Warehouse:
     def run(self, as_of: datetime, mode: Mode = "incremental", *, publish_fails: bool = False) -> Outcome:
         """Call the pipeline and say how it ended. Errors that no test provoked are raised."""
         before = self._newest_run()
+        call = f"call ops.run_rental('{as_of}', '{mode}')"
         try:
             if publish_fails:
                 with self._publish_fault():
-                    self.session.execute("call ops.run_rental(%s, %s)", (as_of, mode))
+                    self.session.execute(call)
             else:
-                self.session.execute("call ops.run_rental(%s, %s)", (as_of, mode))
+                self.session.execute(call)
         except StatementFailed as error:
             self._reconnect()
             if publish_fails and FAULT in str(error):
@@ -91,7 +92,7 @@ class Warehouse:
 
     def _newest_run(self) -> tuple[Any, ...] | None:
         return self.engine.execute(
-            "select run_id, state from ops.runs order by started_at desc limit 1"
+            "select run_id, state from ops.runs order by started_at desc, run_id desc limit 1"
         ).fetchone()
 
     def _reconnect(self) -> None:

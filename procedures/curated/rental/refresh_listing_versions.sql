@@ -244,14 +244,14 @@ begin
         insert into listing_changes (apartment_id, is_known)
         select merged.apartment_id, true
         from (select distinct apartment_id from merged_versions) as merged
-        left join (select distinct apartment_id from old_versions) as old
-            on merged.apartment_id = old.apartment_id
-        where old.apartment_id is null
+        left join (select distinct apartment_id from old_versions) as known_before
+            on merged.apartment_id = known_before.apartment_id
+        where known_before.apartment_id is null
         union all
-        select old.apartment_id, false
-        from (select distinct apartment_id from old_versions) as old
+        select known_before.apartment_id, false
+        from (select distinct apartment_id from old_versions) as known_before
         left join (select distinct apartment_id from merged_versions) as merged
-            on old.apartment_id = merged.apartment_id
+            on known_before.apartment_id = merged.apartment_id
         where merged.apartment_id is null;
         call curated.queue_listing_versions();
     end if;
