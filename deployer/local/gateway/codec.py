@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 MAX_MESSAGE = 64 * 1024 * 1024
@@ -291,6 +291,24 @@ def unpack_row(data: bytes) -> tuple[bytes | None, ...]:
     """The values of a DataRow."""
     body = Body(data)
     return tuple(body.sized() for _ in range(body.count()))
+
+
+def plain_hexadecimal(data: bytes, columns: Collection[int]) -> bytes:
+    """DataRow messages with the `\\x` that PostgreSQL writes before a bytea taken from these columns.
+
+    Redshift prints a VARBYTE as bare hexadecimal digits (r_VARBYTE_type).
+    """
+    rows: list[bytes] = []
+    at = 0
+    while at < len(data):
+        after = at + 1 + _length.unpack_from(data, at + 1)[0]
+        values = list(unpack_row(data[at + 5 : after]))
+        for index in columns:
+            value = values[index]
+            values[index] = None if value is None else value.removeprefix(b"\\x")
+        rows.append(pack_row(values))
+        at = after
+    return b"".join(rows)
 
 
 def pack_row(values: Sequence[bytes | None]) -> bytes:

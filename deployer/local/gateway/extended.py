@@ -7,7 +7,7 @@ are PostgreSQL's. All others (BEGIN, SET, CALL, a CREATE TABLE of several parts)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from deployer.local.gateway import codec, types
@@ -52,6 +52,13 @@ class Portal:
     bind: codec.Bind
     backend_name: str = ""
     running: bool = field(default=False)
+
+    def columns(self) -> tuple[codec.Column, ...]:
+        """The result's columns in the formats that Bind asked for."""
+        return tuple(
+            replace(column, format=self.bind.result_format(index))
+            for index, column in enumerate(self.prepared.columns or ())
+        )
 
 
 class Extended:
@@ -232,13 +239,7 @@ class Extended:
         if portal.prepared.columns is None:
             self._session.put(message(b"n"))
             return
-        described = [
-            codec.Column(
-                c.name, c.table, c.attribute, c.type, c.size, c.modifier, portal.bind.result_format(i)
-            )
-            for i, c in enumerate(portal.prepared.columns)
-        ]
-        self._session.put(codec.pack_columns(described))
+        self._session.put(codec.pack_columns(portal.columns()))
 
     # -- Execute ----------------------------------------------------------------------------------------------
 
@@ -248,7 +249,7 @@ class Extended:
         body = Body(data)
         portal, limit = self._portal(body.text()), body.int32()
         prepared, runner = portal.prepared, self._runner
-        sink = ClientSink(self._session, describe=False)
+        sink = ClientSink(self._session, portal.columns())
         if prepared.kind.name == "empty":
             sink.complete("")
             return

@@ -15,6 +15,7 @@ from deployer.local.gateway.errors import from_lexer, from_refused, gateway_erro
 from deployer.local.gateway.extended import Extended
 from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.gateway.statements import run_statement
+from deployer.local.gateway.types import VARBYTE_OID
 from deployer.local.translate.api import Refused
 from deployer.sql.lexer import LexError
 from deployer.sql.split import split
@@ -30,24 +31,34 @@ SHUTTING_DOWN = ("57P01", "terminating connection due to administrator command")
 
 
 class ClientSink:
-    """Writes a statement's answer to the client. `describe` is off in the extended protocol, where Describe asks."""
+    """Writes a statement's answer to the client.
 
-    def __init__(self, session: Session, describe: bool = True) -> None:
+    In the extended protocol Describe has asked for the columns: there they are given as `described`.
+    """
+
+    def __init__(self, session: Session, described: Sequence[codec.Column] | None = None) -> None:
         self._session = session
-        self._describe = describe
+        self._describe = described is None
+        self._hexadecimal = _hexadecimal(described or ())
 
     def columns(self, columns: Sequence[codec.Column]) -> None:
         if self._describe:
             self._session.put(codec.pack_columns(columns))
+            self._hexadecimal = _hexadecimal(columns)
 
     def rows(self, data: bytes, count: int) -> None:
-        self._session.put(data)
+        self._session.put(codec.plain_hexadecimal(data, self._hexadecimal) if self._hexadecimal else data)
 
     def complete(self, tag: str) -> None:
         self._session.put(message(b"C", codec.text(tag)) if tag else message(b"I"))
 
     def suspended(self) -> None:
         self._session.put(message(b"s"))
+
+
+def _hexadecimal(columns: Sequence[codec.Column]) -> frozenset[int]:
+    """The columns that hold a VARBYTE as text."""
+    return frozenset(i for i, c in enumerate(columns) if c.type == VARBYTE_OID and c.format == 0)
 
 
 class Session:
