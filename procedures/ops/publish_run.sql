@@ -42,7 +42,11 @@ begin
         values (run_pipeline, run_as_of, getdate(), newest, rejected_total);
     end if;
 
-    update ops.runs set state = 'succeeded', finished_at = getdate() where run_id = this_run;
+    -- GETDATE has no fractions of a second: it may seem to lie before the start.
+    update ops.runs
+    set state = 'succeeded',
+        finished_at = case when getdate() < started_at then started_at else getdate() end
+    where run_id = this_run;
     update ops.leases set token = null, expires_at = null where pipeline = run_pipeline;
 end;
 $$ language plpgsql;

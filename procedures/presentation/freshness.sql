@@ -18,9 +18,7 @@ comment on view presentation.freshness is 'How fresh the presentation layer is: 
 comment on column presentation.freshness.pipeline is 'Name of the pipeline';
 comment on column presentation.freshness.as_of is 'The instant that the metrics speak for, UTC';
 comment on column presentation.freshness.published_at is 'When they were published, UTC';
-comment on column presentation.freshness.newest_change_at is
-    'Record time of the newest source change in them, UTC';
-comment on column presentation.freshness.rejected_rows is
-    'Source rows that were rejected and are in no metric; see curated.rejected_bookings and curated.rejected_views';
+comment on column presentation.freshness.newest_change_at is 'Record time of the newest source change in them, UTC';
+comment on column presentation.freshness.rejected_rows is 'Source rows that were rejected and are in no metric; see curated.rejected_bookings and curated.rejected_views';
 
 grant select on presentation.freshness to role analyst;

@@ -22,17 +22,11 @@ comment on view presentation.average_listing_price_weekly is 'Active listings of
 comment on column presentation.average_listing_price_weekly.week_start is 'Monday of the week';
 comment on column presentation.average_listing_price_weekly.state is 'State of the location';
 comment on column presentation.average_listing_price_weekly.cityname is 'City of the location';
-comment on column presentation.average_listing_price_weekly.currency is
-    'Currency of the prices, trimmed and in upper case; NULL or no code: a group of its own';
-comment on column presentation.average_listing_price_weekly.active_listings is
-    'Listings that were active at the end of the Sunday, in the running week at as_of';
-comment on column presentation.average_listing_price_weekly.avg_price is
-    'Mean price of those that have one, in the currency, 2 decimals';
-comment on column presentation.average_listing_price_weekly.avg_price_usd is
-    'The exact mean in US dollars at the rate of the Sunday, in the running week of as_of, 2 decimals; NULL without a rate';
-comment on column presentation.average_listing_price_weekly.new_listings is
-    'Those of the active listings that were listed in the week';
-comment on column presentation.average_listing_price_weekly.new_listing_avg_price is
-    'Mean price of the new listings that have one, 2 decimals';
+comment on column presentation.average_listing_price_weekly.currency is 'Currency of the prices, trimmed and in upper case; NULL or no code: a group of its own';
+comment on column presentation.average_listing_price_weekly.active_listings is 'Listings that were active at the end of the Sunday, in the running week at as_of';
+comment on column presentation.average_listing_price_weekly.avg_price is 'Mean price of those that have one, in the currency, 2 decimals';
+comment on column presentation.average_listing_price_weekly.avg_price_usd is 'The exact mean in US dollars at the rate of the Sunday, in the running week of as_of, 2 decimals; NULL without a rate';
+comment on column presentation.average_listing_price_weekly.new_listings is 'Those of the active listings that were listed in the week';
+comment on column presentation.average_listing_price_weekly.new_listing_avg_price is 'Mean price of the new listings that have one, 2 decimals';
 
 grant select on presentation.average_listing_price_weekly to role analyst;

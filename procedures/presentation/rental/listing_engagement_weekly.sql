@@ -24,13 +24,9 @@ comment on column presentation.listing_engagement_weekly.state is 'State of the 
 comment on column presentation.listing_engagement_weekly.cityname is 'City of the location';
 comment on column presentation.listing_engagement_weekly.views is 'Views of listings';
 comment on column presentation.listing_engagement_weekly.unique_viewers is 'Users who viewed';
-comment on column presentation.listing_engagement_weekly.wishlist_rate is
-    'Views that were put on a wish list / views, 6 decimals';
-comment on column presentation.listing_engagement_weekly.contact_rate is
-    'Views with a call to action / views, 6 decimals';
-comment on column presentation.listing_engagement_weekly.bookings is
-    'Stays booked in that week in that location';
-comment on column presentation.listing_engagement_weekly.conversion_rate is
-    'bookings / views, 6 decimals; may exceed 1';
+comment on column presentation.listing_engagement_weekly.wishlist_rate is 'Views that were put on a wish list / views, 6 decimals';
+comment on column presentation.listing_engagement_weekly.contact_rate is 'Views with a call to action / views, 6 decimals';
+comment on column presentation.listing_engagement_weekly.bookings is 'Stays booked in that week in that location';
+comment on column presentation.listing_engagement_weekly.conversion_rate is 'bookings / views, 6 decimals; may exceed 1';
 
 grant select on presentation.listing_engagement_weekly to role analyst;

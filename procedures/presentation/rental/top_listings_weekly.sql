@@ -16,15 +16,11 @@ select
 from metrics.top_listings_weekly;
 
 comment on view presentation.top_listings_weekly is 'Stays booked each week, by listing, with their revenue and its rank in the week.';
-comment on column presentation.top_listings_weekly.week_start is
-    'Monday of the week in which the stays were booked';
+comment on column presentation.top_listings_weekly.week_start is 'Monday of the week in which the stays were booked';
 comment on column presentation.top_listings_weekly.apartment_id is 'The listing';
 comment on column presentation.top_listings_weekly.bookings is 'Stays booked: confirmed and paid';
-comment on column presentation.top_listings_weekly.revenue_usd is
-    'Their prices in US dollars at the rates of their booking days, 2 decimals; NULL when none can be converted';
-comment on column presentation.top_listings_weekly.unconverted_bookings is
-    'Stays whose price cannot be converted: no rate is known on or before the day';
-comment on column presentation.top_listings_weekly.revenue_rank is
-    'Rank by revenue_usd in the week; the same revenue shares a rank, NULL has none';
+comment on column presentation.top_listings_weekly.revenue_usd is 'Their prices in US dollars at the rates of their booking days, 2 decimals; NULL when none can be converted';
+comment on column presentation.top_listings_weekly.unconverted_bookings is 'Stays whose price cannot be converted: no rate is known on or before the day';
+comment on column presentation.top_listings_weekly.revenue_rank is 'Rank by revenue_usd in the week; the same revenue shares a rank, NULL has none';
 
 grant select on presentation.top_listings_weekly to role analyst;

@@ -17,13 +17,11 @@ from metrics.popular_locations_weekly
 where location_rank <= 10;
 
 comment on view presentation.top_locations_weekly is 'The ten most booked locations of each week.';
-comment on column presentation.top_locations_weekly.week_start is
-    'Monday of the week in which the stays were booked';
+comment on column presentation.top_locations_weekly.week_start is 'Monday of the week in which the stays were booked';
 comment on column presentation.top_locations_weekly.state is 'State of the location';
 comment on column presentation.top_locations_weekly.cityname is 'City of the location';
 comment on column presentation.top_locations_weekly.bookings is 'Stays booked: confirmed and paid';
 comment on column presentation.top_locations_weekly.nights is 'All nights of these stays';
-comment on column presentation.top_locations_weekly.location_rank is
-    'Rank by bookings in the week, 1 to 10; locations with as many share a rank';
+comment on column presentation.top_locations_weekly.location_rank is 'Rank by bookings in the week, 1 to 10; locations with as many share a rank';
 
 grant select on presentation.top_locations_weekly to role analyst;
