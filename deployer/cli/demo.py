@@ -70,4 +70,6 @@ def show(done: Demo) -> None:
     output.heading("Connect")
     for text in connecting(public(done.warehouse)):
         output.line(text)
-    output.line("zeroshift local down    # stops it; the data stays")
+    if done.warehouse.note:
+        output.line(f"note: {done.warehouse.note}")
+    output.line("`zeroshift local down` stops it; the data stays.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 import time
 from pathlib import Path
 
@@ -124,16 +125,18 @@ def _connection(status: object) -> None:
     )
     for text in connecting(fields):
         output.line(f"  {text}")
+    if fields.get("note"):
+        output.line(f"note: {fields['note']}")
 
 
 def connecting(fields: dict[str, object]) -> list[str]:
     """How to connect, for people to copy. The password is shown: it opens a loopback port of this machine
     only.
     """
-    word = os.environ.get("ZEROSHIFT_HOME")
-    where = f" (state in {word})" if word else ""
+    home = os.environ.get("ZEROSHIFT_HOME")
+    where = f"ZEROSHIFT_HOME={shlex.quote(home)} " if home else ""
     return [
         f"psql 'host={fields['host']} port={fields['port']} dbname={fields['database']} user={fields['user']}"
         f" password={fields['password']}'",
-        f"zeroshift query 'select * from presentation.freshness'{where}",
+        f"{where}zeroshift query 'select * from presentation.freshness'",
     ]

@@ -81,7 +81,8 @@ def demo(
             if len(loads) % 20 == 0 or len(loads) == len(snapshots):
                 progress(f"replicated {len(loads)} of {len(snapshots)} snapshots, up to {snapshot.at}")
     as_of = snapshots[-1].at
-    deployment = deploy.deploy(project, environment, progress=progress)
+    progress("deploying migrations, procedures and views")
+    deployment = deploy.deploy(project, environment)
     where = target_of(warehouse)
     with Session(where) as session:
         record = run.call(session, where, "rental", as_of=as_of, progress=progress)

@@ -11,6 +11,7 @@ from deployer.errors import StatementFailed, Unavailable, UsageError, ZeroshiftE
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import target
 from deployer.project.config import Environment, Project
+from deployer.sql.names import quote_literal
 from deployer.warehouse import ledger, runlog
 from deployer.warehouse.runlog import RunRecord
 from deployer.warehouse.session import Session, Target
@@ -67,7 +68,9 @@ def call(
     progress(f"run {pipeline}, {mode}, as of {as_of.isoformat(sep=' ') if as_of else 'now'}")
     with _following(where, pipeline, before, progress):
         try:
-            session.execute(f"call ops.run_{pipeline}(%s, %s)", (as_of, mode))
+            # Literals, as the schedules write them: the statement in the log is the one to repeat.
+            instant = "null" if as_of is None else f"timestamp {quote_literal(as_of.isoformat(sep=' '))}"
+            session.execute(f"call ops.run_{pipeline}({instant}, {quote_literal(mode)})")
         except StatementFailed as error:
             raise runlog.explained(error) from error
     record = runlog.newest(session, pipeline)
@@ -84,16 +87,18 @@ def _following(where: Target, pipeline: str, before: str | None, progress: Progr
     done = threading.Event()
 
     def watch() -> None:
-        shown = 0
+        # By name: the log's times are whole seconds, so a step that comes later may be sorted before one of now.
+        shown: set[str] = set()
         try:
             with Session(where) as session:
                 while True:
                     finished = done.wait(_POLL_SECONDS)
                     record = runlog.newest(session, pipeline)
                     if record is not None and record.run_id != before:
-                        for step in record.steps[shown:]:
-                            progress(f"{step.step}: {step.rows_written:,} rows written")
-                        shown = len(record.steps)
+                        for step in record.steps:
+                            if step.step not in shown:
+                                progress(f"{step.step}: {step.rows_written:,} rows written")
+                        shown |= {step.step for step in record.steps}
                     if finished:
                         return
         except ZeroshiftError:
