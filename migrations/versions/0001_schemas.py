@@ -15,7 +15,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("""create schema raw""")
+    # RAW is a reserved word of Redshift (an encoding), so the schema's name is quoted wherever it is written.
+    op.execute("""create schema "raw" """)
     op.execute("""create schema curated""")
     op.execute("""create schema metrics""")
     op.execute("""create schema presentation""")

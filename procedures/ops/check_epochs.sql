@@ -23,7 +23,7 @@ begin
         select count(*) into known_count
         from (
             select 1 as one
-            from raw.apartments_history
+            from "raw".apartments_history
             where _record_create_time <= seen_to
             limit 1
         ) as oldest;
@@ -39,7 +39,7 @@ begin
         select count(*) into known_count
         from (
             select 1 as one
-            from raw.apartment_attributes_history
+            from "raw".apartment_attributes_history
             where _record_create_time <= seen_to
             limit 1
         ) as oldest;
@@ -55,7 +55,7 @@ begin
         select count(*) into known_count
         from (
             select 1 as one
-            from raw.user_viewing_history
+            from "raw".user_viewing_history
             where _record_create_time <= seen_to
             limit 1
         ) as oldest;
@@ -71,7 +71,7 @@ begin
         select count(*) into known_count
         from (
             select 1 as one
-            from raw.bookings_history
+            from "raw".bookings_history
             where _record_create_time <= seen_to
             limit 1
         ) as oldest;
@@ -87,7 +87,7 @@ begin
         select count(*) into known_count
         from (
             select 1 as one
-            from raw.exchange_rates_history
+            from "raw".exchange_rates_history
             where _record_create_time <= seen_to
             limit 1
         ) as oldest;

@@ -238,7 +238,7 @@ begin
     end if;
 
     if rebuild then
-        select count(*) into landing_count from raw.bookings;
+        select count(*) into landing_count from "raw".bookings;
         select count(*) into curated_count from curated.bookings;
         select count(distinct booking_id) into rejected_count from curated.rejected_bookings;
         call ops.account(this_run, 'bookings', landing_count, curated_count, rejected_count, true);

@@ -27,11 +27,11 @@ begin
     create temp table touched_rates (currency varchar(12), rate_date date);
     insert into touched_rates (currency, rate_date)
     select upper(btrim(currency, blanks)), rate_date
-    from raw.exchange_rates_history
+    from "raw".exchange_rates_history
     where _record_create_time > since_time
     union
     select upper(btrim(currency, blanks)), rate_date
-    from raw.exchange_rates_history
+    from "raw".exchange_rates_history
     where not _record_is_active and _record_delete_time > since_time;
     if rebuild then
         insert into touched_rates (currency, rate_date)
@@ -46,10 +46,10 @@ begin
     from touched_rates;
 
     select max(_record_create_time) into newest_created
-    from raw.exchange_rates_history
+    from "raw".exchange_rates_history
     where _record_create_time > since_time;
     select max(_record_delete_time) into newest_deleted
-    from raw.exchange_rates_history
+    from "raw".exchange_rates_history
     where not _record_is_active and _record_delete_time > since_time;
     call ops.move_watermark('rental', 'exchange_rates', rebuild, newest_created, newest_deleted);
 
@@ -72,7 +72,7 @@ begin
                 partition by touched_rates.currency, touched_rates.rate_date
                 order by present._record_create_time desc, present.usd_per_unit desc
             ) as version_rank
-        from raw.exchange_rates as present
+        from "raw".exchange_rates as present
         join touched_rates
             on touched_rates.currency = upper(btrim(present.currency, blanks))
             and touched_rates.rate_date = present.rate_date

@@ -23,10 +23,10 @@ declare
 begin
     call ops.find_read_from('rental', 'apartment_attributes', rebuild, since_time);
     select max(_record_create_time) into newest_created
-    from raw.apartment_attributes_history
+    from "raw".apartment_attributes_history
     where _record_create_time > since_time;
     select max(_record_delete_time) into newest_deleted
-    from raw.apartment_attributes_history
+    from "raw".apartment_attributes_history
     where not _record_is_active and _record_delete_time > since_time;
     call ops.move_watermark('rental', 'apartment_attributes', rebuild, newest_created, newest_deleted);
 
@@ -67,7 +67,7 @@ begin
                     _record_create_time as recorded_from,
                     case when not _record_is_active then _record_delete_time end as recorded_to,
                     case when _record_is_active then 0 else 1 end as closed
-                from raw.apartment_attributes_history
+                from "raw".apartment_attributes_history
                 where _record_create_time > since_time
                 union all
                 select
@@ -79,7 +79,7 @@ begin
                     _record_create_time as recorded_from,
                     _record_delete_time as recorded_to,
                     1 as closed
-                from raw.apartment_attributes_history
+                from "raw".apartment_attributes_history
                 where not _record_is_active
                     and _record_delete_time > since_time
                     and _record_create_time <= since_time

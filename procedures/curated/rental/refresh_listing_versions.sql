@@ -26,10 +26,10 @@ declare
 begin
     call ops.find_read_from('rental', 'apartments', rebuild, since_time);
     select max(_record_create_time) into newest_created
-    from raw.apartments_history
+    from "raw".apartments_history
     where _record_create_time > since_time;
     select max(_record_delete_time) into newest_deleted
-    from raw.apartments_history
+    from "raw".apartments_history
     where not _record_is_active and _record_delete_time > since_time;
     call ops.move_watermark('rental', 'apartments', rebuild, newest_created, newest_deleted);
 
@@ -71,7 +71,7 @@ begin
                 _record_create_time as recorded_from,
                 case when not _record_is_active then _record_delete_time end as recorded_to,
                 case when _record_is_active then 0 else 1 end as closed
-            from raw.apartments_history
+            from "raw".apartments_history
             where _record_create_time > since_time
             union all
             select
@@ -83,7 +83,7 @@ begin
                 _record_create_time as recorded_from,
                 _record_delete_time as recorded_to,
                 1 as closed
-            from raw.apartments_history
+            from "raw".apartments_history
             where not _record_is_active
                 and _record_delete_time > since_time
                 and _record_create_time <= since_time

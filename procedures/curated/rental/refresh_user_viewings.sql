@@ -136,7 +136,7 @@ begin
     end if;
 
     if rebuild then
-        select count(*) into landing_count from raw.user_viewing;
+        select count(*) into landing_count from "raw".user_viewing;
         select count(*) into curated_count from curated.user_viewings;
         select count(distinct viewing_id) into rejected_count from curated.rejected_views;
         call ops.account(this_run, 'user_viewing', landing_count, curated_count, rejected_count, true);

@@ -18,10 +18,10 @@ declare
 begin
     call ops.find_read_from('rental', 'bookings', rebuild, since_time);
     select max(_record_create_time) into newest_created
-    from raw.bookings_history
+    from "raw".bookings_history
     where _record_create_time > since_time;
     select max(_record_delete_time) into newest_deleted
-    from raw.bookings_history
+    from "raw".bookings_history
     where not _record_is_active and _record_delete_time > since_time;
     call ops.move_watermark('rental', 'bookings', rebuild, newest_created, newest_deleted);
 
@@ -55,7 +55,7 @@ begin
                 partition by booking_id
                 order by _record_create_time desc
             ) as version_rank
-        from raw.bookings_history
+        from "raw".bookings_history
         where _record_is_active and _record_create_time > since_time
     ) as present
     where version_rank = 1;
@@ -67,7 +67,7 @@ begin
     from staged_bookings
     union
     select booking_id
-    from raw.bookings_history
+    from "raw".bookings_history
     where not _record_is_active and _record_delete_time > since_time;
 
     if rebuild then
@@ -130,7 +130,7 @@ begin
             present.booking_status,
             present.payment_status,
             present.num_guests
-        from raw.bookings as present
+        from "raw".bookings as present
         join listing_changes
             on present.apartment_id = listing_changes.apartment_id
         left join curated.rejected_booking_rows as quarantine

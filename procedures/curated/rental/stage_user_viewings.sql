@@ -19,10 +19,10 @@ declare
 begin
     call ops.find_read_from('rental', 'user_viewing', rebuild, since_time);
     select max(_record_create_time) into newest_created
-    from raw.user_viewing_history
+    from "raw".user_viewing_history
     where _record_create_time > since_time;
     select max(_record_delete_time) into newest_deleted
-    from raw.user_viewing_history
+    from "raw".user_viewing_history
     where not _record_is_active and _record_delete_time > since_time;
     call ops.move_watermark('rental', 'user_viewing', rebuild, newest_created, newest_deleted);
 
@@ -46,7 +46,7 @@ begin
                 partition by viewing_id
                 order by _record_create_time desc
             ) as version_rank
-        from raw.user_viewing_history
+        from "raw".user_viewing_history
         where _record_is_active and _record_create_time > since_time
     ) as present
     where version_rank = 1;
@@ -58,7 +58,7 @@ begin
     from staged_viewings
     union
     select viewing_id
-    from raw.user_viewing_history
+    from "raw".user_viewing_history
     where not _record_is_active and _record_delete_time > since_time;
 
     if rebuild then
@@ -108,7 +108,7 @@ begin
             present.viewed_at,
             present.is_wishlisted,
             present.call_to_action
-        from raw.user_viewing as present
+        from "raw".user_viewing as present
         join listing_changes
             on present.apartment_id = listing_changes.apartment_id
         left join curated.rejected_view_rows as quarantine

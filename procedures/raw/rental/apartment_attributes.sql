@@ -7,7 +7,7 @@
 -- Params: none
 -- Schedule: none, a view
 -- Owner: data engineering
-create or replace view raw.apartment_attributes as
+create or replace view "raw".apartment_attributes as
 select
     id,
     category,

@@ -7,7 +7,7 @@
 -- Params: none
 -- Schedule: none, a view
 -- Owner: data engineering
-create or replace view raw.apartment_attributes_history as
+create or replace view "raw".apartment_attributes_history as
 select
     id,
     category,

@@ -7,7 +7,7 @@
 -- Params: none
 -- Schedule: none, a view
 -- Owner: data engineering
-create or replace view raw.apartments as
+create or replace view "raw".apartments as
 select
     id,
     title,

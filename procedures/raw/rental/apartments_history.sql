@@ -7,7 +7,7 @@
 -- Params: none
 -- Schedule: none, a view
 -- Owner: data engineering
-create or replace view raw.apartments_history as
+create or replace view "raw".apartments_history as
 select
     id,
     title,

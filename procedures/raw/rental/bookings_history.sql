@@ -7,7 +7,7 @@
 -- Params: none
 -- Schedule: none, a view
 -- Owner: data engineering
-create or replace view raw.bookings_history as
+create or replace view "raw".bookings_history as
 select
     booking_id,
     user_id,

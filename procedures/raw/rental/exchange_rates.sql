@@ -7,7 +7,7 @@
 -- Params: none
 -- Schedule: none, a view
 -- Owner: data engineering
-create or replace view raw.exchange_rates as
+create or replace view "raw".exchange_rates as
 select
     currency,
     rate_date,

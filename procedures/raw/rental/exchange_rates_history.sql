@@ -7,7 +7,7 @@
 -- Params: none
 -- Schedule: none, a view
 -- Owner: data engineering
-create or replace view raw.exchange_rates_history as
+create or replace view "raw".exchange_rates_history as
 select
     currency,
     rate_date,

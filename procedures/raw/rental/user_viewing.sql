@@ -7,7 +7,7 @@
 -- Params: none
 -- Schedule: none, a view
 -- Owner: data engineering
-create or replace view raw.user_viewing as
+create or replace view "raw".user_viewing as
 select
     viewing_id,
     user_id,

@@ -7,7 +7,7 @@
 -- Params: none
 -- Schedule: none, a view
 -- Owner: data engineering
-create or replace view raw.user_viewing_history as
+create or replace view "raw".user_viewing_history as
 select
     viewing_id,
     user_id,
