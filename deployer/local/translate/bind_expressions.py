@@ -219,6 +219,8 @@ class ExpressionBinder:
         kind = value.type
         if node.op in ("|/", "||/"):
             return Typed(f"({node.op} ({value.sql})::double precision)", DOUBLE)
+        if kind is not None and kind.name == "varbyte" and node.op == "~":
+            return Typed(f"redshift.bitwise('~', {value.sql}, {value.sql})", kind)
         if kind is not None and kind.name not in ("unknown", "interval") and not kind.is_numeric:
             raise Refused(
                 f"operator does not exist: {node.op} {redshift_text(kind)}", position=node.pos, sqlstate="42883"
@@ -241,6 +243,8 @@ class ExpressionBinder:
             return self._concatenate(node, left, right)
         if op == "^":
             return Typed(f"(({left.sql})::double precision ^ ({right.sql})::double precision)", DOUBLE)
+        if op in _BITWISE and left.type is not None and left.type.name == "varbyte":
+            return Typed(f"redshift.bitwise('{op}', {left.sql}, {right.sql})", left.type)
         if op in _BITWISE:
             kinds = [kind for kind in (left.type, right.type) if kind is not None and kind.is_integer]
             return Typed(f"({left.sql} {op} {right.sql})", infer.common(list(kinds)) if kinds else None)
