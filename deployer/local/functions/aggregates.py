@@ -14,7 +14,7 @@ from collections.abc import Callable
 from deployer.local.functions.api import Call, Function, Types
 from deployer.local.functions.render import WHOLE, blank_free, literal, page, refuse, text, window
 from deployer.local.functions.results import same
-from deployer.sql.types import BIGINT, BOOLEAN, DOUBLE, VARCHAR, RedshiftType, decimal
+from deployer.sql.types import BIGINT, BOOLEAN, DOUBLE, INTEGER, VARCHAR, RedshiftType, decimal
 
 _DIRECTION = re.compile(r"(\s+(ASC|DESC))?(\s+NULLS\s+(FIRST|LAST))?$", re.IGNORECASE)
 
@@ -349,5 +349,16 @@ FUNCTIONS: tuple[Function, ...] = (
         framed="no",
         compute_only=True,
         source=page("r_APPROXIMATE_PERCENTILE_DISC"),
+    ),
+    *(
+        Function(
+            name,
+            "GROUPING({args})",
+            INTEGER,
+            1,
+            kind="aggregate",
+            source=page("r_GROUP_BY_aggregation-extensions"),
+        )
+        for name in ("grouping", "grouping_id")
     ),
 )

@@ -20,9 +20,7 @@ def _rank(name: str, kind: RedshiftType, where: str) -> Function:
     def renderer(call: Call) -> str:
         return f"({rendered} {call.over}){cast}"
 
-    return Function(
-        name, renderer, kind, 0, 0, kind="window", framed="no", source=page(where)
-    )
+    return Function(name, renderer, kind, 0, 0, kind="window", framed="no", source=page(where))
 
 
 def _ntile(call: Call) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import DiagnosticField, ExecStatus
 
 from deployer.local.environment import Status
@@ -17,17 +18,23 @@ class Answered(Exception):
     """The local Redshift answered with an error."""
 
 
+def text(cell: bytes | None) -> str:
+    return "\\N" if cell is None else cell.decode()
+
+
 @pytest.fixture(scope="session")
 def ask(status: Status) -> Iterator[Ask]:
     """ask(sql) -> the rows as text, NULL as \\N. Raises Answered with the error's message."""
-    settings = {"host": status.host, "port": status.port, "dbname": status.database}
-    with psycopg.connect(**settings, user=status.user, password=status.password, autocommit=True) as connection:
+    dsn = make_conninfo(
+        host=status.host, port=status.port, user=status.user, password=status.password, dbname=status.database
+    )
+    with psycopg.connect(dsn, autocommit=True) as connection:
 
         def one(sql: str) -> list[list[str]]:
             result = connection.pgconn.exec_(sql.encode())
             if result.status == ExecStatus.TUPLES_OK:
-                cells = [[result.get_value(r, c) for c in range(result.nfields)] for r in range(result.ntuples)]
-                return [["\\N" if cell is None else cell.decode() for cell in row] for row in cells]
+                fields = range(result.nfields)
+                return [[text(result.get_value(row, at)) for at in fields] for row in range(result.ntuples)]
             if result.status == ExecStatus.COMMAND_OK:
                 return []
             message = result.error_field(DiagnosticField.MESSAGE_PRIMARY) or b""

@@ -52,7 +52,7 @@ def sales(ask: Ask) -> Iterator[Ask]:
         ("min(price)", "1.90"),
         ("max(city)", "Rome "),
         ("sum(price) / count(*)", "5.1417"),
-        ("stddev_samp(qty)", "13.038404810405298"),
+        ("round(stddev_samp(qty), 6)", "13.038405"),
         ("var_pop(qty)", "136"),
         ("variance(qty)", "170"),
         ("bit_and(qty)", "0"),
@@ -112,24 +112,24 @@ def test_aggregate_of_nothing(sales: Ask, expression: str, expected: str) -> Non
         ("lag(qty, 2) ignore nulls over (order by id)", r"\N,\N,10,10,30,30"),
         ("lead(qty) ignore nulls over (order by id)", r"10,30,20,40,40,\N"),
         (
-            "first_value(qty) over (order by id desc rows between unbounded preceding and unbounded following)",
+            "first_value(qty) over (order by id desc {whole})",
             "40,40,40,40,40,40",
         ),
         (
-            "last_value(price ignore nulls) over (order by id rows between unbounded preceding and unbounded "
-            "following)",
+            "last_value(price ignore nulls) over (order by id {whole})",
             "15.20,15.20,15.20,15.20,15.20,15.20",
         ),
         (
-            "nth_value(qty, 2) ignore nulls over (order by id desc rows between unbounded preceding and unbounded "
-            "following)",
+            "nth_value(qty, 2) ignore nulls over (order by id desc {whole})",
             "20,20,20,20,20,20",
         ),
-        ("ratio_to_report(nvl(qty, 0)) over (partition by trim(city))", "0.2,0.2,0.6,0.3333333333333333,0,"
-         "0.6666666666666666"),
+        ("round(ratio_to_report(nvl(qty, 0)) over (partition by trim(city)), 4)", "0.2,0.2,0.6,0.3333,0,"
+         "0.6667"),
         ("median(qty) over (partition by trim(city))", "10.0,10.0,10.0,30.0,30.0,30.0"),
-        ("percentile_cont(0.5) within group (order by ratio) over (partition by trim(city))", "1,1,1,3.5,3.5,3.5"),
-        ("percentile_disc(0.5) within group (order by qty) over (partition by trim(city))", "10,10,10,20,20,20"),
+        ("percentile_cont(0.5) within group (order by ratio) over (partition by trim(city))",
+         "1,1,1,3.5,3.5,3.5"),
+        ("percentile_disc(0.5) within group (order by qty) over (partition by trim(city))",
+         "10,10,10,20,20,20"),
         ("listagg(id, '+') within group (order by qty desc, id) over (partition by trim(city))",
          "3+1+2,3+1+2,3+1+2,5+6+4,5+6+4,5+6+4"),
         ("listagg(distinct city, '+') within group (order by id) over ()", ",".join(["Oslo+Rome"] * 6)),
@@ -138,6 +138,7 @@ def test_aggregate_of_nothing(sales: Ask, expression: str, expected: str) -> Non
     ],
 )  # fmt: skip
 def test_window(sales: Ask, expression: str, expected: str) -> None:
+    expression = expression.replace("{whole}", "rows between unbounded preceding and unbounded following")
     rows = sales(f"select id, {expression} as answer from sales order by id")
     assert ",".join(row[1] for row in rows) == expected
 
@@ -155,7 +156,7 @@ def test_window(sales: Ask, expression: str, expected: str) -> None:
         ("select count(distinct qty) over (partition by city) from sales", "DISTINCT is not supported"),
         ("select percentile_cont(0.5) from sales", "needs WITHIN GROUP"),
         ("select percentile_cont(1.5) within group (order by qty) from sales", "between 0 and 1"),
-        ("select percentile_cont(0.3) within group (order by qty) from sales", "more than 1 decimals"),
+        ("select percentile_cont(0.333) within group (order by qty) from sales", "more than 1 decimals"),
         ("select median(price) from sales where id in (1, 2)", "more than 2 decimals"),
         ("select median(city) from sales", "needs a number"),
         ("select listagg(repeat(city, 4000), ',') from sales", "exceeds LISTAGG limit"),
