@@ -21,10 +21,10 @@ _PLAIN = {
     "smallint": "smallint", "int2": "smallint", "integer": "integer", "int": "integer", "int4": "integer",
     "bigint": "bigint", "int8": "bigint", "real": "real", "float4": "real", "float8": "double",
     "boolean": "boolean", "bool": "boolean", "date": "date", "timestamptz": "timestamptz", "timetz": "timetz",
-    "super": "super", "oid": "oid",
+    "super": "super",
 }  # fmt: skip
 _NOT_YET = frozenset("geometry geography hllsketch".split())
-_CATALOG = frozenset("regclass regproc regtype name regprocedure regnamespace int2vector oidvector cstring".split())
+_CATALOG = frozenset("oid regclass regproc regtype name regprocedure regnamespace int2vector oidvector cstring".split())
 REFUSED_TYPES = {
     "bit": "VARBYTE or BOOLEAN", "bytea": "VARBYTE", "json": "SUPER", "jsonb": "SUPER", "hstore": "SUPER",
     "uuid": "VARCHAR(36)", "xml": "VARCHAR or SUPER", "money": "DECIMAL", "serial": "BIGINT IDENTITY(1, 1)",
@@ -98,8 +98,10 @@ def _read_word(cursor: Cursor, word: str, pos: int, ddl: bool) -> RedshiftType:
     if word in _NOT_YET:
         raise Refused(f"type {word.upper()} is not supported by the local Redshift yet", position=pos)
     if word in _CATALOG:
-        cursor.catalog_only.append(Refused(f"type {word} can be used on catalog tables only", position=pos))
-        return RedshiftType("oid" if word.startswith("reg") else "name" if word == "name" else "array", length=None)
+        cursor.catalog_only.append(
+            Refused(f"type {word.upper()} is not supported on Redshift but on catalog tables", position=pos)
+        )
+        return RedshiftType("oid" if word == "oid" or word.startswith("reg") else "name" if word == "name" else "array", length=None)
     if word in REFUSED_TYPES:
         raise Refused(f"type {word.upper()} is not supported on Redshift; use {REFUSED_TYPES[word]}", position=pos)
     raise Refused(f'type "{word}" does not exist', position=pos, sqlstate="42704")

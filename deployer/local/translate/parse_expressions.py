@@ -6,7 +6,7 @@ is not parsed, and what PostgreSQL has beyond it is refused by name.
 
 from __future__ import annotations
 
-from deployer.local.translate.cursor import Cursor
+from deployer.local.translate.cursor import Cursor, check_identifier
 from deployer.local.translate.nodes import (
     AtTimeZone,
     Attribute,
@@ -244,15 +244,11 @@ class ExpressionParser(Cursor):
                     "COLLATE clause", token,
                 )  # fmt: skip
                 self.next()
-                self.qualified_label()
+                self.identifier()
+                while self.accept_op("."):
+                    self.qualified_part()
             else:
                 return value
-
-    def qualified_label(self) -> str:
-        name = self.next().value
-        while self.accept_op("."):
-            name = self.next().value
-        return name
 
     def _subscript(self, value: Expr) -> Expr:
         token = self.next()
@@ -337,6 +333,10 @@ class ExpressionParser(Cursor):
             kind = self.type()
             text = self.token
             return Cast(Literal("string", self.string(), pos=text.start), kind, typed_literal=True, pos=token.start)
+        if word == "oid" and not self.is_op("(", 1):
+            self.only_on_catalogs('OID is a reserved word; as a name it must be written "oid"', token)
+            self.next()
+            return Column(("oid",), pos=token.start)
         if word.upper() in RESERVED and not (self.is_op("(", 1) and word in ("left", "right", "array", "percent")):
             if word != "raw" or not self.is_op(".", 1):
                 self.fail()
@@ -542,8 +542,11 @@ class ExpressionParser(Cursor):
         return self.identifier()
 
     def qualified_part(self) -> str:
-        if self.token.kind == "word" and self.token.value == "raw":
-            return self.next().value
+        """What stands behind a dot, where any word is a name (PostgreSQL's ColLabel)."""
+        token = self.token
+        if token.kind == "word":
+            self.next()
+            return check_identifier(token.value, token.start)
         return self.identifier()
 
     def _call(self, name: str, schema: str, token: Token) -> Expr:
