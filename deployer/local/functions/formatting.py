@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 
-from deployer.local.functions.api import Call, Function, Types
+from deployer.local.functions.api import Call, Function
 from deployer.local.functions.render import literal, page, refuse, text
-from deployer.sql.types import INTEGER, VARCHAR, RedshiftType, decimal
+from deployer.local.translate.nodes import Expr, Literal
+from deployer.sql.types import INTEGER, MAX_PRECISION, VARCHAR, RedshiftType, decimal
 
 _ZONE = re.compile(r"TZ|OF", re.IGNORECASE)
+_DIGITS = re.compile(r"[09]")
 
 
 def _to_char(call: Call) -> str:
@@ -37,48 +39,55 @@ def _to_char(call: Call) -> str:
 
 
 def _to_number(call: Call) -> str:
-    pattern = literal(call, 1)
-    if pattern is None:
+    if literal(call, 1) is None:
         raise refuse(call, "the format must be a string literal", sqlstate="42601")
     return f"pg_catalog.to_number({text(call, 0)}, {text(call, 1)})"
 
 
+def _by_format(kind: RedshiftType | None, nodes: tuple[Expr, ...]) -> RedshiftType | None:
+    """TO_NUMBER: a DECIMAL with the digits of the format; those behind D or the point are its scale."""
+    pattern = nodes[1].value.upper() if len(nodes) > 1 and isinstance(nodes[1], Literal) else ""
+    whole, _, fraction = pattern.replace("D", ".").partition(".")
+    scale = len(_DIGITS.findall(fraction))
+    precision = len(_DIGITS.findall(whole)) + scale
+    return decimal(precision, scale) if 0 < precision <= MAX_PRECISION else None
+
+
 def _text_to_int(call: Call) -> str:
-    return f"redshift.text_to_int_alt({_alt(call, 0)})"
-
-
-def _alt(call: Call, index: int) -> str:
     formats = literal(call, 1) if len(call.args) > 1 else None
-    if formats is not None and not formats.isdigit():
+    if len(call.args) > 1 and formats is None:
+        raise refuse(call, "the format must be a string literal", sqlstate="42601")
+    if formats is not None:
         raise refuse(call, "Teradata-style format strings are not run by the local Redshift yet")
-    return text(call, index)
+    return f"redshift.text_to_int_alt({text(call, 0)})"
 
 
 def _text_to_numeric(call: Call) -> str:
-    result = _numeric_result(call)
-    return f"redshift.text_to_numeric_alt({text(call, 0)})::numeric({result.precision},{result.scale})"
-
-
-def _numeric_result(call: Call) -> RedshiftType:
-    numbers = [literal(call, i) for i in range(1, len(call.args))]
-    if any(number is None or not number.isdigit() for number in numbers):
+    if any(not (literal(call, i) or "").isdigit() for i in range(1, len(call.args))):
         raise refuse(
             call, "precision and scale must be number literals; format strings are not run locally yet"
         )
-    given = [int(str(number)) for number in numbers]
-    precision, scale = (*given, *((38, 0)[len(given) :]))
-    return decimal(precision, scale)
+    return f"redshift.text_to_numeric_alt({text(call, 0)})"
 
 
-def _unknown_scale(types: Types) -> RedshiftType | None:
-    return None
+def _by_size(kind: RedshiftType | None, nodes: tuple[Expr, ...]) -> RedshiftType | None:
+    """TEXT_TO_NUMERIC_ALT(text, precision, scale): DECIMAL(38, 0) when they are not given."""
+    given = [int(node.value) for node in nodes[1:] if isinstance(node, Literal) and node.value.isdigit()]
+    precision, scale = (*given, *((MAX_PRECISION, 0)[len(given) :]))
+    return decimal(precision, scale) if scale <= precision <= MAX_PRECISION else None
 
 
 FUNCTIONS: tuple[Function, ...] = (
     Function("to_char", _to_char, VARCHAR, 2, 2, source=page("r_TO_CHAR")),
-    Function("to_number", _to_number, _unknown_scale, 2, 2, source=page("r_TO_NUMBER")),
+    Function("to_number", _to_number, None, 2, 2, source=page("r_TO_NUMBER"), narrow=_by_format),
     Function("text_to_int_alt", _text_to_int, INTEGER, 1, 2, source=page("r_TEXT_TO_INT_ALT")),
     Function(
-        "text_to_numeric_alt", _text_to_numeric, _unknown_scale, 1, 3, source=page("r_TEXT_TO_NUMERIC_ALT")
+        "text_to_numeric_alt",
+        _text_to_numeric,
+        None,
+        1,
+        3,
+        source=page("r_TEXT_TO_NUMERIC_ALT"),
+        narrow=_by_size,
     ),
 )

@@ -11,6 +11,7 @@ from deployer.local.functions.api import Call, Function, Types
 from deployer.local.functions.render import doubles, integer, literal, page, pg_type, refuse
 from deployer.local.functions.results import same
 from deployer.local.translate import infer
+from deployer.local.translate.nodes import Expr, Literal
 from deployer.sql.types import DATE, DOUBLE, INTEGER, RedshiftType, decimal
 
 
@@ -115,8 +116,24 @@ def _sign_result(types: Types) -> RedshiftType | None:
 
 
 def _whole(types: Types) -> RedshiftType | None:
-    """CEIL and FLOOR: "the same data type as its argument", so a DECIMAL keeps its scale."""
-    return types[0]
+    """CEIL and FLOOR: the type of the argument; the examples print no decimals of a DECIMAL."""
+    kind = types[0]
+    return decimal(kind.precision, 0) if kind is not None and kind.is_decimal and kind.precision else kind
+
+
+def _places(kind: RedshiftType | None, nodes: tuple[Expr, ...]) -> RedshiftType | None:
+    """ROUND and TRUNC of a DECIMAL(p, s): with n decimals the scale is n, as the examples print it (28.1 of 28.05).
+
+    A number of decimals that is not a literal leaves the scale as it is.
+    """
+    if kind is None or not kind.is_decimal or kind.precision is None or kind.scale is None:
+        return kind
+    if len(nodes) < 2:
+        return decimal(kind.precision, 0)
+    places = nodes[1]
+    if not isinstance(places, Literal) or places.kind != "number" or not places.value.lstrip("-").isdigit():
+        return kind
+    return decimal(kind.precision, min(max(int(places.value), 0), kind.scale))
 
 
 def _log(call: Call) -> str:
@@ -130,8 +147,8 @@ FUNCTIONS: tuple[Function, ...] = (
     Function("ceil", _same_type("ceil"), _whole, 1, 1, source=page("r_CEILING_FLOOR")),
     Function("ceiling", _same_type("ceil"), _whole, 1, 1, source=page("r_CEILING_FLOOR")),
     Function("floor", _same_type("floor"), _whole, 1, 1, source=page("r_CEILING_FLOOR")),
-    Function("round", _to_scale("round"), _scaled_result, 1, 2, source=page("r_ROUND")),
-    Function("trunc", _to_scale("trunc"), _scaled_result, 1, 2, source=page("r_TRUNC")),
+    Function("round", _to_scale("round"), _scaled_result, 1, 2, source=page("r_ROUND"), narrow=_places),
+    Function("trunc", _to_scale("trunc"), _scaled_result, 1, 2, source=page("r_TRUNC"), narrow=_places),
     Function("mod", _mod, _mod_result, 2, 2, source=page("r_MOD")),
     Function("sign", _sign, _sign_result, 1, 1, source=page("r_SIGN")),
     _float("power", "pg_catalog.power({args})", "r_POWER", 2),

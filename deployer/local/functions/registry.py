@@ -23,6 +23,7 @@ from deployer.local.functions import (
 from deployer.local.functions.api import Call, Function, Types
 from deployer.local.functions.refusals import NOT_YET, POSTGRESQL_ONLY
 from deployer.local.translate.api import Refused
+from deployer.local.translate.nodes import Expr
 from deployer.sql.types import RedshiftType
 
 CHAPTERS = (
@@ -70,16 +71,19 @@ def lookup(name: str) -> Function:
     )
 
 
-def result_type(function: Function, types: Types, order_types: Types = ()) -> RedshiftType | None:
+def result_type(
+    function: Function, types: Types, order_types: Types = (), nodes: tuple[Expr, ...] = ()
+) -> RedshiftType | None:
     """Redshift's result type for a call with these argument types, None when it cannot be told.
 
-    `order_types` are the types of the WITHIN GROUP sort expressions.
+    `order_types` are the types of the WITHIN GROUP sort expressions, `nodes` the arguments as parsed.
     """
-    if isinstance(function.result, RedshiftType) or function.result is None:
-        return function.result
-    if not _fits(function, len(types)):
-        return None
-    return function.result(types + order_types if function.within_group == "required" else types)
+    if isinstance(function.result, RedshiftType) or not _fits(function, len(types)):
+        return function.result if isinstance(function.result, RedshiftType) else None
+    result = None
+    if function.result is not None:
+        result = function.result(types + order_types if function.within_group == "required" else types)
+    return function.narrow(result, nodes) if function.narrow is not None else result
 
 
 def render(function: Function, call: Call) -> str:

@@ -126,8 +126,8 @@ class ExpressionBinder:
             except infer.Undetermined as error:
                 raise Refused(str(error), position=node.pos, sqlstate="22003") from None
             sql = f"({node.value})" if node.value.startswith("-") else node.value
-            if kind == DOUBLE:
-                return Typed(f"({node.value})::double precision", kind)
+            if kind == DOUBLE or kind.is_decimal:
+                return Typed(f"({node.value})::{pg_type(kind)}", kind)
             return Typed(sql, kind)
         if node.kind == "null":
             return Typed("NULL", UNKNOWN)
@@ -494,7 +494,7 @@ class ExpressionBinder:
         if node.typed_literal and isinstance(node.operand, Literal):
             return Typed(f"{pg_literal(node.operand.value)}::{pg_type(node.type)}", node.type)
         value = self.expr(node.operand, scope)
-        if node.type.name == "array" or (node.type.name in ("oid", "name") and self.context.only_catalogs):
+        if node.type.name == "array" or node.type.name in ("oid", "name"):
             return Typed(self._catalog_cast(value, node), node.type)
         return cast(value, node.type, node.operand)
 
@@ -556,6 +556,8 @@ class ExpressionBinder:
         types = tuple(value.type for value in values)
         within = [self.order_item(item, scope) for item in node.within]
         order_types = tuple(value.type for _, value in within)
+        if node.over is None:
+            self._one_order(function, values, within, scope)
         partition = order = over = ""
         if node.over is not None:
             scope.has_window = True
@@ -567,7 +569,7 @@ class ExpressionBinder:
                 node.over.frame,
             ]
             over = f"OVER ({' '.join(part for part in parts if part)})"
-        result = registry.result_type(function, types, order_types)
+        result = registry.result_type(function, types, order_types, tuple(node.args))
         call = Call(
             name=node.name,
             args=tuple(value.sql for value in values),
@@ -595,6 +597,19 @@ class ExpressionBinder:
         if result is not None and result.is_decimal and result.precision is not None:
             return Typed(f"({sql})::{pg_type(result)}", result)
         return Typed(f"({sql})" if over or " " in sql else sql, result)
+
+    def _one_order(
+        self, function: Function, values: list[Typed], within: list[tuple[str, Typed]], scope: Scope
+    ) -> None:
+        """LISTAGG, MEDIAN and PERCENTILE_CONT of one query block sort by the same expressions (r_MEDIAN)."""
+        order = ", ".join(text for text, _ in within)
+        if function.name == "median" and values:
+            order = values[0].sql
+        if not order or function.name == "percentile_disc":
+            return
+        if scope.sorted_by not in ("", order):
+            raise Refused("within group ORDER BY clauses for aggregate functions must be the same", sqlstate="0A000")
+        scope.sorted_by = order
 
     def order_item(self, item: OrderItem, scope: Scope) -> tuple[str, Typed]:
         """One sort expression, rendered with its direction, and its value."""

@@ -66,6 +66,8 @@ class Scope:
     skips: int | None = None
     """The offset of a reference from inside that passes over this whole block, if there is one."""
     has_window: bool = False
+    sorted_by: str = ""
+    """What the sort-based aggregates of this block sort by."""
 
     def show(self, columns: list[Field]) -> None:
         """Make these the columns that unqualified names and `*` mean."""
