@@ -16,6 +16,9 @@ from deployer.sql.types import BOOLEAN, UNKNOWN, VARCHAR
 
 Columns = list[tuple[str, Kind]]
 
+_SCALARS = frozenset(["current_database", "current_schema", "current_user", "version"])
+"""Functions of the leader node that redshift_connector reads in FROM."""
+
 _CATALOG_FUNCTIONS = frozenset(["pg_get_late_binding_view_cols", "pg_get_cols"])
 
 
@@ -145,6 +148,11 @@ class FromBinder:
 
     def _function(self, item: FunctionTable, scope: Scope) -> Joined:
         name = item.call.name
+        if name in _SCALARS and not item.call.args:
+            alias = item.alias or name
+            value = self.expr(item.call, scope)
+            fields = self.add(source(alias, [(alias, value.type)]), scope, item.pos)
+            return Joined(f"(SELECT {value.sql}) AS {quote_ident(alias)}({quote_ident(alias)})", fields)
         if name not in _CATALOG_FUNCTIONS:
             try:
                 registry.lookup(name)

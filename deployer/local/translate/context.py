@@ -68,8 +68,9 @@ class Context:
     def user_tables(self) -> bool:
         return any(relation.physical[0] not in SYSTEM_SCHEMAS for relation in self.reads.values())
 
-    def check(self, catalog_only: list[Refused]) -> None:
+    def check(self, catalog_only: list[Refused], leader_node: list[Refused]) -> None:
         """What can only be judged when all relations are known."""
+        self.over_user_tables += leader_node
         refused = catalog_only + self.catalog_only
         if refused and not self.only_catalogs:
             raise refused[0]

@@ -46,6 +46,8 @@ class Cursor:
         self.at = 0
         self.catalog_only: list[Refused] = []
         """PostgreSQL syntax met on the way: refused unless every relation read is a catalog one."""
+        self.leader_node: list[Refused] = []
+        """The same, but refused only beside a user's table: types like REGCLASS."""
 
     @property
     def token(self) -> Token:
@@ -78,8 +80,8 @@ class Cursor:
     def refuse(self, message: str, token: Token | None = None, sqlstate: str = "0A000") -> NoReturn:
         raise Refused(message, position=(token or self.token).start, sqlstate=sqlstate)
 
-    def only_on_catalogs(self, message: str, token: Token) -> None:
-        self.catalog_only.append(Refused(message, position=token.start))
+    def only_on_catalogs(self, message: str, token: Token, sqlstate: str = "0A000") -> None:
+        self.catalog_only.append(Refused(message, position=token.start, sqlstate=sqlstate))
 
     # words and operators
 

@@ -98,10 +98,12 @@ def _read_word(cursor: Cursor, word: str, pos: int, ddl: bool) -> RedshiftType:
     if word in _NOT_YET:
         raise Refused(f"type {word.upper()} is not supported by the local Redshift yet", position=pos)
     if word in _CATALOG:
-        cursor.catalog_only.append(
+        cursor.leader_node.append(
             Refused(f"type {word.upper()} is not supported on Redshift but on catalog tables", position=pos)
         )
-        return RedshiftType("oid" if word == "oid" or word.startswith("reg") else "name" if word == "name" else "array", length=None)
+        if word == "oid" or word.startswith("reg"):
+            return RedshiftType("oid")
+        return RedshiftType("name" if word == "name" else "array")
     if word in REFUSED_TYPES:
         raise Refused(f"type {word.upper()} is not supported on Redshift; use {REFUSED_TYPES[word]}", position=pos)
     raise Refused(f'type "{word}" does not exist', position=pos, sqlstate="42704")

@@ -148,7 +148,7 @@ def _view(parser: Parser, context: Context, *, replace: bool) -> Translation:
     if late:
         return _late_binding(name, columns, query, body, replace, parser, context)
     bound = Binder(context).query(query, None)
-    context.check(parser.catalog_only)
+    context.check(parser.catalog_only, parser.leader_node)
     _check_bound(context, pos)
     if context.parameters:
         parser.refuse("a view cannot refer to a procedure's variables; build the statement with EXECUTE")
@@ -334,11 +334,11 @@ def _comment(parser: Parser, context: Context) -> Translation:
     elif kind.value == "database":
         target = f"DATABASE {quote_ident(parser.identifier())}"
     elif kind.value == "constraint":
-        parser.refuse("COMMENT ON CONSTRAINT is not supported by the local Redshift, where constraints are recorded only")
+        parser.refuse("COMMENT ON CONSTRAINT is not supported by the local Redshift: constraints are recorded only")
     else:
         parser.refuse(
-            f"COMMENT ON {kind.value.upper()} is not supported on Redshift: it takes TABLE, VIEW, COLUMN, CONSTRAINT or "
-            "DATABASE", kind,
+            f"COMMENT ON {kind.value.upper()} is not supported on Redshift: it takes TABLE, VIEW, COLUMN, "
+            "CONSTRAINT or DATABASE", kind,
         )  # fmt: skip
     parser.expect("is")
     text = "NULL" if parser.accept("null") else pg_literal(parser.string())

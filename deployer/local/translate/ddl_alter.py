@@ -105,8 +105,8 @@ def _add(parser: Parser, relation: Relation, context: Context) -> list[str]:
     target = physical(relation)
     if parser.any_word(("constraint", "primary", "unique", "foreign", "check", "exclude")):
         parser.refuse(
-            "ALTER TABLE ADD of a constraint is not supported by the local Redshift yet: constraints are informational; "
-            "write them in CREATE TABLE"
+            "ALTER TABLE ADD of a constraint is not supported by the local Redshift yet: constraints are "
+            "informational; write them in CREATE TABLE"
         )
     parser.accept("column")
     if parser.is_word("if"):

@@ -498,7 +498,7 @@ def table_from_query(
 ) -> Translation:
     """CREATE TABLE with the query's inferred types, then INSERT: the user's statement is the INSERT."""
     bound: Bound = Binder(context).query(query, None)
-    context.check(parser.catalog_only)
+    context.check(parser.catalog_only, parser.leader_node)
     columns = stored_types(bound, names, query.pos)
     seen: set[str] = set()
     for name, _ in columns:

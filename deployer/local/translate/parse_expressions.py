@@ -560,7 +560,8 @@ class ExpressionParser(Cursor):
         self.expect_op("(")
         if self.is_op("+") and self.is_op(")", 1):
             self.refuse(
-                "the Oracle outer join operator (+) is not supported by the local Redshift; write LEFT JOIN ... ON", token
+                "the Oracle outer join operator (+) is not supported by the local Redshift; write LEFT JOIN ... ON",
+                token,
             )
         if self.accept_op("*"):
             call.star = True

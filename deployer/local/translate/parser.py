@@ -268,6 +268,14 @@ class Parser(ExpressionParser):
 
     def _alias(self) -> str | None:
         if self.accept("as"):
+            token = self.token
+            if token.kind == "word" and not self.is_identifier():
+                # sqlalchemy-redshift writes AS DEFAULT in its catalog queries, so it works on the leader node.
+                self.only_on_catalogs(
+                    f'syntax error at or near "{token.value}": {token.value.upper()} is a reserved word; as a name it '
+                    f'must be written "{token.value}"', token, "42601",
+                )  # fmt: skip
+                return self.next().value
             return self.identifier()
         if self.token.kind == "quoted" or (self.is_identifier() and not self.any_word(NO_BARE_ALIAS)):
             return self.identifier()

@@ -159,7 +159,7 @@ def _declare(parser: Parser, context: Context) -> Translation:
     query = parser.query()
     parser.done()
     bound = Binder(context).query(query, None)
-    context.check(parser.catalog_only)
+    context.check(parser.catalog_only, parser.leader_node)
     sql = f"DECLARE {quote_ident(name)} NO SCROLL CURSOR FOR {bound.sql}"
     return finish(context, [sql], kind="declare")
 

@@ -81,7 +81,7 @@ def _query_or_write(parser: Parser, context: Context) -> Translation:
         parts, temporary = into
         return ddl.select_into(query, to_name(parts), temporary, parser, context)
     bound = Binder(context).query(query, None)
-    context.check(parser.catalog_only)
+    context.check(parser.catalog_only, parser.leader_node)
     return finish(context, [bound.sql], kind="select", columns=tuple(bound.columns))
 
 
@@ -115,7 +115,7 @@ def _write(parser: Parser, context: Context, ctes: list[CommonTable], recursive:
         merge = parser.merge()
         parser.done()
         statements, main = binder.merge(merge)
-    context.check(parser.catalog_only)
+    context.check(parser.catalog_only, parser.leader_node)
     return finish(context, statements, kind=kind, main=main, written=binder.target.name)
 
 

@@ -6,7 +6,17 @@ import pytest
 
 from deployer.local.translate import infer
 from deployer.local.translate.datatypes import redshift_text
-from deployer.sql.types import BIGINT, DOUBLE, INTEGER, REAL, SMALLINT, UNKNOWN, VARCHAR, RedshiftType, decimal
+from deployer.sql.types import (
+    BIGINT,
+    DOUBLE,
+    INTEGER,
+    REAL,
+    SMALLINT,
+    UNKNOWN,
+    VARCHAR,
+    RedshiftType,
+    decimal,
+)
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,10 @@ STATEMENTS = {
     "Array constructors": ["select array[1]"],
     "Row constructors": ["select row(1)", "select id from listing where (id, city) = (1, 'a')"],
     "Triggers": ["create trigger t after insert on listing execute procedure f()", "drop trigger t on listing"],
-    "Management of External Data (SQL/MED)": ["create server s foreign data wrapper w", "create foreign table f (a int)"],
+    "Management of External Data (SQL/MED)": [
+        "create server s foreign data wrapper w",
+        "create foreign table f (a int)",
+    ],
     "Table functions": ["select * from generate_series(1, 2)", "select * from upper('a')"],
     "VALUES list used as constant tables": ["values (1)", "select * from (values (1)) v"],
     "Sequences": ["create sequence s", "drop sequence s", "alter sequence s restart"],
