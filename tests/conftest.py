@@ -128,7 +128,15 @@ def empty(engine_dsn: str, admin: str) -> None:
     import psycopg
     from psycopg import sql
 
-    kept = ("pg_catalog", "information_schema", "zeroshift", "redshift", "redshift_catalog", "redshift_information", "public")
+    kept = (
+        "pg_catalog",
+        "information_schema",
+        "zeroshift",
+        "redshift",
+        "redshift_catalog",
+        "redshift_information",
+        "public",
+    )
     with psycopg.connect(engine_dsn) as connection:
         connection.execute("set client_min_messages = warning")
         # Sessions that a test has left behind would hold locks on what is to go.

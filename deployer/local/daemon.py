@@ -3,8 +3,8 @@
     python -m deployer.local.daemon HOME READY_FD
 
 Started by `environment`, which reads one line from READY_FD: "ready", or "failed " and a sentence. It holds
-daemon.lock for its whole life. When PostgreSQL dies it tells the sessions, starts it again (crash recovery) and goes on;
-when it is itself killed, PostgreSQL is shut down by the kernel's signal or by the next start.
+daemon.lock for its whole life. When PostgreSQL dies it tells the sessions, starts it again (crash recovery) and goes
+on; when it is itself killed, PostgreSQL is shut down by the kernel's signal or by the next start.
 """
 
 from __future__ import annotations

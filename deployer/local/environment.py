@@ -204,6 +204,10 @@ class LocalEnvironment:
         finally:
             os.close(reader)
         if line != "ready":
+            # It has said why, and is about to end.
+            deadline = time.monotonic() + DOWN_SECONDS
+            while self.running and time.monotonic() < deadline:
+                time.sleep(0.02)
             reason = (
                 line.removeprefix("failed ")
                 or f"the local Redshift did not start; see {self.home / LOG_FILE}"

@@ -1,7 +1,7 @@
 """The extended protocol: Parse, Bind, Describe, Execute, Close, Flush, Sync.
 
-A statement whose translation is one PostgreSQL statement is prepared in PostgreSQL under a name of ours, and its portals
-are PostgreSQL's. All others (BEGIN, SET, CALL, a CREATE TABLE of several parts) run when they are executed.
+A statement whose translation is one PostgreSQL statement is prepared in PostgreSQL under a name of ours, and its
+portals are PostgreSQL's. All others (BEGIN, SET, CALL, a CREATE TABLE of several parts) run when they are executed.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ from deployer.sql.types import RedshiftType
 CACHED_TRANSLATIONS = 500
 
 LARGE_WRITE = 10_000
-"""Rows from which a write is followed by ANALYZE and by summarising the BRIN indexes. Redshift keeps zone maps while it
-writes and analyzes by itself."""
+"""Rows from which a write is followed by ANALYZE and by summarising the BRIN indexes: Redshift keeps its zone maps
+while it writes, and analyzes by itself."""
 
 _WITHOUT_SNAPSHOT = {"begin", "commit", "rollback", "set", "reset", "show", "lock"}
 """Statements after which the transaction's snapshot is still open. Redshift takes it at the first SELECT, DML or DDL."""

@@ -151,7 +151,11 @@ class Session:
         if self._ending is not None:
             code, text = self._ending
             self._last_words(gateway_error(text, code, severity="FATAL"))
-        elif backend is not None and _closed(backend.stream.socket):
+        elif backend is None:
+            self._last_words(
+                gateway_error("the local Redshift's engine is not running", "57P03", severity="FATAL")
+            )
+        elif _closed(backend.stream.socket):
             self._last_words(
                 gateway_error("the local Redshift's engine has stopped", "57P01", severity="FATAL")
             )
@@ -228,7 +232,9 @@ class Session:
     def puzzled(self) -> ServerError:
         """The answer to a mistake of ours in a single statement; to be called where it was caught."""
         log.exception("session %s: internal error", self.key[0])
-        return gateway_error("internal error of the local Redshift: see gateway.log in $ZEROSHIFT_HOME", "XX000")
+        return gateway_error(
+            "internal error of the local Redshift: see gateway.log in $ZEROSHIFT_HOME", "XX000"
+        )
 
     def refuse(self, runner: Runner, error: Refused | ServerError | LexError, offset: int) -> None:
         """Send the error; the transaction fails with it as PostgreSQL's own errors make it fail."""

@@ -1,8 +1,8 @@
 """SET, RESET and SHOW of session parameters.
 
-Source: Redshift Database Developer Guide, "Configuration reference", SET, RESET, SHOW. A parameter that PostgreSQL shares is
-set there; one that could change no result here is kept and shown; one that would change results in a way that the
-local engine does not follow is refused unless it is set to the value that holds.
+Source: Redshift Database Developer Guide, "Configuration reference", SET, RESET, SHOW. A parameter that PostgreSQL
+shares is set there; one that could change no result here is kept and shown; one that would change results in a way
+that the local engine does not follow is refused unless it is set to the value that holds.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def _set(tokens: list[Token]) -> Setting:
         if default or _same(value, FIXED[name]):
             return Setting(f"set {scope}zeroshift.{name} to " + _literal(FIXED[name]))
         raise _refuse(
-            f"{name} is always {FIXED[name]} in the local Redshift: {value} would change results that it does not follow",
+            f"{name} is always {FIXED[name]} in the local Redshift: {value} would change results",
             values[0],
         )
     raise _unknown(name, name_token)
@@ -180,7 +180,8 @@ def _show(tokens: list[Token]) -> Setting:
     name, rest = _name(tokens)
     if rest and rest[0].kind != "end":
         raise _refuse(
-            f"SHOW {name.upper()} is not supported by the local Redshift; ask SVV_ALL_SCHEMAS, SVV_ALL_TABLES or SVV_ALL_COLUMNS",
+            f"SHOW {name.upper()} is not supported by the local Redshift; ask SVV_ALL_SCHEMAS, SVV_ALL_TABLES "
+            "or SVV_ALL_COLUMNS",
             tokens[0],
         )
     if name in SHARED:

@@ -35,7 +35,9 @@ def run_statement(runner: Runner, text: str, sink: Sink, *, offset: int = 0, las
         if last:
             runner.sync()
         return
-    translation = create_procedure(runner, text) if kind.name == "create_procedure" else runner.translation(text)
+    translation = (
+        create_procedure(runner, text) if kind.name == "create_procedure" else runner.translation(text)
+    )
     runner.execute(text, kind, translation, sink, offset=offset, last=last)
 
 
