@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from deployer.local.gateway.backend import ServerError
 from deployer.local.gateway.codec import pack_fields
 from deployer.local.translate.api import Refused
@@ -12,6 +14,8 @@ ABORTED = "current transaction is aborted, commands ignored until end of transac
 _KEPT = "SVCMDHP"
 """The fields that a client is told. The rest names PostgreSQL's source files, its internal queries and the physical
 names of tables."""
+
+_SKIPPED = re.compile(r"(\w+) (.* does not exist), skipping")
 
 _TEXTS = {
     # Redshift's text under snapshot isolation, e.g. github.com/aws/amazon-redshift-jdbc-driver/issues/147.
@@ -46,6 +50,15 @@ def from_lexer(problem: LexError) -> ServerError:
     return error
 
 
+def notice_in_redshift(fields: dict[str, str]) -> dict[str, str]:
+    """A notice in Redshift's words (r_CALL_procedure prints the one of DROP TABLE IF EXISTS)."""
+    kept = {letter: value for letter, value in fields.items() if letter in "SVCMDH"}
+    skipped = _SKIPPED.fullmatch(kept.get("M", ""))
+    if skipped is not None:
+        kept |= {"S": "INFO", "V": "INFO", "M": f"{skipped[1].capitalize()} {skipped[2]} and will be skipped"}
+    return kept
+
+
 def as_redshift(error: ServerError) -> ServerError:
     """The same error in Redshift's words, without what concerns only PostgreSQL's inside."""
     fields = {letter: value for letter, value in error.fields.items() if letter in _KEPT}
@@ -55,6 +68,9 @@ def as_redshift(error: ServerError) -> ServerError:
         fields.pop("D", None)
     elif code == "22003" and text == "numeric field overflow":
         fields["M"] = "Numeric data overflow (result precision)"
+    elif code == "21000" and text.startswith("MERGE command"):
+        fields["M"] = "Found multiple matches to update the same tuple."
+        fields.pop("H", None)
     elif code == "23514" and error.fields.get("n", "").startswith("zs_bytes_"):
         fields["C"] = "22001"
         fields["M"] = f"value too long for type character varying({byte_limit(error.fields['n'])})"

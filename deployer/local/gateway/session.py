@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from deployer.local.gateway import codec, login
 from deployer.local.gateway.backend import Backend, ClientGone, ServerError
 from deployer.local.gateway.codec import Disconnected, Malformed, Stream, message, pack_fields
-from deployer.local.gateway.errors import from_lexer, from_refused, gateway_error, pack_error
+from deployer.local.gateway.errors import (
+    from_lexer,
+    from_refused,
+    gateway_error,
+    notice_in_redshift,
+    pack_error,
+)
 from deployer.local.gateway.extended import Extended
 from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.gateway.statements import run_statement
@@ -179,7 +185,7 @@ class Session:
             self.runner.backend.cancel()
 
     def _notice(self, fields: dict[str, str]) -> None:
-        self.put(pack_fields(b"N", {k: v for k, v in fields.items() if k in "SVCMDH"}))
+        self.put(pack_fields(b"N", notice_in_redshift(fields)))
 
     def _parameter(self, name: str, value: str) -> None:
         if name in login.REPORTED:
