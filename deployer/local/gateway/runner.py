@@ -19,6 +19,7 @@ from deployer.local.translate.api import Relation, Translation
 from deployer.local.translate.position import map_position
 from deployer.local.translate.translator import translate
 from deployer.sql.classify import Kind
+from deployer.sql.lexer import tokenize
 from deployer.sql.names import Name
 from deployer.sql.types import RedshiftType
 
@@ -29,7 +30,7 @@ LARGE_WRITE = 10_000
 while it writes, and analyzes by itself."""
 
 _WITHOUT_SNAPSHOT = {"begin", "commit", "rollback", "set", "reset", "show", "lock"}
-"""Statements after which the transaction's snapshot is still open. Redshift takes it at the first SELECT, DML or DDL."""
+"""Statements after which the snapshot is still to be taken: Redshift takes it at the first SELECT, DML or DDL."""
 
 Variables = Mapping[str, RedshiftType]
 _CacheKey = tuple[str, tuple[str, ...], tuple[tuple[str, RedshiftType], ...]]
@@ -212,7 +213,7 @@ class Runner:
             try:
                 if main:
                     plain = last and index == final and not _writes(translation, kind)
-                    tag = self._run(sql, sink, translation, values, sync=plain)
+                    tag = self._run(sql, sink, translation, values, sync=plain, tag=_own_tag(text, kind))
                     rows = _count(tag)
                 else:
                     self._run(sql, None, translation, (), sync=False)
@@ -313,7 +314,8 @@ class Runner:
                     raise error
                 assert done is not None
                 if sink is not None:
-                    sink.complete(tag or _shown_tag(done))
+                    made = translation.kind == "create_table_as"
+                    sink.complete(tag or ("SELECT" if made else _shown_tag(done)))
                 return done
 
     def _after_large_write(self, name: Name) -> None:
@@ -326,6 +328,15 @@ class Runner:
 def _writes(translation: Translation, kind: Kind) -> bool:
     """Whether something may have to follow the statement in its own transaction."""
     return translation.written is not None or kind.commits or kind.name in ("ddl", "create_table_as")
+
+
+def _own_tag(text: str, kind: Kind) -> str:
+    """The tag of a definition: what was defined in the client's words, not what it became (a user became a role)."""
+    if kind.name == "create_procedure":
+        return "CREATE PROCEDURE"
+    if kind.name != "ddl" or not kind.object:
+        return ""
+    return f"{tokenize(text)[0].value} {kind.object}".upper()
 
 
 def _count(tag: str) -> int:

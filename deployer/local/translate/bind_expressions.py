@@ -163,8 +163,7 @@ class ExpressionBinder:
             return navigated
         if len(node.parts) > 1 and not _known_qualifier(scope, node.parts[:-1]):
             raise Refused(
-                f'relation "{".".join(node.parts[:-1])}" is not part of this query\'s FROM clause; navigating a SUPER '
-                "column (a.b) is not supported by the local Redshift yet",
+                f'relation "{".".join(node.parts[:-1])}" is not part of this query\'s FROM clause',
                 position=node.pos,
                 sqlstate="42P01",
             )
@@ -494,12 +493,12 @@ class ExpressionBinder:
         if node.typed_literal and isinstance(node.operand, Literal):
             return Typed(f"{pg_literal(node.operand.value)}::{pg_type(node.type)}", node.type)
         value = self.expr(node.operand, scope)
-        if node.type.name == "array" or node.type.name in ("oid", "name"):
+        if node.type.name == "array" or node.type.name in ("oid", "name") or node.type.name.startswith("reg"):
             return Typed(self._catalog_cast(value, node), node.type)
         return cast(value, node.type, node.operand)
 
     def _catalog_cast(self, value: Typed, node: Cast) -> str:
-        """Casts that clients use on catalog tables. All reg* types are taken as OID, arrays as text[]."""
+        """Casts that clients use on catalog tables; arrays are taken as text[]."""
         return f"({value.sql})::{'text[]' if node.type.name == 'array' else node.type.name}"
 
     def _at_time_zone(self, node: AtTimeZone, scope: Scope) -> Typed:

@@ -101,9 +101,7 @@ def _read_word(cursor: Cursor, word: str, pos: int, ddl: bool) -> RedshiftType:
         cursor.leader_node.append(
             Refused(f"type {word.upper()} is not supported on Redshift but on catalog tables", position=pos)
         )
-        if word == "oid" or word.startswith("reg"):
-            return RedshiftType("oid")
-        return RedshiftType("name" if word == "name" else "array")
+        return RedshiftType("array" if word.endswith("vector") or word == "cstring" else word)
     if word in REFUSED_TYPES:
         raise Refused(f"type {word.upper()} is not supported on Redshift; use {REFUSED_TYPES[word]}", position=pos)
     raise Refused(f'type "{word}" does not exist', position=pos, sqlstate="42704")

@@ -9,6 +9,7 @@ from deployer.local.translate import grants
 from deployer.local.translate.api import Refused, Relation, Translation
 from deployer.local.translate.bind_dml import check_writable
 from deployer.local.translate.bind_from import physical
+from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context, finish
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.ddl_table import (
@@ -161,8 +162,11 @@ def _rename_column(relation: Relation, old: str, new: str) -> list[str]:
         raise Refused(f'column "{old}" of relation "{relation.name.name}" does not exist', sqlstate="42703")
     if byte_check(old, kind):
         statements.append(
-            f"ALTER TABLE {target} RENAME CONSTRAINT {check_name(old)} TO {check_name(new)}"
+            f"ALTER TABLE {target} RENAME CONSTRAINT {check_name(old, kind)} TO {check_name(new, kind)}"
         )
+    schema = "NULL" if relation.physical[0].startswith("pg_temp") else pg_literal(relation.physical[0])
+    names = ", ".join(pg_literal(name) for name in (relation.physical[1], old, new))
+    statements.append(f"SELECT zeroshift.rename_recorded({schema}, {names})")
     return statements
 
 
@@ -206,17 +210,13 @@ def _alter_sortkey(parser: Parser, relation: Relation, table: Table) -> list[str
             parser.refuse(f'column "{key}" named in key does not exist', token, "42703")
     schema = "NULL" if table.temporary else relation.physical[0]
     statements = [
-        f"SELECT zeroshift.drop_zone_maps({schema if schema == 'NULL' else _literal(schema)}, "
-        f"{_literal(relation.physical[1])})"
+        f"SELECT zeroshift.drop_zone_maps({schema if schema == 'NULL' else pg_literal(schema)}, "
+        f"{pg_literal(relation.physical[1])})"
     ]
     index = brin_sql(physical(relation), [(key, kinds[key]) for key in keys])
     if index:
         statements.append(index)
     return [*statements, record(table, {"sortstyle": style, "sortkeys": keys})]
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _alter_column(parser: Parser, relation: Relation, table: Table) -> list[str]:
@@ -242,7 +242,7 @@ def _alter_column(parser: Parser, relation: Relation, table: Table) -> list[str]
         parser.refuse(
             "only the size of a VARCHAR column can be altered on Redshift; add a column, copy, drop and rename", token
         )
-    constraint = check_name(name)
+    constraint = check_name(name, kinds[name])
     return [
         f"ALTER TABLE {target} DROP CONSTRAINT IF EXISTS {constraint}, ALTER COLUMN {quote_ident(name)} TYPE "
         f"{pg_type(kind)}, ADD {byte_check(name, kind)}"

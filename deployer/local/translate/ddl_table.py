@@ -176,12 +176,12 @@ def byte_check(column: str, kind: RedshiftType) -> str:
     """The CHECK that holds CHAR(n) and VARCHAR(n) to n bytes; the gateway knows it by its name."""
     if kind.name not in ("varchar", "char") or not kind.length:
         return ""
-    return f"CONSTRAINT {check_name(column)} CHECK (octet_length({quote_ident(column)}) <= {kind.length})"
+    return f"CONSTRAINT {check_name(column, kind)} CHECK (octet_length({quote_ident(column)}) <= {kind.length})"
 
 
-def check_name(column: str) -> str:
-    """The name of a column's byte check."""
-    return quote_ident(("zs_bytes_" + column).encode()[:63].decode(errors="ignore"))
+def check_name(column: str, kind: RedshiftType) -> str:
+    """The name of a column's byte check. The gateway reads the length out of it."""
+    return quote_ident(f"zs_bytes_{kind.length}_{column}".encode()[:63].decode(errors="ignore"))
 
 
 def afterwards(table: Table) -> list[str]:
@@ -251,7 +251,7 @@ def column_definition(parser: Parser, table: Table, context: Context) -> None:
     """name type [attributes and constraints], appended to the table."""
     name = parser.identifier()
     kind = parser.type(ddl=True)
-    if kind.name in ("oid", "name", "array"):
+    if kind.name in ("oid", "name", "array") or kind.name.startswith("reg"):
         parser.refuse(f"type {kind.name.upper()} cannot be a column's type on Redshift; use BIGINT or VARCHAR")
     rest = ""
     while True:

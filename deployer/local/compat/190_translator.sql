@@ -1,4 +1,4 @@
--- What the translator's casts need.
+-- What the translator's texts call beside the functions of Redshift: casts, and records of ALTER TABLE.
 
 -- VARCHAR(n) counts bytes: the longest beginning of the value of at most n bytes, in whole characters.
 create or replace function redshift.cut_long_bytes(value text, size integer) returns text
@@ -48,5 +48,37 @@ begin
     loop
         execute format('drop index %s', zone_map);
     end loop;
+end
+$$;
+
+-- A column's new name in what was recorded of its table.
+create or replace function zeroshift.rename_recorded(schema_name text, table_name text, old text, new text)
+returns void
+language plpgsql security definer set search_path = pg_catalog
+as $$
+declare
+    target oid := to_regclass(format('%I.%I', coalesce(schema_name, 'pg_temp'), table_name));
+begin
+    perform zeroshift.require_owner('relation', table_name, (select relowner from pg_class where oid = target));
+    update zeroshift.table_attributes set
+        distkey = case when distkey = old then new else distkey end,
+        sortkeys = array_replace(sortkeys, old, new),
+        encodings = case
+            when encodings ? old then encodings - old || jsonb_build_object(new, encodings -> old) else encodings
+        end,
+        constraints = coalesce(
+            (
+                select jsonb_agg(
+                    jsonb_set(one, '{columns}', (
+                        select jsonb_agg(case when name = old then new else name end order by place)
+                        from jsonb_array_elements_text(one -> 'columns') with ordinality as c (name, place)
+                    ))
+                    order by position
+                )
+                from jsonb_array_elements(constraints) with ordinality as e (one, position)
+            ),
+            '[]'
+        )
+    where oid = target;
 end
 $$;
