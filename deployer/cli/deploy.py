@@ -31,7 +31,7 @@ def summary(done: Deployment) -> str:
     if done.did_nothing:
         return f"nothing to do: all {done.unchanged} objects are as the project says"
     counts = (
-        (len(done.migrations), "migrations applied"),
+        (len(done.migrations), "migration applied" if len(done.migrations) == 1 else "migrations applied"),
         (len(done.created), "created"),
         (len(done.replaced), "replaced"),
         (len(done.recreated), "recreated"),

@@ -55,6 +55,7 @@ def demo(
     listings: Path | None = None,
     seed: int | None = None,
     keep: bool = False,
+    scale: float = 1.0,
     progress: Progress = silent,
 ) -> Demo:
     """Empty the local warehouse, feed it a generated marketplace, deploy, run, and ask for every metric.
@@ -67,7 +68,7 @@ def demo(
     sweep = _must_be_swept(project, here)
     with _directory(project, keep) as directory:
         # Written first: a bad listings file must not cost the old warehouse.
-        snapshots, notices = _generate(directory, listings, seed, progress)
+        snapshots, notices = _generate(directory, listings, seed, scale, progress)
         progress("starting a fresh local warehouse")
         if sweep:
             here.reset()
@@ -100,7 +101,7 @@ def demo(
 
 
 def _generate(
-    directory: Path, listings: Path | None, seed: int | None, progress: Progress
+    directory: Path, listings: Path | None, seed: int | None, scale: float, progress: Progress
 ) -> tuple[list[Snapshot], tuple[str, ...]]:
     """Write the marketplace's snapshots, oldest first, and say what is invented about real listings."""
     # Not at the top: deployer.local is imported only for an environment of kind local.
@@ -115,7 +116,7 @@ def _generate(
         given, notices = found.listings, found.notices
     seed = DEFAULT_SEED if seed is None else seed
     progress(f"inventing two years of a marketplace (seed {seed})")
-    snapshots = generate(directory, seed=seed, listings=given)
+    snapshots = generate(directory, seed=seed, scale=scale, listings=given)
     return snapshots, notices
 
 
