@@ -328,3 +328,24 @@ def test_killed_at_any_moment_and_repeated_it_ends_the_same(
     assert one(session, "select sales from shown.totals") == 2
     assert ledger.migration_heads(session) == ("0002",)
     assert run(small).did_nothing
+
+
+def test_two_first_deploys_at_once_end_as_one(small: SmallProject, session: Session) -> None:
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "deployer", "deploy"],
+            cwd=small.root,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=60) for process in started]
+    codes = sorted(process.returncode for process in started)
+    # The later one waits for a lock and finds nothing to do, or is told of the lease.
+    assert codes in ([0, 0], [0, 4]), said
+    assert run(small).did_nothing
+    assert session.execute(f"select count(*) from {ledger.SCHEMA}.objects").rows == ((4,),)
+    assert session.execute(f"select count(*) from {ledger.SCHEMA}.{ledger.VERSION_TABLE}").rows == ((1,),)
