@@ -148,7 +148,10 @@ def _open(session: Session, user: str) -> Backend:
             "the local Redshift's engine is not running", "57P03", severity="FATAL"
         ) from error
     quoted = '"' + user.replace('"', '""') + '"'
-    backend.simple(f"set session authorization {quoted}; set createrole_self_grant to 'set, inherit'")
+    backend.simple(f"set session authorization {quoted}")
+    if backend.major >= 16:
+        # Until then whoever might create roles could use them all.
+        backend.simple("set createrole_self_grant to 'set, inherit'")
     rows = session.gateway.internal.query(
         "select unnest(rolconfig) from pg_catalog.pg_roles where rolname = $1", [user.encode()]
     ).rows
