@@ -207,6 +207,25 @@ revoke all on all tables in schema zeroshift from public;
 -- The functions are reached by statements that run as the user; the tables are not.
 grant usage on schema zeroshift to public;
 
+-- pg_cancel_backend and pg_terminate_backend: users their own sessions, superusers all of them. PostgreSQL itself takes
+-- every session of the gateway for one of the engine's superuser.
+create or replace function zeroshift.signal_session(session_pid integer, ending boolean) returns boolean
+language plpgsql security definer set search_path = pg_catalog
+as $$
+declare
+    owner text := (select s.user_name from zeroshift.sessions s where s.pid = session_pid);
+begin
+    if owner is null then
+        raise warning 'PID % is not a PostgreSQL server process', session_pid;
+        return false;
+    end if;
+    if owner <> session_user and not zeroshift.is_superuser(session_user) then
+        raise exception 'must be superuser to signal other server processes' using errcode = '42501';
+    end if;
+    return case when ending then pg_terminate_backend(session_pid) else pg_cancel_backend(session_pid) end;
+end
+$$;
+
 -- After a large write: Redshift has its zone maps up to date and analyzes by itself. Runs in the writer's transaction;
 -- gives up at once when another transaction is doing the same, since waiting could end in a deadlock.
 create or replace function zeroshift.after_write(schema_name text, table_name text) returns void

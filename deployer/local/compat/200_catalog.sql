@@ -246,6 +246,8 @@ from pg_catalog.pg_auth_members m
 join pg_catalog.pg_roles u on u.oid = m.member and u.rolcanlogin
 join pg_catalog.pg_roles r on r.oid = m.roleid and not r.rolcanlogin
 where r.rolname not like 'pg\_%' and r.rolname <> 'zeroshift_superusers'
+  -- PostgreSQL gives every new role to its maker, twice.
+  and m.grantor not in (10, m.member)
   and ((select zeroshift.is_superuser(current_user)) or u.rolname = current_user);
 
 create or replace view redshift_catalog.svv_role_grants as
@@ -254,7 +256,7 @@ select m.member::integer as role_id, u.rolname::text as role_name, m.roleid::int
 from pg_catalog.pg_auth_members m
 join pg_catalog.pg_roles u on u.oid = m.member and not u.rolcanlogin
 join pg_catalog.pg_roles r on r.oid = m.roleid and not r.rolcanlogin
-where u.rolname not like 'pg\_%' and r.rolname not like 'pg\_%';
+where u.rolname not like 'pg\_%' and r.rolname not like 'pg\_%' and m.grantor not in (10, m.member);
 
 create or replace view redshift_catalog.svv_relation_privileges as
 select r.schema_name as namespace_name, r.relation_name, p.privilege_type, p.grantee::integer as identity_id,

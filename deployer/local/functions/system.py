@@ -84,7 +84,7 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
     Function(
         "pg_cancel_backend",
-        "pg_catalog.pg_cancel_backend({args})",
+        "zeroshift.signal_session({args}, false)",
         BOOLEAN,
         1,
         1,
@@ -92,7 +92,7 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
     Function(
         "pg_terminate_backend",
-        "pg_catalog.pg_terminate_backend({args})",
+        "zeroshift.signal_session({args}, true)",
         BOOLEAN,
         1,
         1,

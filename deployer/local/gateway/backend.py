@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import select
 import socket
 from collections.abc import Callable, Sequence
@@ -73,6 +74,12 @@ class Backend:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def major(self) -> int:
+        """PostgreSQL's major version."""
+        digits = re.match(r"\d+", self.parameters.get("server_version", ""))
+        return int(digits.group()) if digits else 0
 
     # -- start and end ----------------------------------------------------------------------------------------
 
@@ -194,6 +201,20 @@ class Backend:
                     self.status = data.decode()
                 return kind, data
 
+    def unasked(self) -> list[dict[str, str]]:
+        """Read what PostgreSQL sends to an idle session: notices and parameters go aside, errors are returned."""
+        errors = []
+        while True:
+            kind, data = self.stream.next()
+            if kind == b"N":
+                self.on_notice(codec.unpack_fields(data))
+            elif kind == b"S":
+                self._parameter(data)
+            elif kind == b"E":
+                errors.append(codec.unpack_fields(data))
+            if not self.stream.buffered:
+                return errors
+
     def _parameter(self, data: bytes) -> None:
         body = Body(data)
         name, value = body.text(), body.text()
@@ -230,15 +251,24 @@ class Backend:
                 return results
 
     def query(
-        self, sql: str, values: Sequence[bytes | None] = (), *, name: str = "", sync: bool = True
+        self,
+        sql: str,
+        values: Sequence[bytes | None] = (),
+        *,
+        name: str = "",
+        sync: bool = True,
+        types: Sequence[int] = (),
+        formats: Sequence[int] = (),
+        results: Sequence[int] = (),
     ) -> Result:
         """Run one statement by the extended protocol, with text parameters, and gather its rows.
 
         `name` is a prepared statement to use instead of parsing `sql`. Without `sync` the implicit transaction of
         the client's own pipeline stays open; after an error PostgreSQL then ignores everything up to a Sync.
+        `types` and `formats` of the parameters, and `results`, the formats of the columns, are those of Parse and Bind.
         """
-        parse = b"" if name else codec.pack_parse("", sql)
-        bind = codec.Bind("", name, (), tuple(values), ()).pack()
+        parse = b"" if name else codec.pack_parse("", sql, types)
+        bind = codec.Bind("", name, tuple(formats), tuple(values), tuple(results)).pack()
         describe = message(b"D", b"P", text(""))
         execute = message(b"E", text(""), codec.int32(0))
         self.send(parse, bind, describe, execute, message(b"S" if sync else b"H"))

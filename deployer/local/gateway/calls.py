@@ -1,27 +1,37 @@
-"""CREATE PROCEDURE and CALL in a session: the gateway's side of deployer.local.procedures."""
+"""CREATE PROCEDURE, CALL and SHOW PROCEDURE in a session: the gateway's side of deployer.local.procedures."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 
 from deployer.local.gateway import codec, types
+from deployer.local.gateway.backend import ServerError
 from deployer.local.gateway.catalog import LiveCatalog, _array
 from deployer.local.gateway.errors import from_lexer, gateway_error
 from deployer.local.gateway.runner import Collect, Runner, Sink
 from deployer.local.gateway.settings import parameter, setting
+from deployer.local.procedures import create
+from deployer.local.procedures.create import read_procedure_type
 from deployer.local.procedures.executor import Argument, Outcome, StoredProcedure, Value
 from deployer.local.procedures.interpreter import Interpreter
-from deployer.local.procedures.values import evaluate_simply
+from deployer.local.procedures.resolution import type_name
+from deployer.local.procedures.values import evaluate_simply, without_numbers
 from deployer.local.translate.api import Refused, Translation
-from deployer.local.translate.cursor import Cursor, to_name
-from deployer.local.translate.datatypes import pg_type, read_type
+from deployer.local.translate.cursor import to_name
 from deployer.sql.classify import Kind, classify
 from deployer.sql.lexer import LexError, tokenize
-from deployer.sql.names import Name, quote_ident
-from deployer.sql.plpgsql import BodyError, parse_call
-from deployer.sql.procedure import parse_create_procedure
-from deployer.sql.types import RedshiftType
+from deployer.sql.names import quote_ident
+from deployer.sql.plpgsql import parse_call
+from deployer.sql.plpgsql_ast import Call
+from deployer.sql.plpgsql_reader import BodyError, Reader, read_tokens
+from deployer.sql.procedure import read_arguments, read_name
+from deployer.sql.types import UNKNOWN, RedshiftType
+
+CANCELLED = "Query cancelled on user's request"
+_HEARTBEAT = 0.5
+"""Seconds after which a procedure that only computes asks PostgreSQL something."""
 
 _PG_OIDS = {
     "boolean": 16, "smallint": 21, "integer": 23, "bigint": 20, "real": 700, "double": 701, "decimal": 1700,
@@ -31,12 +41,15 @@ _PG_OIDS = {
 
 
 class GatewayExecutor:
-    """The interpreter's Executor over a session's Runner."""
+    """The interpreter's Executor over a session's Runner, for one CALL."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self.in_user_transaction = runner.in_transaction
+        self._implicit = self.in_user_transaction and not self._open
+        self._ended = False
         self._user = runner.user
+        self._alive = time.monotonic()
 
     # -- transactions -----------------------------------------------------------------------------------------
 
@@ -45,31 +58,53 @@ class GatewayExecutor:
         return self._runner.backend.status != "I"
 
     def begin(self) -> None:
-        if self.in_user_transaction or self._open:
+        if self._open or (self._implicit and not self._ended):
             return
         self._runner.sync()
         self._runner.internal_query("begin")
         self._runner.note(Kind("begin"))
 
     def commit(self) -> None:
-        if self._runner.unsynced or self._open:
+        self._ended = True
+        try:
             self._runner.commit()
-        self.in_user_transaction = False
-        self._reset_user()
+        finally:
+            self._forget_user()
 
     def rollback(self) -> None:
         runner = self._runner
-        if runner.unsynced or self._open:
+        self._ended = True
+        if self._open:
+            if runner.unsynced:
+                # After an error PostgreSQL ignores everything up to a Sync.
+                runner.backend.sync()
+            runner.backend.query("rollback")
+        elif runner.unsynced:
+            # The implicit transaction of a pipeline has no other end than an error.
             runner.fail()
-            if self._open:
-                runner.backend.query("rollback")
         runner.settled()
-        self.in_user_transaction = False
-        self._reset_user()
+        self._forget_user()
 
-    def _reset_user(self) -> None:
-        """The transaction's end has taken the rights back that it lent."""
+    def abandon(self) -> None:
+        self._forget_user()
+
+    def finish(self) -> None:
+        """After the call: a NONATOMIC procedure may have turned a message's implicit transaction into a real one."""
+        if self._implicit and self._ended:
+            self.commit()
+
+    def _forget_user(self) -> None:
+        """The transaction's end has taken back the rights that it lent."""
         self._runner.user = self._user
+        self._runner.note(Kind("set"))
+
+    def check(self) -> None:
+        if self._runner.cancelled:
+            raise gateway_error(CANCELLED, "57014")
+        if time.monotonic() - self._alive > _HEARTBEAT:
+            # A loop that never asks PostgreSQL would not notice that the client has gone.
+            self._runner.internal_query("show server_version")
+            self._alive = time.monotonic()
 
     # -- users and settings -----------------------------------------------------------------------------------
 
@@ -78,22 +113,21 @@ class GatewayExecutor:
         return self._runner.user
 
     def switch_user(self, name: str) -> None:
-        if name == self._runner.user:
+        runner = self._runner
+        if name == runner.user:
             return
-        self.configure("session_authorization", name)
-        self._runner.user = name
-        self._runner.note(Kind("set"))
+        # SET takes no snapshot, unlike a SELECT of set_config(): the procedure's first statement may be LOCK.
+        runner.internal_query(f"set local zeroshift.login_user to {_pg_literal(self._user)}")
+        runner.internal_query(f"set local session authorization {quote_ident(name)}")
+        runner.user = name
+        runner.note(Kind("set"))
 
     def configure(self, name: str, value: str) -> str:
-        physical = name if name == "session_authorization" else parameter(name, value)
-        if name == "session_authorization":
-            old = self._runner.user
-        else:
-            rows = self._runner.internal_query("select current_setting($1, true)", [physical.encode()]).rows
-            old = (rows[0][0] or b"").decode()
+        physical = parameter(name, value)
+        rows = self._runner.internal_query("select current_setting($1, true)", [physical.encode()]).rows
         self._runner.internal_query("select set_config($1, $2, true)", [physical.encode(), value.encode()])
         self._runner.note(Kind("set"))
-        return old
+        return (rows[0][0] or b"").decode()
 
     def notice(self, level: str, message: str) -> None:
         if level != "LOG":
@@ -104,6 +138,7 @@ class GatewayExecutor:
 
     def run(self, sql: str, variables: Mapping[str, Value]) -> Outcome:
         runner = self._runner
+        self._alive = time.monotonic()
         try:
             used = _used(sql, variables)
         except LexError as error:
@@ -114,14 +149,26 @@ class GatewayExecutor:
             runner.internal_query(setting(sql).sql)
             runner.note(kind)
             return Outcome((), (), 0)
-        translation = runner.translation(sql, {name: variables[name].type for name in used})
+        if kind.name == "create_procedure":
+            translation = create_procedure(runner, sql)
+        else:
+            translation = runner.translation(sql, {name: variables[name].type for name in used})
         values = [_encoded(variables[name]) for name in translation.parameters]
         collected = Collect()
         rows = runner.execute(sql, kind, translation, collected, values=values)
+        if kind.commits:
+            self._ended = True
+            self._forget_user()
         result = collected.result
         columns = tuple(_column(column, translation, i) for i, column in enumerate(result.columns))
         cells = tuple(tuple(None if v is None else v.decode() for v in row) for row in result.rows)
         return Outcome(columns, cells, len(cells) if cells else rows)
+
+    def cursors(self) -> list[str]:
+        rows = self._runner.internal_query(
+            "select name from pg_catalog.pg_cursors where name !~ '^(zp[0-9]+)?$'"
+        ).rows
+        return [(row[0] or b"").decode() for row in rows]
 
     # -- the catalog ------------------------------------------------------------------------------------------
 
@@ -129,7 +176,7 @@ class GatewayExecutor:
         runner = self._runner
         for place in [schema] if schema else runner.search_path():
             values = [place.encode(), name.encode(), runner.user.encode()]
-            rows = runner.internal_query("select * from zeroshift.find_procedures($1, $2, $3)", values).rows
+            rows = runner.catalog_query("select * from zeroshift.find_procedures($1, $2, $3)", values).rows
             if rows:
                 return [_stored(place, row) for row in rows]
         return []
@@ -188,130 +235,119 @@ def _stored(schema: str, row: Sequence[bytes | None]) -> StoredProcedure:
     )
 
 
-def read_procedure_type(text: str) -> RedshiftType:
-    """The type of an argument or variable. A bare VARCHAR is VARCHAR(256): DG "Character types". Raises Refused."""
-    cursor = Cursor(text)
-    if cursor.token.value == "refcursor":
-        return RedshiftType("varchar")
-    found = read_type(cursor, ddl=True)
-    if cursor.token.kind != "end":
-        cursor.fail()
-    return found
-
-
-# -- CREATE PROCEDURE ---------------------------------------------------------------------------------------------
-
-
 def create_procedure(runner: Runner, text: str) -> Translation:
-    """CREATE PROCEDURE as PostgreSQL statements: a procedure that is never called, and what is recorded of it.
-
-    Raises Refused.
-    """
-    try:
-        parsed = parse_create_procedure(text)
-    except LexError as error:
-        raise Refused(error.message, position=error.position, sqlstate="42601") from error
-    except BodyError as error:
-        state = "0A000" if error.unsupported else "42601"
-        raise Refused(error.message, position=error.position, sqlstate=state) from error
-    kinds = [read_procedure_type(argument.type_text) for argument in parsed.arguments]
+    """CREATE PROCEDURE for this session. Raises Refused."""
     # What records it runs with another search_path, so the schema that CREATE would choose is written out.
-    schema = (
-        parsed.name.schema or (runner.internal_query("select current_schema()").rows[0][0] or b"").decode()
-    )
-    if not schema:
-        raise Refused("no schema has been selected to create in", sqlstate="3F000")
-    if parsed.name.database not in (None, runner.database):
-        raise Refused("a procedure can be created in the session's own database only", sqlstate="0A000")
-    name = Name(parsed.name.name, schema).sql()
-    inputs = ", ".join(_bare(k) for a, k in zip(parsed.arguments, kinds, strict=True) if a.mode != "out")
-    listed = ", ".join(
-        f"{a.mode} {quote_ident(a.name) + ' ' if a.name else ''}{_bare(k)}"
-        for a, k in zip(parsed.arguments, kinds, strict=True)
-    )
-    body_tag = _tag(parsed.body)
-    signature = _tag_quoted(f"{name}({inputs})")
-    settings = ", ".join(_tag_quoted(setting) for setting in parsed.settings)
-    arguments = json.dumps(
-        [{"name": a.name, "mode": a.mode, "type": a.type_text} for a in parsed.arguments], ensure_ascii=False
-    )
-    create = "create or replace" if parsed.replace else "create"
-    statements = (
-        "select pg_catalog.set_config('check_function_bodies', 'off', true)",
-        f"{create} procedure {name}({listed}) language plpgsql as {body_tag}{parsed.body}{body_tag}",
-        f"select zeroshift.record_procedure({signature}, {parsed.definer}, {parsed.nonatomic},"
-        f" array[{settings}]::text[])",
-        f"select zeroshift.record_procedure_arguments({signature}, {_tag_quoted(arguments)}::jsonb)",
-    )
-    if not parsed.replace:
-        # Redshift grants EXECUTE to nobody but the owner; CREATE OR REPLACE keeps the grants that there are.
-        return Translation(
-            (*statements, f"revoke all on procedure {name}({inputs}) from public"), main=1, kind="ddl"
-        )
-    return Translation(
-        (*statements, f"select zeroshift.revoke_first_execute({signature})"), main=1, kind="ddl"
-    )
+    schema = (runner.internal_query("select current_schema()").rows[0][0] or b"").decode()
+    return create.create_procedure(text, runner.database, schema)
 
 
-def _bare(kind: RedshiftType) -> str:
-    return pg_type(RedshiftType(kind.name))
-
-
-def _tag(text: str) -> str:
-    tag, number = "$zs$", 0
-    while tag in text:
-        number += 1
-        tag = f"$zs{number}$"
-    return tag
-
-
-def _tag_quoted(text: str) -> str:
-    tag = _tag(text)
-    return f"{tag}{text}{tag}"
+def _pg_literal(value: str) -> str:
+    return " E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 # -- CALL ---------------------------------------------------------------------------------------------------------
 
 
-def call(runner: Runner, text: str, sink: Sink) -> None:
-    """Run a client's CALL. Raises ServerError and Refused."""
-    try:
-        parsed = parse_call(text)
-    except BodyError as error:
-        raise Refused(error.message, position=error.position, sqlstate="42601") from error
+def call(
+    runner: Runner,
+    text: str,
+    sink: Sink,
+    parameters: Mapping[str, Value] | None = None,
+    formats: Sequence[int] = (),
+) -> None:
+    """Run a client's CALL; `parameters` are bound to its $1, $2 ..., `formats` are asked for the result's columns.
+
+    Raises Refused and ServerError.
+    """
+    parsed = _parsed_call(text)
     if runner.cancelled:
-        raise gateway_error("Query cancelled on user's request", "57014")
-    outcome = Interpreter(GatewayExecutor(runner)).call(parsed)
+        raise gateway_error(CANCELLED, "57014")
+    executor = GatewayExecutor(runner)
+    outcome = Interpreter(executor).call(parsed, parameters or {})
+    executor.finish()
     if outcome.columns:
         sink.columns([_described(name, kind) for name, kind in outcome.columns])
         for row in outcome.rows:
-            sink.rows(codec.pack_row([None if v is None else v.encode() for v in row]), 1)
+            values = tuple(None if value is None else value.encode() for value in row)
+            if any(formats):
+                # PostgreSQL writes the binary forms.
+                kinds = [_pg_oid(kind) for _, kind in outcome.columns]
+                values = runner.internal_query(
+                    f"select {_places(len(values))}", values, types=kinds, results=formats
+                ).rows[0]
+            sink.rows(codec.pack_row(values), 1)
     sink.complete("CALL")
 
 
-def described_result(runner: Runner, text: str) -> tuple[codec.Column, ...] | None:
-    """The columns that a CALL will return, for Describe; None when it returns none or cannot be resolved yet."""
+def _places(count: int) -> str:
+    return ", ".join(f"${number}" for number in range(1, count + 1))
+
+
+def _pg_oid(kind: RedshiftType) -> int:
+    return types.postgres_oid(_PG_OIDS.get(kind.name, types.VARCHAR_OID))
+
+
+def _parsed_call(text: str) -> Call:
     try:
-        parsed = parse_call(text)
+        return parse_call(text)
+    except BodyError as error:
+        raise create.refused(error) from error
+
+
+def parameter_count(text: str) -> int:
+    """The highest n of the $n in a CALL."""
+    return max((int(t.value[1:]) for t in tokenize(text) if t.kind == "param"), default=0)
+
+
+def bound_parameters(runner: Runner, bind: codec.Bind, oids: Sequence[int]) -> dict[str, Value]:
+    """The values that a client has bound to $1, $2 ... of a CALL, as text. Raises ServerError."""
+    known = [oids[i] if i < len(oids) else 0 for i in range(len(bind.values))]
+    values = bind.values
+    if any(bind.formats):
+        # PostgreSQL reads the binary forms.
+        kinds = [types.postgres_oid(oid) or types.VARCHAR_OID for oid in known]
+        values = runner.internal_query(
+            f"select {_places(len(values))}", values, types=kinds, formats=bind.formats
+        ).rows[0]
+    return {
+        f"${number}": Value(
+            None if value is None else value.decode(), types.from_oid(oid) if oid else UNKNOWN
+        )
+        for number, (value, oid) in enumerate(zip(values, known, strict=True), 1)
+    }
+
+
+def described_result(runner: Runner, text: str, oids: Sequence[int] = ()) -> tuple[codec.Column, ...] | None:
+    """The columns that a CALL will return, for Describe; None when it returns none, or fails before it could."""
+    parsed = _parsed_call(text)
+    parameters = {
+        without_numbers(f"${n}"): Value(None, types.from_oid(oid)) for n, oid in enumerate(oids, 1) if oid
+    }
+    for number in range(1, parameter_count(text) + 1):
+        parameters.setdefault(without_numbers(f"${number}"), Value(None, UNKNOWN))
+    try:
         found = GatewayExecutor(runner).procedures(parsed.schema or None, parsed.name)
-    except (BodyError, Refused):
+        fitting = [p for p in found if sum(a.mode != "out" for a in p.arguments) == len(parsed.arguments)]
+        if len(fitting) > 1:
+            given = [Value(None, _kind_of(runner, a.sql, parameters)) for a in parsed.arguments]
+            fitting = [Interpreter(GatewayExecutor(runner)).find(parsed, given)]
+    except (Refused, ServerError):
+        # CALL itself will say it.
         return None
-    fitting = [p for p in found if sum(a.mode != "out" for a in p.arguments) == len(parsed.arguments)]
-    if len(fitting) > 1:
-        given = [Value(None, _kind_of(runner, argument.sql)) for argument in parsed.arguments]
-        fitting = [Interpreter(GatewayExecutor(runner)).find(parsed, given)]
-    if not fitting:
-        return None
-    outs = [a for a in fitting[0].arguments if a.mode != "in"]
-    return tuple(_described(a.name, read_procedure_type(a.type_text)) for a in outs) or None
+    outs = [a for a in fitting[0].arguments if a.mode != "in"] if fitting else []
+    named = [(a.name or f"column{index}", a) for index, a in enumerate(outs, 1)]
+    return tuple(_described(name, read_procedure_type(a.type_text)) for name, a in named) or None
 
 
-def _kind_of(runner: Runner, expression: str) -> RedshiftType:
+def _kind_of(runner: Runner, expression: str, parameters: Mapping[str, Value]) -> RedshiftType:
     """The type of an argument, which is not evaluated. Raises Refused."""
-    simple = evaluate_simply(expression, {})
+    sql = without_numbers(expression)
+    simple = evaluate_simply(sql, parameters)
     if simple is not None:
         return simple.type
-    return runner.translation(f"select ({expression})").columns[0][1] or RedshiftType("unknown")
+    kinds = {name: value.type for name, value in parameters.items() if name in sql}
+    return runner.translation(f"select ({sql})", kinds).columns[0][1] or UNKNOWN
 
 
 def _described(name: str, kind: RedshiftType) -> codec.Column:
@@ -321,3 +357,48 @@ def _described(name: str, kind: RedshiftType) -> codec.Column:
     elif kind.length is not None:
         modifier = kind.length + 4
     return codec.Column(name, 0, 0, _PG_OIDS.get(kind.name, types.VARCHAR_OID), -1, modifier, 0)
+
+
+# -- SHOW PROCEDURE -----------------------------------------------------------------------------------------------
+
+DEFINITION = codec.Column("Stored Procedure Definition", 0, 0, types.VARCHAR_OID, -1, -1, 0)
+
+
+def shows_procedure(text: str) -> bool:
+    """Whether a statement is SHOW PROCEDURE."""
+    tokens = tokenize(text)
+    return [token.value for token in tokens[:2]] == ["show", "procedure"]
+
+
+def show_procedure(runner: Runner, text: str, sink: Sink) -> None:
+    """SHOW PROCEDURE name [(argument types)]. Raises Refused and ServerError."""
+    reader = Reader(text, read_tokens(text))
+    try:
+        reader.expect("show", "procedure")
+        name = read_name(reader)
+        wanted = read_arguments(reader) if reader.token.kind != "end" else None
+        if reader.token.kind != "end":
+            reader.fail()
+    except BodyError as error:
+        raise create.refused(error) from error
+    found = GatewayExecutor(runner).procedures(name.schema, name.name)
+    if wanted is not None:
+        types_ = [read_procedure_type(a.type_text).name for a in wanted if a.mode != "out"]
+        found = [p for p in found if _input_types(p) == types_]
+    if not found:
+        shown = f"{name}({', '.join(a.type_text for a in wanted)})" if wanted is not None else str(name)
+        raise gateway_error(f"procedure {shown} does not exist", "42883")
+    if len(found) > 1:
+        raise gateway_error(
+            f"procedure {name} is not unique",
+            "42725",
+            hint="Give its argument types: "
+            + ", ".join(f"({', '.join(type_name(RedshiftType(t)) for t in _input_types(p))})" for p in found),
+        )
+    sink.columns([DEFINITION])
+    sink.rows(codec.pack_row([create.definition(found[0]).encode()]), 1)
+    sink.complete("SHOW")
+
+
+def _input_types(procedure: StoredProcedure) -> list[str]:
+    return [read_procedure_type(a.type_text).name for a in procedure.arguments if a.mode != "out"]

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 
 from deployer.local.gateway import codec, types
 from deployer.local.gateway.backend import ClientGone, ServerError
-from deployer.local.gateway.calls import call, create_procedure, described_result
+from deployer.local.gateway.calls import (
+    DEFINITION,
+    bound_parameters,
+    call,
+    create_procedure,
+    described_result,
+    parameter_count,
+    show_procedure,
+    shows_procedure,
+)
 from deployer.local.gateway.codec import Body, Disconnected, Malformed, message
 from deployer.local.gateway.errors import gateway_error
 from deployer.local.gateway.runner import Runner
@@ -140,7 +149,9 @@ class Extended:
         if self._runner.backend.status == "E" and kind.name not in ("commit", "rollback"):
             self._runner.check_usable(kind)
         prepared = Prepared(text, kind, offset)
-        if kind.name == "show":
+        if kind.name == "show" and shows_procedure(text):
+            prepared.columns = (DEFINITION,)
+        elif kind.name == "show":
             prepared.columns = (codec.Column(setting(text).column, 0, 0, types.VARCHAR_OID, -1, -1, 0),)
         if kind.name not in CONTROLLED:
             try:
@@ -155,7 +166,9 @@ class Extended:
     def _translate(self, prepared: Prepared, oids: Sequence[int]) -> None:
         runner = self._runner
         if prepared.kind.name == "call":
-            prepared.columns = described_result(runner, prepared.text)
+            prepared.columns = described_result(runner, prepared.text, oids)
+            given = range(max(len(oids), parameter_count(prepared.text)))
+            prepared.parameters = tuple(oids[i] if i < len(oids) else 0 for i in given)
             return
         if prepared.kind.name == "create_procedure":
             prepared.translation = create_procedure(runner, prepared.text)
@@ -221,16 +234,26 @@ class Extended:
                 error = ServerError(codec.unpack_fields(answer))
                 sql = prepared.translation.statements[0] if prepared.translation else None
                 raise self._runner.own_words(error, prepared.text, sql, prepared.offset)
+        elif prepared.kind.name == "call":
+            self._check_call(prepared, bind)
         elif bind.values:
             raise gateway_error(f"{prepared.kind.name.upper()} takes no parameters", "08P01")
         self._portals[bind.portal] = portal
         self._session.put(message(b"2"))
 
+    def _check_call(self, prepared: Prepared, bind: codec.Bind) -> None:
+        if len(bind.values) != len(prepared.parameters):
+            raise gateway_error(
+                f"bind message supplies {len(bind.values)} parameters, but the statement has "
+                f"{len(prepared.parameters)}",
+                "08P01",
+            )
+
     def _describe(self, data: bytes) -> None:
         what, name = data[:1], Body(data[1:]).text()
         if what == b"S":
             prepared = self._statement(name)
-            oids = [codec.int32(types.redshift_oid(oid)) for oid in prepared.parameters]
+            oids = [codec.int32(types.redshift_oid(oid or types.VARCHAR_OID)) for oid in prepared.parameters]
             self._session.put(message(b"t", codec.int16(len(oids)), *oids))
             columns = prepared.columns
             self._session.put(message(b"n") if columns is None else codec.pack_columns(columns))
@@ -270,10 +293,13 @@ class Extended:
         if portal.running:
             raise gateway_error("this portal has been run already", "55000")
         portal.running = True
-        if prepared.kind.name in CONTROLLED:
+        if prepared.kind.name == "show" and shows_procedure(prepared.text):
+            show_procedure(runner, prepared.text, sink)
+        elif prepared.kind.name in CONTROLLED:
             control(runner, prepared.text, prepared.kind, sink)
         elif prepared.kind.name == "call":
-            call(runner, prepared.text, sink)
+            bound = bound_parameters(runner, portal.bind, prepared.parameters)
+            call(runner, prepared.text, sink, bound, portal.bind.results)
             runner.note(prepared.kind)
         elif prepared.translation is not None:
             runner.execute(prepared.text, prepared.kind, prepared.translation, sink, offset=prepared.offset)

@@ -152,18 +152,34 @@ class Runner:
             )
         return self._path
 
-    def internal_query(self, sql: str, values: Sequence[bytes | None] = ()) -> Result:
+    def internal_query(
+        self,
+        sql: str,
+        values: Sequence[bytes | None] = (),
+        *,
+        types: Sequence[int] = (),
+        formats: Sequence[int] = (),
+        results: Sequence[int] = (),
+    ) -> Result:
         """A query of the gateway's own in the session's transaction."""
-        return self.backend.query(sql, values, sync=not self.unsynced)
+        return self.backend.query(
+            sql, values, sync=not self.unsynced, types=types, formats=formats, results=results
+        )
+
+    def catalog_query(self, sql: str, values: Sequence[bytes | None]) -> Result:
+        """A query on the catalog, as the session's transaction sees it.
+
+        Once the transaction has its snapshot it may have made objects that only it sees. Before that, asking in it
+        would take the snapshot, and a following LOCK or UPDATE has to come first.
+        """
+        if self._snapshot and self.in_transaction:
+            return self.internal_query(sql, values)
+        return self.internal.query(sql, values)
 
     def _fetch_relations(self, names: Sequence[str]) -> list[Row]:
         sql = "select * from zeroshift.relations($1::text[], $2::oid)"
         values = [pack_array(names), self._temp_schema]
-        # Once the transaction has its snapshot it may have made tables that only it sees. Before that, asking in it
-        # would take the snapshot, and a following LOCK or UPDATE has to come first.
-        if self._snapshot and self.in_transaction:
-            return self.internal_query(sql, values).rows
-        return self.internal.query(sql, values).rows
+        return self.catalog_query(sql, values).rows
 
     def catalog(self, text: str) -> LiveCatalog:
         """The catalog for one statement."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import secrets
+import select
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from deployer.local.gateway import codec, login
 from deployer.local.gateway.backend import Backend, ClientGone, ServerError
 from deployer.local.gateway.codec import Disconnected, Malformed, Stream, message, pack_fields
 from deployer.local.gateway.errors import (
+    as_redshift,
     from_lexer,
     from_refused,
     gateway_error,
@@ -197,6 +199,7 @@ class Session:
         runner = self.runner
         assert runner is not None
         extended = Extended(self, runner)
+        self.client.wait = self._idle_wait(runner.backend)
         while True:
             kind, data = self.client.next()
             if kind == b"X":
@@ -212,6 +215,22 @@ class Session:
             finally:
                 self.busy = False
                 runner.backend.watch(None)
+
+    def _idle_wait(self, backend: Backend) -> Callable[[], None]:
+        """What waits for the client's next message, and meanwhile hands on what PostgreSQL says unasked."""
+        poll = select.poll()
+        poll.register(self.client.socket, select.POLLIN)
+        poll.register(backend.stream.socket, select.POLLIN)
+        client = self.client.socket.fileno()
+
+        def wait() -> None:
+            while client not in dict(poll.poll()):
+                for fields in backend.unasked():
+                    # Only the end of the session is announced as an error, e.g. by pg_terminate_backend.
+                    raise as_redshift(ServerError(fields))
+                self.flush()
+
+        return wait
 
     def _query(self, runner: Runner, sql: str) -> None:
         """A simple query: one message, any number of statements, one implicit transaction."""

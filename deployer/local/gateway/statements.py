@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deployer.local.gateway import codec
-from deployer.local.gateway.calls import call, create_procedure
+from deployer.local.gateway.calls import call, create_procedure, show_procedure, shows_procedure
 from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.gateway.settings import Setting, setting
 from deployer.local.gateway.types import VARCHAR_OID
@@ -26,6 +26,11 @@ def run_statement(runner: Runner, text: str, sink: Sink, *, offset: int = 0, las
     """Run one statement of a client. Raises Refused and ServerError."""
     kind = classify(text)
     runner.check_usable(kind)
+    if kind.name == "show" and shows_procedure(text):
+        show_procedure(runner, text, sink)
+        if last:
+            runner.sync()
+        return
     if kind.name in CONTROLLED:
         control(runner, text, kind, sink, last=last)
         return
