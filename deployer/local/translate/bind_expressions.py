@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from deployer.local.functions import registry
-from deployer.local.functions.api import Call, Function
 from deployer.local.translate import infer, intervals
 from deployer.local.translate.api import Refused
+from deployer.local.translate.bind_base import blank_insensitive, is_texty
+from deployer.local.translate.bind_calls import CallBinder
+from deployer.local.translate.bind_predicates import PredicateBinder
 from deployer.local.translate.casts import cast, pg_literal
 from deployer.local.translate.context import Context
 from deployer.local.translate.datatypes import pg_type, redshift_text
@@ -31,7 +32,6 @@ from deployer.local.translate.nodes import (
     IsTest,
     Like,
     Literal,
-    OrderItem,
     Parameter,
     Quantified,
     Query,
@@ -41,12 +41,9 @@ from deployer.local.translate.nodes import (
     Unary,
 )
 from deployer.local.translate.scope import Scope, Typed, no_column, resolve
-from deployer.sql.names import quote_ident
 from deployer.sql.types import (
-    BIGINT,
     BOOLEAN,
     DOUBLE,
-    INTEGER,
     INTERVAL,
     SUPER,
     TIMESTAMP,
@@ -62,26 +59,11 @@ _DATES = frozenset("date time timetz timestamp timestamptz interval".split())
 _BITWISE = frozenset(["<<", ">>", "&", "|", "#"])
 
 
-def is_texty(kind: Kind) -> bool:
-    """CHAR or VARCHAR, the types whose comparisons ignore trailing blanks (not the catalog's NAME)."""
-    return kind is not None and kind.name in ("char", "varchar")
-
-
-def blank_insensitive(value: Typed) -> str:
-    """`value` so that PostgreSQL compares it without trailing blanks, as Redshift compares CHAR and VARCHAR.
-
-    bpchar compares exactly like that, and the cast costs nothing: both types are stored alike.
-    """
-    if value.type is not None and value.type.name == "varchar":
-        return f"({value.sql})::bpchar"
-    return value.sql
-
-
-class ExpressionBinder:
-    """Binds expressions of one statement; `Binder` adds the queries."""
+class ExpressionBinder(PredicateBinder, CallBinder):
+    """Binds whole expressions; `Binder` adds the queries."""
 
     def __init__(self, context: Context) -> None:
-        self.context = context
+        super().__init__(context)
         self._methods: dict[type[Expr], Callable[[Any, Scope], Typed]] = {
             Literal: self._literal,
             Parameter: self._parameter,
@@ -110,10 +92,6 @@ class ExpressionBinder:
     def expr(self, node: Expr, scope: Scope) -> Typed:
         """`node` as PostgreSQL text, complete in itself: it can be put anywhere without more parentheses."""
         return self._methods[type(node)](node, scope)
-
-    def nested(self, query: Query, scope: Scope) -> tuple[str, list[tuple[str, Kind]], Scope]:
-        """A sub-query's text, its columns, and its own block."""
-        raise NotImplementedError
 
     # leaves
 
@@ -368,92 +346,6 @@ class ExpressionBinder:
             return value.type
         return VARCHAR
 
-    # predicates
-
-    def _is_test(self, node: IsTest, scope: Scope) -> Typed:
-        value = self.expr(node.operand, scope)
-        return Typed(f"({value.sql} IS {'NOT ' if node.negated else ''}{node.test.upper()})", BOOLEAN)
-
-    def _between(self, node: Between, scope: Scope) -> Typed:
-        value, low, high = (self.expr(part, scope) for part in (node.operand, node.low, node.high))
-        word = "NOT BETWEEN" if node.negated else "BETWEEN"
-        if is_texty(value.type) or (is_texty(low.type) and value.type == UNKNOWN):
-            value_sql, low_sql, high_sql = (blank_insensitive(part) for part in (value, low, high))
-            return Typed(f"({value_sql} {word} {low_sql} AND {high_sql})", BOOLEAN)
-        return Typed(f"({value.sql} {word} {low.sql} AND {high.sql})", BOOLEAN)
-
-    def _in_list(self, node: InList, scope: Scope) -> Typed:
-        value = self.expr(node.operand, scope)
-        items = [self.expr(item, scope) for item in node.items]
-        word = "NOT IN" if node.negated else "IN"
-        if is_texty(value.type) or (value.type == UNKNOWN and any(is_texty(item.type) for item in items)):
-            listed = ", ".join(blank_insensitive(item) for item in items)
-            return Typed(f"({blank_insensitive(value)} {word} ({listed}))", BOOLEAN)
-        return Typed(f"({value.sql} {word} ({', '.join(item.sql for item in items)}))", BOOLEAN)
-
-    def _in_query(self, node: InQuery, scope: Scope) -> Typed:
-        value = self.expr(node.operand, scope)
-        sql, columns, inner = self.nested(node.query, scope)
-        self._one_column(columns, node.pos)
-        self._check_in_query(node, inner)
-        word = "NOT IN" if node.negated else "IN"
-        if is_texty(value.type) and is_texty(columns[0][1]):
-            sql = f'SELECT "c"::bpchar FROM ({sql}) AS "q"("c")'
-            return Typed(f"({blank_insensitive(value)} {word} ({sql}))", BOOLEAN)
-        return Typed(f"({value.sql} {word} ({sql}))", BOOLEAN)
-
-    def _check_in_query(self, node: InQuery, inner: Scope) -> None:
-        body = node.query.body
-        group = getattr(body, "group", None)
-        if inner.correlated and group:
-            self.context.over_user_tables.append(
-                Refused(
-                    "This type of correlated subquery pattern is not supported yet: a correlated sub-query with GROUP "
-                    "BY connected by IN",
-                    position=node.pos,
-                )
-            )
-
-    def _one_column(self, columns: list[tuple[str, Kind]], pos: int) -> None:
-        if len(columns) != 1:
-            raise Refused("subquery must return only one column", position=pos, sqlstate="42601")
-
-    def _like(self, node: Like, scope: Scope) -> Typed:
-        value, pattern = self.expr(node.operand, scope), self.expr(node.pattern, scope)
-        for side in (value, pattern):
-            if side.type is not None and not side.type.is_text and side.type != UNKNOWN:
-                raise Refused(
-                    f"{node.op.upper()} takes text, not {redshift_text(side.type)}; CAST it to VARCHAR",
-                    position=node.pos,
-                    sqlstate="42883",
-                )
-        word = {"like": "LIKE", "ilike": "ILIKE", "similar": "SIMILAR TO"}[node.op]
-        sql = f"{value.sql} {'NOT ' if node.negated else ''}{word} {pattern.sql}"
-        if node.escape is not None:
-            sql += f" ESCAPE {self.expr(node.escape, scope).sql}"
-        return Typed(f"({sql})", BOOLEAN)
-
-    def _quantified(self, node: Quantified, scope: Scope) -> Typed:
-        value = self.expr(node.operand, scope)
-        if isinstance(node.argument, Query):
-            sql, columns, _ = self.nested(node.argument, scope)
-            self._one_column(columns, node.pos)
-            if is_texty(value.type) and is_texty(columns[0][1]):
-                sql = f'SELECT "c"::bpchar FROM ({sql}) AS "q"("c")'
-                return Typed(f"({blank_insensitive(value)} {node.op} {node.word.upper()} ({sql}))", BOOLEAN)
-            return Typed(f"({value.sql} {node.op} {node.word.upper()} ({sql}))", BOOLEAN)
-        array = self.expr(node.argument, scope)
-        return Typed(f"({value.sql} {node.op} {node.word.upper()} ({array.sql}))", BOOLEAN)
-
-    def _exists(self, node: Exists, scope: Scope) -> Typed:
-        sql, _, _ = self.nested(node.query, scope)
-        return Typed(f"(EXISTS ({sql}))", BOOLEAN)
-
-    def _scalar(self, node: ScalarQuery, scope: Scope) -> Typed:
-        sql, columns, _ = self.nested(node.query, scope)
-        self._one_column(columns, node.pos)
-        return Typed(f"({sql})", columns[0][1])
-
     def _case(self, node: Case, scope: Scope) -> Typed:
         parts = ["CASE"]
         operand = None if node.operand is None else self.expr(node.operand, scope)
@@ -520,108 +412,6 @@ class ExpressionBinder:
                 texts.append(self.expr(part, scope).sql)
         return Typed("".join(texts), None)
 
-    # calls
-
-    def _call(self, node: FunctionCall, scope: Scope) -> Typed:
-        if node.schema not in ("", "pg_catalog"):
-            raise Refused(
-                f"function {node.schema}.{node.name}(...) does not exist: user-defined functions are not supported by "
-                "the local Redshift",
-                position=node.pos,
-                sqlstate="42883",
-            )
-        if node.name in ("grouping", "grouping_id"):
-            listed = ", ".join(self.expr(arg, scope).sql for arg in node.args)
-            return Typed(f"GROUPING({listed})", INTEGER)
-        try:
-            function = registry.lookup(node.name)
-            return self._render(node, function, scope)
-        except Refused as error:
-            if error.position is None:
-                error.position = node.pos
-            raise
-
-    def _render(self, node: FunctionCall, function: Function, scope: Scope) -> Typed:
-        if function.bare != node.bare and not (function.bare and not node.args):
-            raise Refused(f"{node.name.upper()} needs its argument list", sqlstate="42601")
-        if function.leader_only:
-            self.context.leader_only.append((node.name, node.pos))
-        if function.compute_only:
-            self.context.compute_only.append((node.name, node.pos))
-        values = [
-            Typed(pg_literal(""), UNKNOWN) if function.datepart and index == 0 else self.expr(arg, scope)
-            for index, arg in enumerate(node.args)
-        ]
-        types = tuple(value.type for value in values)
-        within = [self.order_item(item, scope) for item in node.within]
-        order_types = tuple(value.type for _, value in within)
-        if node.over is None:
-            self._one_order(function, values, within, scope)
-        partition = order = over = ""
-        if node.over is not None:
-            scope.has_window = True
-            partition = ", ".join(self.expr(item, scope).sql for item in node.over.partition)
-            order = ", ".join(self.order_item(item, scope)[0] for item in node.over.order)
-            parts = [
-                f"PARTITION BY {partition}" if partition else "",
-                f"ORDER BY {order}" if order else "",
-                node.over.frame,
-            ]
-            over = f"OVER ({' '.join(part for part in parts if part)})"
-        result = registry.result_type(function, types, order_types, tuple(node.args))
-        call = Call(
-            name=node.name,
-            args=tuple(value.sql for value in values),
-            types=types,
-            nodes=tuple(node.args),
-            result=result,
-            distinct=node.distinct,
-            order_by=", ".join(text for text, _ in within),
-            over=over,
-            order_types=order_types,
-            ignore_nulls=node.ignore_nulls,
-            partition_by=partition,
-            window_order_by=order,
-            frame="" if node.over is None else node.over.frame,
-            star=node.star,
-        )
-        sql = registry.render(function, call)
-        if result is None and any(kind is not None and kind.is_decimal and kind.precision for kind in types):
-            if function.result is not None:
-                raise Refused(
-                    f"the result type of {node.name.upper()} over DECIMAL cannot be told; CAST its arguments to one "
-                    "DECIMAL(p, s)",
-                    sqlstate="42804",
-                )
-        if result is not None and result.is_decimal and result.precision is not None:
-            return Typed(f"({sql})::{pg_type(result)}", result)
-        return Typed(f"({sql})" if over or " " in sql else sql, result)
-
-    def _one_order(
-        self, function: Function, values: list[Typed], within: list[tuple[str, Typed]], scope: Scope
-    ) -> None:
-        """LISTAGG, MEDIAN and PERCENTILE_CONT of one query block sort by the same expressions (r_MEDIAN)."""
-        order = ", ".join(text for text, _ in within)
-        if function.name == "median" and values:
-            order = values[0].sql
-        if not order or function.name == "percentile_disc":
-            return
-        if scope.sorted_by not in ("", order):
-            raise Refused("within group ORDER BY clauses for aggregate functions must be the same", sqlstate="0A000")
-        scope.sorted_by = order
-
-    def order_item(self, item: OrderItem, scope: Scope) -> tuple[str, Typed]:
-        """One sort expression, rendered with its direction, and its value."""
-        value = self.expr(item.expr, scope)
-        if isinstance(item.expr, Literal) and item.expr.kind == "string":
-            value = Typed(f"{value.sql}::character varying", VARCHAR)
-        return value.sql + _direction(item), value
-
-
-def _direction(item: OrderItem) -> str:
-    text = " DESC" if item.descending else ""
-    return text + (f" NULLS {item.nulls.upper()}" if item.nulls else "")
-
 
 def _known_qualifier(scope: Scope, qualifier: tuple[str, ...]) -> bool:
     block: Scope | None = scope
@@ -654,6 +444,3 @@ def _type_label(kind: RedshiftType) -> str:
         "smallint": "int2", "integer": "int4", "bigint": "int8", "decimal": "numeric", "real": "float4",
         "double": "float8", "boolean": "bool", "char": "bpchar",
     }.get(kind.name, kind.name)  # fmt: skip
-
-
-__all__ = ["BIGINT", "ExpressionBinder", "blank_insensitive", "column_name", "is_texty", "quote_ident"]

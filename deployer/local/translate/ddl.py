@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from deployer.local.translate import ddl_alter, grants
+from deployer.local.translate import ddl_alter, grants, users
 from deployer.local.translate.api import Refused, Relation, Translation
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.bind_queries import Binder
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import SYSTEM_SCHEMAS, Context, finish
-from deployer.local.translate.datatypes import pg_type
-from deployer.local.translate.ddl_table import create_table, new_name, select_into
+from deployer.local.translate.ddl_table import create_table
 from deployer.local.translate.nodes import DerivedTable, From, Join, Query, Select, TableRef
 from deployer.local.translate.parser import Parser
+from deployer.local.translate.tables import new_name
 from deployer.sql.names import Name, quote_ident
 
 LACKING = {
@@ -97,7 +97,7 @@ def _create(parser: Parser, context: Context) -> Translation:
     if parser.is_word("schema"):
         return _schema(parser, context)
     if parser.any_word(("user", "group", "role")):
-        return grants.create(parser, context)
+        return users.create(parser, context)
     if parser.is_word("procedure"):
         parser.refuse("CREATE PROCEDURE cannot run here: send it as a statement of its own")
     _lacking(parser, "CREATE")
@@ -251,7 +251,7 @@ def _drop(parser: Parser, context: Context) -> Translation:
         parser.done()
         return finish(context, [sql], kind="drop_procedure")
     if parser.any_word(("user", "group", "role")):
-        return grants.drop(parser, context)
+        return users.drop(parser, context)
     _lacking(parser, "DROP")
     parser.fail()
 
@@ -357,5 +357,3 @@ def _commented(name: Name, context: Context, pos: int) -> Relation:
         raise Refused(f'relation "{name}" does not exist', position=pos, sqlstate="42P01")
     return found
 
-
-__all__ = ["pg_type", "select_into", "statement"]

@@ -5,25 +5,24 @@ Source: Redshift Database Developer Guide, r_ALTER_TABLE, r_ALTER_SCHEMA.
 
 from __future__ import annotations
 
-from deployer.local.translate import grants
+from deployer.local.translate import grants, users
 from deployer.local.translate.api import Refused, Relation, Translation
 from deployer.local.translate.bind_dml import check_writable
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context, finish
 from deployer.local.translate.datatypes import pg_type
-from deployer.local.translate.ddl_table import (
+from deployer.local.translate.ddl_columns import column_definition, encoding
+from deployer.local.translate.parser import Parser
+from deployer.local.translate.tables import (
     Table,
     brin_sql,
     byte_check,
     check_name,
-    column_definition,
-    encoding,
     existing,
     new_name,
     record,
 )
-from deployer.local.translate.parser import Parser
 from deployer.sql.names import Name, quote_ident
 
 
@@ -33,8 +32,10 @@ def alter(parser: Parser, context: Context) -> Translation:
         return _alter_table(parser, context)
     if parser.accept("schema"):
         return _alter_schema(parser, context)
-    if parser.any_word(("user", "group", "role", "default")):
-        return grants.alter(parser, context)
+    if parser.any_word(("user", "group", "role")):
+        return users.alter(parser, context)
+    if parser.is_word("default"):
+        return grants.default_privileges(parser, context)
     if parser.is_word("procedure"):
         return _alter_procedure(parser, context)
     word = parser.token.value

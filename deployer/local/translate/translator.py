@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 
-from deployer.local.translate import ddl, session
+from deployer.local.translate import ddl, ddl_table, session
 from deployer.local.translate.api import Catalog, Refused, Relation, Translation
 from deployer.local.translate.bind_dml import DmlBinder
 from deployer.local.translate.bind_queries import Binder
@@ -79,7 +79,7 @@ def _query_or_write(parser: Parser, context: Context) -> Translation:
     into = _into(query)
     if into is not None:
         parts, temporary = into
-        return ddl.select_into(query, to_name(parts), temporary, parser, context)
+        return ddl_table.select_into(query, to_name(parts), temporary, parser, context)
     bound = Binder(context).query(query, None)
     context.check(parser.catalog_only, parser.leader_node)
     return finish(context, [bound.sql], kind="select", columns=tuple(bound.columns))

@@ -1,0 +1,117 @@
+"""Calls: the function whitelist asked, OVER and WITHIN GROUP rendered."""
+
+from __future__ import annotations
+
+from deployer.local.functions import registry
+from deployer.local.functions.api import Call, Function
+from deployer.local.translate.api import Refused
+from deployer.local.translate.bind_base import BinderBase
+from deployer.local.translate.casts import pg_literal
+from deployer.local.translate.datatypes import pg_type
+from deployer.local.translate.nodes import FunctionCall, Literal, OrderItem
+from deployer.local.translate.scope import Scope, Typed
+from deployer.sql.types import INTEGER, UNKNOWN, VARCHAR
+
+
+class CallBinder(BinderBase):
+    """Binds calls."""
+
+    def _call(self, node: FunctionCall, scope: Scope) -> Typed:
+        if node.schema not in ("", "pg_catalog"):
+            raise Refused(
+                f"function {node.schema}.{node.name}(...) does not exist: user-defined functions are not supported by "
+                "the local Redshift",
+                position=node.pos,
+                sqlstate="42883",
+            )
+        if node.name in ("grouping", "grouping_id"):
+            listed = ", ".join(self.expr(arg, scope).sql for arg in node.args)
+            return Typed(f"GROUPING({listed})", INTEGER)
+        try:
+            function = registry.lookup(node.name)
+            return self._render(node, function, scope)
+        except Refused as error:
+            if error.position is None:
+                error.position = node.pos
+            raise
+
+    def _render(self, node: FunctionCall, function: Function, scope: Scope) -> Typed:
+        if function.bare != node.bare and not (function.bare and not node.args):
+            raise Refused(f"{node.name.upper()} needs its argument list", sqlstate="42601")
+        if function.leader_only:
+            self.context.leader_only.append((node.name, node.pos))
+        if function.compute_only:
+            self.context.compute_only.append((node.name, node.pos))
+        values = [
+            Typed(pg_literal(""), UNKNOWN) if function.datepart and index == 0 else self.expr(arg, scope)
+            for index, arg in enumerate(node.args)
+        ]
+        types = tuple(value.type for value in values)
+        within = [self.order_item(item, scope) for item in node.within]
+        order_types = tuple(value.type for _, value in within)
+        if node.over is None:
+            self._one_order(function, values, within, scope)
+        partition = order = over = ""
+        if node.over is not None:
+            scope.has_window = True
+            partition = ", ".join(self.expr(item, scope).sql for item in node.over.partition)
+            order = ", ".join(self.order_item(item, scope)[0] for item in node.over.order)
+            parts = [
+                f"PARTITION BY {partition}" if partition else "",
+                f"ORDER BY {order}" if order else "",
+                node.over.frame,
+            ]
+            over = f"OVER ({' '.join(part for part in parts if part)})"
+        result = registry.result_type(function, types, order_types, tuple(node.args))
+        call = Call(
+            name=node.name,
+            args=tuple(value.sql for value in values),
+            types=types,
+            nodes=tuple(node.args),
+            result=result,
+            distinct=node.distinct,
+            order_by=", ".join(text for text, _ in within),
+            over=over,
+            order_types=order_types,
+            ignore_nulls=node.ignore_nulls,
+            partition_by=partition,
+            window_order_by=order,
+            frame="" if node.over is None else node.over.frame,
+            star=node.star,
+        )
+        sql = registry.render(function, call)
+        if result is None and any(kind is not None and kind.is_decimal and kind.precision for kind in types):
+            if function.result is not None:
+                raise Refused(
+                    f"the result type of {node.name.upper()} over DECIMAL cannot be told; CAST its arguments to one "
+                    "DECIMAL(p, s)",
+                    sqlstate="42804",
+                )
+        if result is not None and result.is_decimal and result.precision is not None:
+            return Typed(f"({sql})::{pg_type(result)}", result)
+        return Typed(f"({sql})" if over or " " in sql else sql, result)
+
+    def _one_order(
+        self, function: Function, values: list[Typed], within: list[tuple[str, Typed]], scope: Scope
+    ) -> None:
+        """LISTAGG, MEDIAN and PERCENTILE_CONT of one query block sort by the same expressions (r_MEDIAN)."""
+        order = ", ".join(text for text, _ in within)
+        if function.name == "median" and values:
+            order = values[0].sql
+        if not order or function.name == "percentile_disc":
+            return
+        if scope.sorted_by not in ("", order):
+            raise Refused("within group ORDER BY clauses for aggregate functions must be the same", sqlstate="0A000")
+        scope.sorted_by = order
+
+    def order_item(self, item: OrderItem, scope: Scope) -> tuple[str, Typed]:
+        """One sort expression, rendered with its direction, and its value."""
+        value = self.expr(item.expr, scope)
+        if isinstance(item.expr, Literal) and item.expr.kind == "string":
+            value = Typed(f"{value.sql}::character varying", VARCHAR)
+        return value.sql + _direction(item), value
+
+
+def _direction(item: OrderItem) -> str:
+    text = " DESC" if item.descending else ""
+    return text + (f" NULLS {item.nulls.upper()}" if item.nulls else "")

@@ -1,0 +1,109 @@
+"""Predicates: what is true of values, lists and sub-queries."""
+
+from __future__ import annotations
+
+from deployer.local.translate.api import Refused
+from deployer.local.translate.bind_base import BinderBase, blank_insensitive, is_texty
+from deployer.local.translate.datatypes import redshift_text
+from deployer.local.translate.infer import Kind
+from deployer.local.translate.nodes import (
+    Between,
+    Exists,
+    InList,
+    InQuery,
+    IsTest,
+    Like,
+    Quantified,
+    Query,
+    ScalarQuery,
+)
+from deployer.local.translate.scope import Scope, Typed
+from deployer.sql.types import BOOLEAN, UNKNOWN
+
+
+class PredicateBinder(BinderBase):
+    """Binds predicates."""
+
+    def _is_test(self, node: IsTest, scope: Scope) -> Typed:
+        value = self.expr(node.operand, scope)
+        return Typed(f"({value.sql} IS {'NOT ' if node.negated else ''}{node.test.upper()})", BOOLEAN)
+
+    def _between(self, node: Between, scope: Scope) -> Typed:
+        value, low, high = (self.expr(part, scope) for part in (node.operand, node.low, node.high))
+        word = "NOT BETWEEN" if node.negated else "BETWEEN"
+        if is_texty(value.type) or (is_texty(low.type) and value.type == UNKNOWN):
+            value_sql, low_sql, high_sql = (blank_insensitive(part) for part in (value, low, high))
+            return Typed(f"({value_sql} {word} {low_sql} AND {high_sql})", BOOLEAN)
+        return Typed(f"({value.sql} {word} {low.sql} AND {high.sql})", BOOLEAN)
+
+    def _in_list(self, node: InList, scope: Scope) -> Typed:
+        value = self.expr(node.operand, scope)
+        items = [self.expr(item, scope) for item in node.items]
+        word = "NOT IN" if node.negated else "IN"
+        if is_texty(value.type) or (value.type == UNKNOWN and any(is_texty(item.type) for item in items)):
+            listed = ", ".join(blank_insensitive(item) for item in items)
+            return Typed(f"({blank_insensitive(value)} {word} ({listed}))", BOOLEAN)
+        return Typed(f"({value.sql} {word} ({', '.join(item.sql for item in items)}))", BOOLEAN)
+
+    def _in_query(self, node: InQuery, scope: Scope) -> Typed:
+        value = self.expr(node.operand, scope)
+        sql, columns, inner = self.nested(node.query, scope)
+        self._one_column(columns, node.pos)
+        self._check_in_query(node, inner)
+        word = "NOT IN" if node.negated else "IN"
+        if is_texty(value.type) and is_texty(columns[0][1]):
+            sql = f'SELECT "c"::bpchar FROM ({sql}) AS "q"("c")'
+            return Typed(f"({blank_insensitive(value)} {word} ({sql}))", BOOLEAN)
+        return Typed(f"({value.sql} {word} ({sql}))", BOOLEAN)
+
+    def _check_in_query(self, node: InQuery, inner: Scope) -> None:
+        body = node.query.body
+        group = getattr(body, "group", None)
+        if inner.correlated and group:
+            self.context.over_user_tables.append(
+                Refused(
+                    "This type of correlated subquery pattern is not supported yet: a correlated sub-query with GROUP "
+                    "BY connected by IN",
+                    position=node.pos,
+                )
+            )
+
+    def _one_column(self, columns: list[tuple[str, Kind]], pos: int) -> None:
+        if len(columns) != 1:
+            raise Refused("subquery must return only one column", position=pos, sqlstate="42601")
+
+    def _like(self, node: Like, scope: Scope) -> Typed:
+        value, pattern = self.expr(node.operand, scope), self.expr(node.pattern, scope)
+        for side in (value, pattern):
+            if side.type is not None and not side.type.is_text and side.type != UNKNOWN:
+                raise Refused(
+                    f"{node.op.upper()} takes text, not {redshift_text(side.type)}; CAST it to VARCHAR",
+                    position=node.pos,
+                    sqlstate="42883",
+                )
+        word = {"like": "LIKE", "ilike": "ILIKE", "similar": "SIMILAR TO"}[node.op]
+        sql = f"{value.sql} {'NOT ' if node.negated else ''}{word} {pattern.sql}"
+        if node.escape is not None:
+            sql += f" ESCAPE {self.expr(node.escape, scope).sql}"
+        return Typed(f"({sql})", BOOLEAN)
+
+    def _quantified(self, node: Quantified, scope: Scope) -> Typed:
+        value = self.expr(node.operand, scope)
+        if isinstance(node.argument, Query):
+            sql, columns, _ = self.nested(node.argument, scope)
+            self._one_column(columns, node.pos)
+            if is_texty(value.type) and is_texty(columns[0][1]):
+                sql = f'SELECT "c"::bpchar FROM ({sql}) AS "q"("c")'
+                return Typed(f"({blank_insensitive(value)} {node.op} {node.word.upper()} ({sql}))", BOOLEAN)
+            return Typed(f"({value.sql} {node.op} {node.word.upper()} ({sql}))", BOOLEAN)
+        array = self.expr(node.argument, scope)
+        return Typed(f"({value.sql} {node.op} {node.word.upper()} ({array.sql}))", BOOLEAN)
+
+    def _exists(self, node: Exists, scope: Scope) -> Typed:
+        sql, _, _ = self.nested(node.query, scope)
+        return Typed(f"(EXISTS ({sql}))", BOOLEAN)
+
+    def _scalar(self, node: ScalarQuery, scope: Scope) -> Typed:
+        sql, columns, _ = self.nested(node.query, scope)
+        self._one_column(columns, node.pos)
+        return Typed(f"({sql})", columns[0][1])
