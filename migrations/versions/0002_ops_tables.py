@@ -93,14 +93,17 @@ def upgrade() -> None:
         """
     )
 
-    # read_to: the newest record time that the curated layer has taken in. published_to: the newest one in what
-    # analysts see.
+    # read_to: the newest record time that the curated layer has taken in, with how many versions landing had then
+    # that began or ended in the look-back before it: another number tells that some landed out of order.
+    # published_to: the newest one in what analysts see.
     op.execute(
         """
         create table ops.watermarks (
             pipeline varchar(64) not null encode raw,
             table_name varchar(128) not null encode raw,
             read_to timestamp encode raw,
+            window_created bigint encode raw,
+            window_deleted bigint encode raw,
             published_to timestamp encode raw
         )
         diststyle all

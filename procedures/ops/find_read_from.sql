@@ -1,25 +1,29 @@
--- Purpose: The record time after which a source table's changes are to be read: the newest one seen
---   in landing, never the clock, less a look-back of ten minutes for what landed out of order.
---   What is read twice changes nothing, since merges write differences only.
+-- Purpose: What is known of a source table's last reading: the time ten minutes before the newest
+--   record time that was seen in landing (never the clock), that time itself, and how many versions
+--   began and ended in between.
 -- Grain: one source table
 -- Reads: ops.watermarks
 -- Writes: nothing
--- Params: run_pipeline; source_table; rebuild: read everything; since_time: gives back the time
--- Schedule: none, called by the curated refreshes
+-- Params: run_pipeline; source_table; rebuild: read everything, nothing is known; since_time,
+--   seen_to, created_before, deleted_before: give these back; seen_to is NULL before the first reading
+-- Schedule: none, called by curated.find_changes
 -- Owner: data engineering
 create or replace procedure ops.find_read_from(
     run_pipeline varchar(64),
     source_table varchar(128),
     rebuild boolean,
-    inout since_time timestamp
+    inout since_time timestamp,
+    inout seen_to timestamp,
+    inout created_before bigint,
+    inout deleted_before bigint
 )
 as $$
-declare
-    seen_to timestamp;
 begin
     since_time := timestamp '0001-01-01 00:00:00';
+    seen_to := null;
     if not rebuild then
-        select max(read_to) into seen_to
+        select read_to, window_created, window_deleted
+        into seen_to, created_before, deleted_before
         from ops.watermarks
         where pipeline = run_pipeline and table_name = source_table;
         if seen_to is not null then
@@ -28,4 +32,4 @@ begin
     end if;
 end;
 $$ language plpgsql;
--- Usage: call ops.find_read_from('rental', 'bookings', false, since_time);
+-- Usage: call ops.find_read_from('rental', 'bookings', false, since_time, seen_to, created_before, deleted_before);

@@ -6,11 +6,15 @@
 --   curated.rejected_booking_rows: booking
 -- Reads: raw.bookings_history, raw.bookings, curated.listing_versions, curated.exchange_rates
 -- Writes: curated.bookings, curated.rejected_bookings, curated.rejected_booking_rows,
---   ops.dirty_work, ops.watermarks, ops.accounts, ops.run_accounts, ops.run_steps
--- Params: this_run; rebuild: read all of landing, not only what changed
+--   ops.dirty_work, ops.accounts, ops.run_accounts, ops.run_steps
+-- Params: this_run; since_time: read landing's changes after this record time; rebuild: all of it is read
 -- Schedule: none, called by curated.refresh_rental
 -- Owner: data engineering
-create or replace procedure curated.refresh_bookings(this_run varchar(64), rebuild boolean)
+create or replace procedure curated.refresh_bookings(
+    this_run varchar(64),
+    since_time timestamp,
+    rebuild boolean
+)
 as $$
 declare
     step_started timestamp := getdate();
@@ -28,7 +32,7 @@ declare
     landing_count bigint;
     curated_count bigint;
 begin
-    call curated.stage_bookings(rebuild);
+    call curated.stage_bookings(since_time, rebuild);
     select count(*), min(booking_id), max(booking_id)
     into known_before, low_id, high_id
     from touched_bookings;
@@ -262,4 +266,4 @@ begin
     );
 end;
 $$ language plpgsql;
--- Usage: call curated.refresh_bookings(this_run, false);
+-- Usage: call curated.refresh_bookings(this_run, since_time, false);

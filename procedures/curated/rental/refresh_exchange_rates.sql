@@ -2,18 +2,19 @@
 --   dollars of bookings (kept on the booking) and of average prices. A NULL rate is no rate.
 -- Grain: curated.exchange_rates: currency (trimmed, upper case) and day
 -- Reads: raw.exchange_rates_history, raw.exchange_rates
--- Writes: curated.exchange_rates, curated.bookings, ops.dirty_work, ops.watermarks, ops.run_steps
--- Params: this_run; rebuild: read all of landing, not only what changed
+-- Writes: curated.exchange_rates, curated.bookings, ops.dirty_work, ops.run_steps
+-- Params: this_run; since_time: read landing's changes after this record time; rebuild: all of it is read
 -- Schedule: none, called by curated.refresh_rental
 -- Owner: data engineering
-create or replace procedure curated.refresh_exchange_rates(this_run varchar(64), rebuild boolean)
+create or replace procedure curated.refresh_exchange_rates(
+    this_run varchar(64),
+    since_time timestamp,
+    rebuild boolean
+)
 as $$
 declare
     step_started timestamp := getdate();
     blanks varchar(8) := ' ' || chr(9) || chr(10) || chr(13);
-    since_time timestamp;
-    newest_created timestamp;
-    newest_deleted timestamp;
     low_day date;
     high_day date;
     read_count bigint;
@@ -21,7 +22,6 @@ declare
     inserted_count bigint := 0;
     repriced_count bigint := 0;
 begin
-    call ops.find_read_from('rental', 'exchange_rates', rebuild, since_time);
 
     drop table if exists touched_rates;
     create temp table touched_rates (currency varchar(12), rate_date date);
@@ -44,14 +44,6 @@ begin
     select count(*), min(rate_date), max(rate_date)
     into read_count, low_day, high_day
     from touched_rates;
-
-    select max(_record_create_time) into newest_created
-    from "raw".exchange_rates_history
-    where _record_create_time > since_time;
-    select max(_record_delete_time) into newest_deleted
-    from "raw".exchange_rates_history
-    where not _record_is_active and _record_delete_time > since_time;
-    call ops.move_watermark('rental', 'exchange_rates', rebuild, newest_created, newest_deleted);
 
     if read_count = 0 then
         call ops.log_step(this_run, 'curated.exchange_rates', 0, 0, 0, step_started);
@@ -133,4 +125,4 @@ begin
     );
 end;
 $$ language plpgsql;
--- Usage: call curated.refresh_exchange_rates(this_run, false);
+-- Usage: call curated.refresh_exchange_rates(this_run, since_time, false);

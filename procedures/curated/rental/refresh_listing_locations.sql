@@ -5,31 +5,23 @@
 -- Grain: curated.listing_locations: listing
 -- Reads: raw.apartment_attributes_history, curated.listing_versions, curated.bookings,
 --   curated.user_viewings
--- Writes: curated.listing_locations, ops.dirty_work, ops.watermarks, ops.run_steps
--- Params: this_run; rebuild: read all of landing, not only what changed
+-- Writes: curated.listing_locations, ops.dirty_work, ops.run_steps
+-- Params: this_run; since_time: read landing's changes after this record time; rebuild: all of it is read
 -- Schedule: none, called by curated.refresh_rental
 -- Owner: data engineering
-create or replace procedure curated.refresh_listing_locations(this_run varchar(64), rebuild boolean)
+create or replace procedure curated.refresh_listing_locations(
+    this_run varchar(64),
+    since_time timestamp,
+    rebuild boolean
+)
 as $$
 declare
     step_started timestamp := getdate();
     blanks varchar(8) := ' ' || chr(9) || chr(10) || chr(13);
-    since_time timestamp;
-    newest_created timestamp;
-    newest_deleted timestamp;
     read_count bigint;
     deleted_count bigint := 0;
     inserted_count bigint := 0;
 begin
-    call ops.find_read_from('rental', 'apartment_attributes', rebuild, since_time);
-    select max(_record_create_time) into newest_created
-    from "raw".apartment_attributes_history
-    where _record_create_time > since_time;
-    select max(_record_delete_time) into newest_deleted
-    from "raw".apartment_attributes_history
-    where not _record_is_active and _record_delete_time > since_time;
-    call ops.move_watermark('rental', 'apartment_attributes', rebuild, newest_created, newest_deleted);
-
     drop table if exists staged_locations;
     create temp table staged_locations (apartment_id bigint, state varchar(400), cityname varchar(400));
     insert into staged_locations (apartment_id, state, cityname)
@@ -135,4 +127,4 @@ begin
     );
 end;
 $$ language plpgsql;
--- Usage: call curated.refresh_listing_locations(this_run, false);
+-- Usage: call curated.refresh_listing_locations(this_run, since_time, false);

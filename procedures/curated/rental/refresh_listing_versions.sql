@@ -6,33 +6,25 @@
 --   became known or unknown in the temporary table listing_changes (apartment_id, is_known).
 -- Grain: curated.listing_versions: listing and version, half-open [valid_from, valid_to)
 -- Reads: raw.apartments_history, curated.listing_locations
--- Writes: curated.listing_versions, ops.dirty_work, ops.watermarks, ops.run_steps
--- Params: this_run; rebuild: read all of landing, not only what changed
+-- Writes: curated.listing_versions, ops.dirty_work, ops.run_steps
+-- Params: this_run; since_time: read landing's changes after this record time; rebuild: all of it is read
 -- Schedule: none, called by curated.refresh_rental
 -- Owner: data engineering
-create or replace procedure curated.refresh_listing_versions(this_run varchar(64), rebuild boolean)
+create or replace procedure curated.refresh_listing_versions(
+    this_run varchar(64),
+    since_time timestamp,
+    rebuild boolean
+)
 as $$
 declare
     step_started timestamp := getdate();
     blanks varchar(8) := ' ' || chr(9) || chr(10) || chr(13);
-    since_time timestamp;
-    newest_created timestamp;
-    newest_deleted timestamp;
     low_id bigint;
     high_id bigint;
     read_count bigint;
     deleted_count bigint := 0;
     inserted_count bigint := 0;
 begin
-    call ops.find_read_from('rental', 'apartments', rebuild, since_time);
-    select max(_record_create_time) into newest_created
-    from "raw".apartments_history
-    where _record_create_time > since_time;
-    select max(_record_delete_time) into newest_deleted
-    from "raw".apartments_history
-    where not _record_is_active and _record_delete_time > since_time;
-    call ops.move_watermark('rental', 'apartments', rebuild, newest_created, newest_deleted);
-
     -- One row for each listing and record time. Two ranges of times rather than one OR, so that zone maps hold.
     drop table if exists staged_versions;
     create temp table staged_versions (
@@ -260,4 +252,4 @@ begin
     );
 end;
 $$ language plpgsql;
--- Usage: call curated.refresh_listing_versions(this_run, false);
+-- Usage: call curated.refresh_listing_versions(this_run, since_time, false);

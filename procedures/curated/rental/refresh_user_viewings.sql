@@ -6,11 +6,15 @@
 --   curated.rejected_view_rows: viewing
 -- Reads: raw.user_viewing_history, raw.user_viewing, curated.listing_versions
 -- Writes: curated.user_viewings, curated.rejected_views, curated.rejected_view_rows, ops.dirty_work,
---   ops.watermarks, ops.accounts, ops.run_accounts, ops.run_steps
--- Params: this_run; rebuild: read all of landing, not only what changed
+--   ops.accounts, ops.run_accounts, ops.run_steps
+-- Params: this_run; since_time: read landing's changes after this record time; rebuild: all of it is read
 -- Schedule: none, called by curated.refresh_rental
 -- Owner: data engineering
-create or replace procedure curated.refresh_user_viewings(this_run varchar(64), rebuild boolean)
+create or replace procedure curated.refresh_user_viewings(
+    this_run varchar(64),
+    since_time timestamp,
+    rebuild boolean
+)
 as $$
 declare
     step_started timestamp := getdate();
@@ -28,7 +32,7 @@ declare
     landing_count bigint;
     curated_count bigint;
 begin
-    call curated.stage_user_viewings(rebuild);
+    call curated.stage_user_viewings(since_time, rebuild);
     select count(*), min(viewing_id), max(viewing_id)
     into known_before, low_id, high_id
     from touched_viewings;
@@ -158,4 +162,4 @@ begin
     );
 end;
 $$ language plpgsql;
--- Usage: call curated.refresh_user_viewings(this_run, false);
+-- Usage: call curated.refresh_user_viewings(this_run, since_time, false);

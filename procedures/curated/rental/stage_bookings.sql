@@ -3,28 +3,16 @@
 --   source row of those that still exist.
 -- Grain: booking
 -- Reads: raw.bookings_history, raw.bookings, curated.bookings, curated.rejected_booking_rows
--- Writes: ops.watermarks
--- Params: rebuild: read all of landing, not only what changed
+-- Writes: temporary tables
+-- Params: since_time: read landing's changes after this record time; rebuild: all of it is read
 -- Schedule: none, called by curated.refresh_bookings
 -- Owner: data engineering
-create or replace procedure curated.stage_bookings(rebuild boolean)
+create or replace procedure curated.stage_bookings(since_time timestamp, rebuild boolean)
 as $$
 declare
-    since_time timestamp;
-    newest_created timestamp;
-    newest_deleted timestamp;
     change_count bigint;
     unknown_count bigint;
 begin
-    call ops.find_read_from('rental', 'bookings', rebuild, since_time);
-    select max(_record_create_time) into newest_created
-    from "raw".bookings_history
-    where _record_create_time > since_time;
-    select max(_record_delete_time) into newest_deleted
-    from "raw".bookings_history
-    where not _record_is_active and _record_delete_time > since_time;
-    call ops.move_watermark('rental', 'bookings', rebuild, newest_created, newest_deleted);
-
     -- A changed row's present version was created when the one before it ended, so the range of times holds it.
     drop table if exists staged_bookings;
     create temp table staged_bookings (
@@ -165,4 +153,4 @@ begin
     from touched_bookings;
 end;
 $$ language plpgsql;
--- Usage: call curated.stage_bookings(false);
+-- Usage: call curated.stage_bookings(since_time, false);

@@ -4,28 +4,16 @@
 -- Grain: viewing
 -- Reads: raw.user_viewing_history, raw.user_viewing, curated.user_viewings,
 --   curated.rejected_view_rows
--- Writes: ops.watermarks
--- Params: rebuild: read all of landing, not only what changed
+-- Writes: temporary tables
+-- Params: since_time: read landing's changes after this record time; rebuild: all of it is read
 -- Schedule: none, called by curated.refresh_user_viewings
 -- Owner: data engineering
-create or replace procedure curated.stage_user_viewings(rebuild boolean)
+create or replace procedure curated.stage_user_viewings(since_time timestamp, rebuild boolean)
 as $$
 declare
-    since_time timestamp;
-    newest_created timestamp;
-    newest_deleted timestamp;
     change_count bigint;
     unknown_count bigint;
 begin
-    call ops.find_read_from('rental', 'user_viewing', rebuild, since_time);
-    select max(_record_create_time) into newest_created
-    from "raw".user_viewing_history
-    where _record_create_time > since_time;
-    select max(_record_delete_time) into newest_deleted
-    from "raw".user_viewing_history
-    where not _record_is_active and _record_delete_time > since_time;
-    call ops.move_watermark('rental', 'user_viewing', rebuild, newest_created, newest_deleted);
-
     drop table if exists staged_viewings;
     create temp table staged_viewings (
         viewing_id bigint,
@@ -137,4 +125,4 @@ begin
     from touched_viewings;
 end;
 $$ language plpgsql;
--- Usage: call curated.stage_user_viewings(false);
+-- Usage: call curated.stage_user_viewings(since_time, false);

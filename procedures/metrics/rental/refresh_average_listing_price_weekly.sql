@@ -114,7 +114,7 @@ begin
         where listing_versions.is_active
             and (listing_versions.valid_to is null or listing_versions.valid_to >= range_from)
     ) as located
-    where to_week > period_from and from_week < period_end;
+    where (to_week > period_from and from_week < period_end) or (runs_now and running_week < period_end);
 
     -- What each week adds to the one before it, by group; an empty row for each week, so that none is skipped.
     drop table if exists price_weeks;
