@@ -41,7 +41,8 @@ class Prepared:
     """A statement that the client has parsed.
 
     `backend_name` is PostgreSQL's name of it, empty when it runs through the gateway. `offset` is where the statement
-    begins in the client's text. `columns` is None when it returns no rows.
+    begins in the client's text. `columns` is None when it returns no rows. `declared` are the client's own parameter
+    types. `cycle` counts Syncs: when it was translated last.
     """
 
     text: str
@@ -51,6 +52,8 @@ class Prepared:
     backend_name: str = ""
     parameters: tuple[int, ...] = ()
     columns: tuple[codec.Column, ...] | None = None
+    declared: tuple[int, ...] = ()
+    cycle: int = 0
 
 
 @dataclass
@@ -80,6 +83,7 @@ class Extended:
         self._portals: dict[str, Portal] = {}
         self._skipping = False
         self._number = 0
+        self._cycle = 0
 
     def reset(self) -> None:
         """A simple query takes the unnamed statement's place and, outside of a transaction, ends all portals."""
@@ -122,6 +126,7 @@ class Extended:
 
     def _sync(self) -> None:
         self._skipping = False
+        self._cycle += 1
         try:
             self._runner.sync()
         except ServerError as error:
@@ -148,7 +153,7 @@ class Extended:
         kind = classify(text)
         if self._runner.backend.status == "E" and kind.name not in ("commit", "rollback"):
             self._runner.check_usable(kind)
-        prepared = Prepared(text, kind, offset)
+        prepared = Prepared(text, kind, offset, declared=oids, cycle=self._cycle)
         if kind.name == "show" and shows_procedure(text):
             prepared.columns = (DEFINITION,)
         elif kind.name == "show":
@@ -200,12 +205,33 @@ class Extended:
             elif kind == b"n":
                 return
 
+    def _renewed(self, name: str, old: Prepared) -> Prepared:
+        """The prepared statement for the catalog as it is now: drivers keep theirs for as long as they live.
+
+        Raises ServerError when it would return other columns than the client was told.
+        """
+        variables = {f"${i}": types.from_oid(oid) for i, oid in enumerate(old.declared, 1) if oid}
+        if self._runner.translation(old.text, variables) is old.translation:
+            old.cycle = self._cycle
+            return old
+        new = Prepared(old.text, old.kind, old.offset, declared=old.declared, cycle=self._cycle)
+        self._translate(new, old.declared)
+        if [(c.name, c.type) for c in new.columns or ()] != [(c.name, c.type) for c in old.columns or ()]:
+            if new.backend_name:
+                self._backend_close(b"S", new.backend_name)
+            raise gateway_error("cached plan must not change result type", "0A000")
+        self._drop_statement(name)
+        self._statements[name] = new
+        return new
+
     # -- Bind, Describe ---------------------------------------------------------------------------------------
 
     def _bind(self, data: bytes) -> None:
         bind = codec.unpack_bind(data)
         prepared = self._statement(bind.statement)
         self._runner.check_usable(prepared.kind)
+        if prepared.backend_name and prepared.cycle != self._cycle:
+            prepared = self._renewed(bind.statement, prepared)
         if bind.portal and bind.portal in self._portals:
             raise gateway_error(f'cursor "{bind.portal}" already exists', "42P03")
         portal = Portal(prepared, bind)

@@ -60,13 +60,15 @@ class StoredProcedure:
 
 
 class Executor(Protocol):
-    """One session, as the interpreter drives it.
+    """One session, as the interpreter drives it during one CALL of the client's.
 
-    Errors of statements are raised as the gateway's ServerError (in Redshift's words) or the translator's Refused.
+    Errors of statements are raised as the gateway's ServerError (in Redshift's words, positions in the statement's
+    own text) or the translator's Refused.
     """
 
     in_user_transaction: bool
-    """The client began a transaction before CALL: the procedure must not end it."""
+    """The client's CALL shares its transaction with other statements of the client. It stays so for the whole call,
+    also when a NONATOMIC procedure has ended that transaction."""
 
     def run(self, sql: str, variables: Mapping[str, Value]) -> Outcome:
         """Translate and run one statement in the open transaction, with those variables that it names."""
@@ -75,13 +77,22 @@ class Executor(Protocol):
         """Open a transaction; nothing when one is open."""
 
     def commit(self) -> None:
-        """Commit the open transaction; nothing when none is open."""
+        """Commit the open transaction; nothing when none is open. Lent rights and settings end with it."""
 
     def rollback(self) -> None:
-        """Roll back, also out of a failed transaction; nothing when none is open."""
+        """Roll back, also out of a failed transaction; nothing when none is open. Ends them as `commit` does."""
+
+    def abandon(self) -> None:
+        """An error leaves the call while the client's transaction, now failed, stays open."""
+
+    def check(self) -> None:
+        """Raise ServerError (57014) when the client has asked to cancel. Called before every statement."""
 
     def notice(self, level: str, message: str) -> None:
         """Send a message to the client. `level` is LOG, INFO, NOTICE or WARNING."""
+
+    def cursors(self) -> list[str]:
+        """The names of the cursors that are open in the session."""
 
     @property
     def user(self) -> str:

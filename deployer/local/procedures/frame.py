@@ -4,158 +4,168 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from deployer.local.procedures.executor import Value
-from deployer.local.procedures.values import BadValue
+from deployer.local.procedures.values import BadValue, NoVariable
 from deployer.sql.plpgsql_ast import Text
-from deployer.sql.types import RedshiftType
+from deployer.sql.types import VARCHAR, RedshiftType
 
-MAX_VARIABLES = 1024
-"""DG "Stored procedure limitations": the variables that one procedure may declare."""
+Columns = tuple[tuple[str, RedshiftType], ...]
 
 
-class NoVariable(Exception):
-    """There is no such variable."""
+@dataclass
+class _Scope:
+    """Declarations of one block. A record's field stands under "record.field".
+
+    `records` has None for a record without a row yet. `protected` tells (constant, not null).
+    """
+
+    label: str = ""
+    values: dict[str, Value] = field(default_factory=dict)
+    records: dict[str, Columns | None] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    cursors: dict[str, Text | None] = field(default_factory=dict)
+    protected: dict[str, tuple[bool, bool]] = field(default_factory=dict)
 
 
 class Frame:
-    """Names are lower case unless quoted. A record's field stands under "record.field".
+    """Names are lower case unless quoted. "label.name" reaches a variable that an inner block hides.
 
-    `row_count` is what GET DIAGNOSTICS tells: the rows of the last statement.
+    `row_count` is what GET DIAGNOSTICS tells: the rows of the last SQL statement.
     """
 
     def __init__(self) -> None:
         self.row_count = 0
-        self._scopes: list[dict[str, Value]] = [{}]
-        self._records: list[dict[str, tuple[tuple[str, RedshiftType], ...] | None]] = [{}]
-        self._aliases: list[dict[str, str]] = [{}]
-        self._cursors: dict[str, Text | None] = {}
-        self._protected: dict[tuple[int, str], tuple[bool, bool]] = {}
+        self._scopes = [_Scope()]
 
     @contextmanager
-    def scope(self) -> Iterator[None]:
+    def scope(self, label: str = "") -> Iterator[None]:
         """Declarations inside end with the scope, and hide those outside."""
         depth = len(self._scopes)
-        self._scopes.append({})
-        self._records.append({})
-        self._aliases.append({})
+        self._scopes.append(_Scope(label))
         try:
             yield
         finally:
-            del self._scopes[depth:], self._records[depth:], self._aliases[depth:]
-            for key in [key for key in self._protected if key[0] >= depth]:
-                del self._protected[key]
+            del self._scopes[depth:]
 
     # -- declaring --------------------------------------------------------------------------------------------
 
     def declare(self, name: str, kind: RedshiftType, value: Value | None = None) -> None:
-        if sum(map(len, self._scopes)) >= MAX_VARIABLES:
-            raise BadValue(f"a procedure has at most {MAX_VARIABLES} variables on Redshift", "54000")
-        if name in self._scopes[-1]:
-            raise BadValue(f'duplicate declaration of variable "{name}"', "42601")
-        self._scopes[-1][name] = value or Value(None, kind)
+        self._scopes[-1].values[name] = value or Value(None, kind)
 
     def alias(self, name: str, target: str) -> None:
+        """`name` is another name of `target`. Raises NoVariable when there is no such variable."""
+        if not self.knows(target) and not self.is_record(target):
+            raise NoVariable(f'there is no variable or argument "{target}"')
         if name != target:
-            self._aliases[-1][name] = target
+            self._scopes[-1].aliases[name] = target
 
-    def declare_record(self, name: str, columns: tuple[tuple[str, RedshiftType], ...] | None) -> None:
-        """A record; `columns` None until a row is assigned to it."""
-        self._records[-1][name] = columns
-        for field, kind in columns or ():
-            self._scopes[-1][f"{name}.{field}"] = Value(None, kind)
+    def declare_record(self, name: str, columns: Columns | None) -> None:
+        """A record; `columns` is None until a row is assigned to it."""
+        scope = self._scopes[-1]
+        scope.records[name] = columns
+        for column, kind in columns or ():
+            scope.values[f"{name}.{column}"] = Value(None, kind)
 
-    def declare_cursor(self, name: str, query: Text | None) -> None:
-        self._cursors[name] = query
+    def declare_cursor(self, name: str, query: Text | None, portal: str | None = None) -> None:
+        """A cursor variable. A bound one (`query`) is called in the session as in the procedure."""
+        self.declare(name, VARCHAR, Value(portal, VARCHAR))
+        self._scopes[-1].cursors[name] = query
 
     def protect(self, name: str, *, constant: bool, not_null: bool) -> None:
         """What later assignments to `name` must respect."""
-        if constant or not_null:
-            self._protected[len(self._scopes) - 1, name] = (constant, not_null)
+        self._scopes[-1].protected[name] = (constant, not_null)
 
     # -- reading ----------------------------------------------------------------------------------------------
 
-    def _resolve(self, name: str) -> str:
-        for aliases in reversed(self._aliases):
-            if name in aliases:
-                return self._resolve(aliases[name])
-        return name
+    def _find(self, name: str) -> tuple[_Scope, str]:
+        """The scope that holds the variable, and its name there. Raises NoVariable."""
+        first, _, rest = name.partition(".")
+        for scope in reversed(self._scopes):
+            if name in scope.aliases:
+                return self._find(scope.aliases[name])
+            if name in scope.values:
+                return scope, name
+            if first in scope.aliases and rest:
+                return self._find(f"{scope.aliases[first]}.{rest}")
+            if rest and first in scope.records:
+                if scope.records[first] is None:
+                    raise NoVariable(f'record "{first}" is not assigned yet: it has no field "{rest}"')
+                raise NoVariable(f'record "{first}" has no field "{rest}"')
+            if rest and scope.label == first:
+                if rest in scope.values:
+                    return scope, rest
+                if rest in scope.aliases:
+                    return self._find(scope.aliases[rest])
+        if self.is_record(name):
+            raise NoVariable(
+                f'"{name}" is a record: name one of its fields, or fill it by SELECT INTO, FETCH or FOR'
+            )
+        raise NoVariable(f'"{name}" is not a known variable')
 
     def knows(self, name: str) -> bool:
-        resolved = self._resolve(name)
-        return any(resolved in scope for scope in self._scopes)
+        """Whether `name` is a variable (or a record's field) with a type."""
+        try:
+            self._find(name)
+        except NoVariable:
+            return False
+        return True
 
     def get(self, name: str) -> Value:
         """The value of a variable. Raises NoVariable."""
-        resolved = self._resolve(name)
-        for scope in reversed(self._scopes):
-            if resolved in scope:
-                return scope[resolved]
-        record = resolved.partition(".")[0]
-        if "." in resolved and self.is_record(record):
-            raise NoVariable(f'record "{record}" has no field "{resolved.partition(".")[2]}", or no row yet')
-        raise NoVariable(f'"{name}" is not a known variable')
+        scope, key = self._find(name)
+        return scope.values[key]
 
     def variables(self) -> dict[str, Value]:
-        """All variables that are visible now, aliases included."""
+        """All variables that are visible now, under every name they have."""
         visible: dict[str, Value] = {}
         for scope in self._scopes:
-            visible.update(scope)
-        for aliases in self._aliases:
-            for name, target in aliases.items():
-                resolved = self._resolve(target)
-                if resolved in visible:
-                    visible[name] = visible[resolved]
+            visible.update(scope.values)
+            for alias in scope.aliases:
+                if self.knows(alias):
+                    visible[alias] = self.get(alias)
+            if scope.label:
+                visible.update({f"{scope.label}.{name}": value for name, value in scope.values.items()})
         return visible
 
     def is_record(self, name: str) -> bool:
-        return any(name in records for records in self._records)
+        return any(name in scope.records for scope in self._scopes)
 
-    def cursor(self, name: str) -> tuple[Text | None, str]:
-        """A cursor's query and its name in the session: a refcursor's value, else its own name."""
-        if name not in self._cursors:
-            raise BadValue(f'cursor variable "{name}" does not exist', "42703")
-        portal = self.get(name).text if self.knows(name) else None
-        return self._cursors[name], portal or name
+    def cursor(self, name: str) -> tuple[Text | None, str | None]:
+        """A cursor variable's own query, if it has one, and the name of its cursor in the session, if it is known.
+
+        Raises NoVariable.
+        """
+        scope, key = self._find(name)
+        if key not in scope.cursors:
+            raise NoVariable(f'variable "{name}" is not a cursor')
+        return scope.cursors[key], scope.values[key].text
 
     # -- writing ----------------------------------------------------------------------------------------------
 
     def set(self, name: str, value: Value) -> None:
-        """Set a variable, whatever its declaration forbids."""
-        resolved = self._resolve(name)
-        for scope in reversed(self._scopes):
-            if resolved in scope:
-                scope[resolved] = value
-                return
-        raise NoVariable(f'"{name}" is not a known variable')
+        """Set a variable, whatever its declaration forbids. Raises NoVariable."""
+        scope, key = self._find(name)
+        scope.values[key] = value
 
     def assign(self, name: str, value: Value) -> None:
         """An assignment of the procedure's own. Raises BadValue for a constant, or NULL into a NOT NULL variable."""
-        resolved = self._resolve(name)
-        for depth in range(len(self._scopes) - 1, -1, -1):
-            if resolved in self._scopes[depth]:
-                constant, not_null = self._protected.get((depth, resolved), (False, False))
-                if constant:
-                    raise BadValue(f'"{name}" is declared CONSTANT', "22005")
-                if not_null and value.text is None:
-                    raise BadValue(
-                        f'null value cannot be assigned to variable "{name}" declared NOT NULL', "22004"
-                    )
-                break
-        self.set(name, value)
+        scope, key = self._find(name)
+        constant, not_null = scope.protected.get(key, (False, False))
+        if constant:
+            raise BadValue(f'"{name}" is declared CONSTANT', "22005")
+        if not_null and value.text is None:
+            raise BadValue(f'null value cannot be assigned to variable "{name}" declared NOT NULL', "22004")
+        scope.values[key] = value
 
-    def set_record(
-        self, name: str, columns: Sequence[tuple[str, RedshiftType]], row: Sequence[str | None]
-    ) -> None:
-        """Put a row into a record; its fields are then the row's columns."""
-        for depth in range(len(self._records) - 1, -1, -1):
-            if name in self._records[depth]:
-                break
-        else:
+    def set_record(self, name: str, columns: Columns, row: Sequence[str | None]) -> None:
+        """Put a row into a record; its fields are then the row's columns. Raises NoVariable."""
+        scope = next((scope for scope in reversed(self._scopes) if name in scope.records), None)
+        if scope is None:
             raise NoVariable(f'"{name}" is not a known variable')
-        scope = self._scopes[depth]
-        for key in [key for key in scope if key.startswith(f"{name}.")]:
-            del scope[key]
-        self._records[depth][name] = tuple(columns)
-        for (field, kind), text in zip(columns, row, strict=True):
-            scope[f"{name}.{field}"] = Value(text, kind)
+        for key in [key for key in scope.values if key.startswith(f"{name}.")]:
+            del scope.values[key]
+        scope.records[name] = columns
+        for (column, kind), text in zip(columns, row, strict=True):
+            scope.values[f"{name}.{column}"] = Value(text, kind)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from deployer.local.procedures.executor import Value
 from deployer.sql import types
+from deployer.sql.lexer import LexError, tokenize
 from deployer.sql.types import RedshiftType
 
 _RANGES = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
@@ -14,6 +16,10 @@ _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _STRING = re.compile(r"'[^'\\]*'")
 _TEST = re.compile(r"(\w+)\s+is\s+(not\s+)?null", re.I)
 _COMPARISON = re.compile(r"(\w+)\s*(=|<>|<=|>=|<|>)\s*(-?\d{1,18})")
+
+
+class NoVariable(Exception):
+    """There is no such variable."""
 
 
 class BadValue(Exception):
@@ -72,7 +78,29 @@ def _round(text: str, target: RedshiftType) -> str:
     return f"{number:f}"
 
 
-def evaluate_simply(sql: str, variables: dict[str, Value]) -> Value | None:
+def is_true(value: Value) -> bool:
+    """Whether a BOOLEAN is true; NULL is not."""
+    return value.text in ("t", "true")
+
+
+def without_numbers(sql: str) -> str:
+    """`sql` with $1, $2 ... written as identifiers of the same length, so that they can be variables as any other.
+
+    The identifiers begin with a character of Unicode's private use area, as no user's does.
+    """
+    if "$" not in sql:
+        return sql
+    try:
+        places = [token.start for token in tokenize(sql) if token.kind == "param"]
+    except LexError:
+        return sql
+    characters = list(sql)
+    for place in places:
+        characters[place] = "\ue000"
+    return "".join(characters)
+
+
+def evaluate_simply(sql: str, variables: Mapping[str, Value]) -> Value | None:
     """The value of an expression of one literal, one variable, or one test of a variable; None for all others.
 
     Saves the round trip where the answer cannot differ from the engine's.
