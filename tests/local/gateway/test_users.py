@@ -44,14 +44,19 @@ def test_tables_of_others_are_closed_until_granted(admin: Wire, user: Wire) -> N
 
 
 def test_a_superuser_manages_what_users_own(admin: Wire, user: Wire) -> None:
-    assert user.tags("create table mine (a int); insert into mine values (1)") == ["CREATE TABLE", "INSERT 0 1"]
+    assert user.tags("create table mine (a int); insert into mine values (1)") == [
+        "CREATE TABLE",
+        "INSERT 0 1",
+    ]
     assert admin.rows("select a from mine") == [("1",)]
     assert admin.tags("alter table mine add column b int; drop table mine") == ["ALTER TABLE", "DROP TABLE"]
 
 
 def test_roles_carry_privileges(admin: Wire, user: Wire) -> None:
     admin.query("create schema s; create table s.t (a int); create role reader")
-    admin.query("grant usage on schema s to role reader; grant select on s.t to role reader; grant role reader to ann")
+    admin.query(
+        "grant usage on schema s to role reader; grant select on s.t to role reader; grant role reader to ann"
+    )
     assert user.rows("select a from s.t") == []
     assert admin.rows("select user_name, role_name from svv_user_grants") == [("ann", "reader")]
     assert admin.rows(
@@ -146,9 +151,9 @@ def landing(admin: Wire, engine: Any) -> Wire:
 
 def test_landing_is_read_by_three_part_names(landing: Wire) -> None:
     assert landing.rows("select id, total from shop_landing.shop.orders") == [("1", "9.50")]
-    assert landing.rows("select database_name, schema_name from svv_all_tables where table_name = 'orders'") == [
-        ("shop_landing", "shop")
-    ]
+    assert landing.rows(
+        "select database_name, schema_name from svv_all_tables where table_name = 'orders'"
+    ) == [("shop_landing", "shop")]
     assert landing.rows("select count(*) from svv_tables where table_name = 'orders'") == [("0",)]
 
 
