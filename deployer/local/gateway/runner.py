@@ -79,7 +79,7 @@ class Runner:
     """The statements of one session.
 
     `unsynced`: messages were sent since the last Sync, so PostgreSQL may hold an implicit transaction open.
-    `executed`: and at least one statement ran in it. `cancelled` is set by another thread on a cancel request.
+    `executed`: and at least one statement ran in it. `shared`: the message has more statements than this one. `cancelled` is set by another thread on a cancel request.
     """
 
     def __init__(self, backend: Backend, internal: Internal, database: str, user: str) -> None:
@@ -90,6 +90,7 @@ class Runner:
         self.cancelled = False
         self.unsynced = False
         self.executed = False
+        self.shared = False
         self._snapshot = False
         self._path: tuple[str, ...] | None = None
         self._temp_schema = b"0"
@@ -100,7 +101,7 @@ class Runner:
     @property
     def in_transaction(self) -> bool:
         """Whether statements before this one share its fate: after BEGIN, or in a message of several."""
-        return self.backend.status != "I" or self.executed
+        return self.backend.status != "I" or self.executed or self.shared
 
     def check_usable(self, kind: Kind) -> None:
         """Raise ServerError if the transaction has failed, or if this statement must not be in one."""

@@ -242,6 +242,7 @@ class Session:
                 self.put(message(b"I"))
             for index, statement in enumerate(statements):
                 offset = statement.start
+                runner.shared = len(statements) > 1
                 run_statement(runner, statement.text, sink, offset=offset, last=index == len(statements) - 1)
             runner.sync()
         except (Refused, ServerError, LexError) as error:
@@ -252,6 +253,8 @@ class Session:
         except Exception:
             self.refuse(runner, self.puzzled(), offset)
             runner.sync()
+        finally:
+            runner.shared = False
         self._ready()
 
     def puzzled(self) -> ServerError:
