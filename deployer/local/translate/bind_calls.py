@@ -10,7 +10,7 @@ from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.nodes import FunctionCall, Literal, OrderItem
 from deployer.local.translate.scope import Scope, Typed
-from deployer.sql.types import INTEGER, UNKNOWN, VARCHAR
+from deployer.sql.types import INTEGER, UNKNOWN
 
 
 class CallBinder(BinderBase):
@@ -106,9 +106,9 @@ class CallBinder(BinderBase):
 
     def order_item(self, item: OrderItem, scope: Scope) -> tuple[str, Typed]:
         """One sort expression, rendered with its direction, and its value."""
-        value = self.expr(item.expr, scope)
         if isinstance(item.expr, Literal) and item.expr.kind == "string":
-            value = Typed(f"{value.sql}::character varying", VARCHAR)
+            raise Refused("Redshift doesn't support string literals in ORDER BY clauses", position=item.expr.pos)
+        value = self.expr(item.expr, scope)
         return value.sql + _direction(item), value
 
 

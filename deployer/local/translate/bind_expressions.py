@@ -245,6 +245,12 @@ class ExpressionBinder(PredicateBinder, CallBinder):
             is_texty(right.type) and left.type == UNKNOWN
         ):
             return blank_insensitive(left), blank_insensitive(right)
+        if is_texty(left.type) and right.type is not None and right.type.is_numeric:
+            text, number = _text_and_number(left, right)
+            return text, number
+        if is_texty(right.type) and left.type is not None and left.type.is_numeric:
+            text, number = _text_and_number(right, left)
+            return number, text
         return left.sql, right.sql
 
     def _arithmetic(self, node: Binary, left: Typed, right: Typed) -> Typed:
@@ -411,6 +417,13 @@ class ExpressionBinder(PredicateBinder, CallBinder):
             else:
                 texts.append(self.expr(part, scope).sql)
         return Typed("".join(texts), None)
+
+
+def _text_and_number(text: Typed, number: Typed) -> tuple[str, str]:
+    """Beside a DECIMAL a string is read as one; any other number becomes a string (DG "Type compatibility")."""
+    if number.type is not None and number.type.is_decimal:
+        return f"({text.sql})::numeric", number.sql
+    return blank_insensitive(text), f"(({number.sql})::text)::bpchar"
 
 
 def _known_qualifier(scope: Scope, qualifier: tuple[str, ...]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployer.local.translate import ddl_alter, grants, users
 from deployer.local.translate.api import Refused, Relation, Translation
 from deployer.local.translate.bind_from import physical
-from deployer.local.translate.bind_queries import Binder
+from deployer.local.translate.bind_queries import Binder, Columns, rename
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import SYSTEM_SCHEMAS, Context, finish
 from deployer.local.translate.ddl_table import create_table
@@ -152,10 +152,34 @@ def _view(parser: Parser, context: Context, *, replace: bool) -> Translation:
     _check_bound(context, pos)
     if context.parameters:
         parser.refuse("a view cannot refer to a procedure's variables; build the statement with EXECUTE")
+    if replace:
+        _check_same_columns(name, rename(bound.columns, columns, name.name, pos), context, pos)
     listed = f" ({', '.join(quote_ident(column) for column in columns)})" if columns else ""
     head = f"CREATE {'OR REPLACE ' if replace else ''}VIEW {name.sql()}{listed} AS "
     statements = [head + bound.sql, _record_view("record_view_text", name, body)]
     return finish(context, statements, kind="create_view", written=name)
+
+
+def _check_same_columns(name: Name, columns: Columns, context: Context, pos: int) -> None:
+    """A view is replaced by one with the same columns; PostgreSQL, which checks their types, would take more."""
+    existing = context.catalog.relation(name)
+    if existing is None:
+        return
+    if existing.kind != "view":
+        what = "a late-binding view: drop it" if existing.kind == "late_binding_view" else "not a view"
+        raise Refused(f'"{name}" is {what}', position=pos, sqlstate="42809")
+    old, new = [column for column, _ in existing.columns], [column for column, _ in columns]
+    if len(old) != len(new):
+        raise Refused(
+            "cannot change number of columns in view", position=pos, sqlstate="42P16",
+            hint="Drop the view and create it anew.",
+        )  # fmt: skip
+    for one, other in zip(old, new, strict=True):
+        if one != other:
+            raise Refused(
+                f'cannot change name of view column "{one}" to "{other}"', position=pos, sqlstate="42P16",
+                hint="Drop the view and create it anew.",
+            )  # fmt: skip
 
 
 def _check_bound(context: Context, pos: int) -> None:

@@ -202,6 +202,12 @@ def test_through_the_gateway(fresh_database: Any, connect: Callable[..., Any], e
         "alter table s.t add column d date",
     ):
         cursor.execute(sql)
+    with pytest.raises(Exception, match="number of columns"):
+        cursor.execute("create or replace view s.v as select a, avg(c) as average, 1 as more from s.t group by 1")
+    with pytest.raises(Exception, match="name of view column"):
+        cursor.execute("create or replace view s.v as select a, avg(c) as mean from s.t group by 1")
+    with pytest.raises(Exception, match="data type of view column"):
+        cursor.execute("create or replace view s.v as select a, avg(a) as average from s.t group by 1")
     cursor.execute("select count(*) from #mine")
     assert [list(row) for row in cursor.fetchall()] == [[3]]
     recorded = engine.execute(

@@ -144,6 +144,7 @@ QUERIES = [
     ("select decode(code, 'EUR', 1, 'USD', 2, 0), nvl2(qty, 'y', 'n') from sales where id = 2", [(2, "y")]),
     ("select listagg(code, ',') within group (order by id desc) from sales", [("NOK,USD,EUR",)]),
     ("select median(units), percentile_cont(0.5) within group (order by units) from sales", None),
+    ("select count(*) from sales where id = '1'::varchar and price > '50.5'::varchar", [(1,)]),
     ("select grouping(code), count(*) from sales group by rollup(code) order by 1 desc limit 1", [(1, 4)]),
 ]
 
