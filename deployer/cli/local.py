@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import shlex
+import sys
 import time
 from pathlib import Path
 
@@ -130,13 +131,15 @@ def _connection(status: object) -> None:
 
 
 def connecting(fields: dict[str, object]) -> list[str]:
-    """How to connect, for people to copy. The password is shown: it opens a loopback port of this machine
-    only.
+    """How to connect, for people to copy. The password is shown on a terminal only: elsewhere the text may end
+    in a log, so it says where to find it.
     """
     home = os.environ.get("ZEROSHIFT_HOME")
     where = f"ZEROSHIFT_HOME={shlex.quote(home)} " if home else ""
-    return [
-        f"psql 'host={fields['host']} port={fields['port']} dbname={fields['database']} user={fields['user']}"
-        f" password={fields['password']}'",
-        f"{where}zeroshift query 'select * from presentation.freshness'",
-    ]
+    target = f"host={fields['host']} port={fields['port']} dbname={fields['database']} user={fields['user']}"
+    shown = sys.stdout.isatty()
+    lines = [f"psql '{target} password={fields['password']}'" if shown else f"psql '{target}'"]
+    if not shown:
+        lines.append(f"{where}zeroshift local status --json    # has the password")
+    lines.append(f"{where}zeroshift query 'select * from presentation.freshness'")
+    return lines
