@@ -102,6 +102,16 @@ def _compare_curated(warehouse: Warehouse, curated: Curated, when: str) -> None:
     ):
         shown = warehouse.select(f"select {key}, reason from curated.{table}")
         _same(f"curated.{table} after {when}", table_of(list(rejected)), shown, f"{key}, reason")
+    accounts = [
+        ("rental", table, good + len(bad), good, len(bad))
+        for table, good, bad in (
+            ("bookings", len(curated.bookings), {key for key, _ in curated.rejected_bookings}),
+            ("user_viewing", len(curated.views), {key for key, _ in curated.rejected_views}),
+        )
+    ]
+    columns = "pipeline, table_name, landing_rows, curated_rows, rejected_rows"
+    shown = warehouse.select(f"select {columns} from ops.accounts")
+    _same(f"ops.accounts after {when}", table_of(accounts), shown, columns)
     columns = "apartment_id, valid_from, valid_to, price, currency, is_active, listing_created_on"
     versions = warehouse.session.execute(f"select {columns} from curated.listing_versions").rows
     shown = table_of(_joined([ListingVersion(*version) for version in versions]))
