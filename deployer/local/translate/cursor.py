@@ -11,6 +11,8 @@ from deployer.sql.lexer import LexError, Token, tokenize
 from deployer.sql.names import MAX_IDENTIFIER_BYTES, Name
 from deployer.sql.types import RedshiftType
 
+_LOOK_AHEAD = 8
+
 LOCAL_IDENTIFIER_BYTES = 63
 """PostgreSQL's limit. It would cut a longer name in silence, so a longer one is refused."""
 
@@ -43,6 +45,8 @@ class Cursor:
             self.tokens = tokenize(text)
         except LexError as error:
             raise Refused(error.message, position=error.position, sqlstate="42601") from None
+        # Looking ahead needs no check of the end: no rule looks further than this over tokens it has not seen.
+        self.tokens += self.tokens[-1:] * _LOOK_AHEAD
         self.at = 0
         self.catalog_only: list[Refused] = []
         """PostgreSQL syntax met on the way: refused unless every relation read is a catalog one."""
@@ -54,7 +58,7 @@ class Cursor:
         return self.tokens[self.at]
 
     def peek(self, ahead: int = 1) -> Token:
-        return self.tokens[min(self.at + ahead, len(self.tokens) - 1)]
+        return self.tokens[self.at + ahead]
 
     def next(self) -> Token:
         token = self.tokens[self.at]
@@ -85,11 +89,14 @@ class Cursor:
 
     # words and operators
 
-    def is_word(self, *words: str) -> bool:
+    def is_word(self, word: str, *more: str) -> bool:
         """Whether the coming tokens are these words, one after the other."""
-        for offset, word in enumerate(words):
-            token = self.peek(offset)
-            if token.kind != "word" or token.value != word:
+        token = self.tokens[self.at]
+        if token.value != word or token.kind != "word":
+            return False
+        for offset, following in enumerate(more, 1):
+            token = self.tokens[self.at + offset]
+            if token.value != following or token.kind != "word":
                 return False
         return True
 
@@ -111,8 +118,8 @@ class Cursor:
         return first
 
     def is_op(self, op: str, ahead: int = 0) -> bool:
-        token = self.peek(ahead)
-        return token.kind == "op" and token.value == op
+        token = self.tokens[self.at + ahead]
+        return token.value == op and token.kind == "op"
 
     def accept_op(self, op: str) -> bool:
         if self.is_op(op):

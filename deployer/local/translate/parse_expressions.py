@@ -26,6 +26,7 @@ from deployer.local.translate.nodes import (
 from deployer.local.translate.parse_primaries import PrimaryParser
 from deployer.sql.lexer import Token
 
+_POSTFIX = frozenset(["::", "at", "[", "collate"])
 _COMPARISONS = frozenset(["=", "<>", "!=", "<", ">", "<=", ">="])
 _OTHER = frozenset(["||", "~", "!~", "~*", "!~*", "~~", "!~~", "~~*", "!~~*", "<<", ">>", "&", "|", "#"])
 _ARRAY_OPERATORS = frozenset(["@>", "<@", "&&", "->", "->>", "#>", "#>>"])
@@ -57,7 +58,9 @@ class ExpressionParser(PrimaryParser):
     def _is(self) -> Expr:
         left = self._comparison()
         while True:
-            token = self.token
+            token = self.tokens[self.at]
+            if token.kind != "word":
+                return left
             if self.accept("isnull"):
                 left = IsTest(left, "null", False, pos=token.start)
             elif self.accept("notnull"):
@@ -112,6 +115,8 @@ class ExpressionParser(PrimaryParser):
         left = self._other()
         while True:
             token = self.token
+            if token.kind != "word":
+                return left
             negated = self.is_word("not") and self.peek().kind == "word"
             word = self.peek().value if negated else (token.value if token.kind == "word" else "")
             if word == "between":
@@ -204,7 +209,9 @@ class ExpressionParser(PrimaryParser):
     def _postfix(self) -> Expr:
         value = self._primary()
         while True:
-            token = self.token
+            token = self.tokens[self.at]
+            if token.value not in _POSTFIX:
+                return value
             if self.accept_op("::"):
                 value = Cast(value, self.type(), pos=token.start)
             elif self.is_word("at") and self.peek().value == "time":
