@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from deployer.cli import render
 from deployer.operations.progress import Progress
@@ -65,23 +66,28 @@ def width() -> int:
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
-    """Progress on standard error: a spinner with the current line on a terminal, plain lines elsewhere."""
+def progress(*, lasting: bool = True) -> Iterator[Progress]:
+    """Progress on standard error: a spinner with the current line on a terminal, plain lines elsewhere.
+
+    On a terminal the lines stay above the spinner unless they are not `lasting`, since the result says it all again.
+    """
     if not _colours(sys.stderr):
         yield lambda text: click.echo(text, err=True)
         return
     console = Console(stderr=True)
     with console.status("") as status:
 
+        def settle() -> None:
+            if lasting and status.status:
+                console.print(status.status, style="dim", highlight=False)
+
         def show(text: str) -> None:
             # The last line stays, as a plain one; the spinner takes the new one.
-            if status.status:
-                console.print(str(status.status), style="dim", markup=False, highlight=False)
-            status.update(text)
+            settle()
+            status.update(Text(text))
 
         yield show
-        if status.status:
-            console.print(str(status.status), style="dim", markup=False, highlight=False)
+        settle()
 
 
 def _colours(stream: object) -> bool:

@@ -39,7 +39,7 @@ def run(
     """
     instant = parse_instant(as_of, "--as-of") if as_of is not None else None
     mode = operations.mode_of(full_refresh=full_refresh, rewind=rewind, accept_reseed=accept_reseed)
-    with output.progress() as progress:
+    with output.progress(lasting=False) as progress:
         record = operations.run(
             here.project, here.environment, pipeline, as_of=instant, mode=mode, progress=progress
         )

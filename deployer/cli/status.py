@@ -24,21 +24,16 @@ def status(here: Here, as_json: bool) -> None:
 
 def show(found: WarehouseStatus) -> None:
     """Print a status for people."""
-    if found.landing:
-        output.heading("Landing")
+    for database in sorted({item.database for item in found.landing}):
+        tables = [item for item in found.landing if item.database == database]
+        output.heading(f"Landing database {database}")
         output.table(
-            ["table", "state", "rows", "changed_at", "reason"],
-            [
-                (
-                    f"{item.database}.{item.schema}.{item.table}",
-                    item.state,
-                    item.rows,
-                    item.changed_at,
-                    item.reason,
-                )
-                for item in found.landing
-            ],
+            ["table", "state", "rows", "changed_at"],
+            [(f"{item.schema}.{item.table}", item.state, item.rows, item.changed_at) for item in tables],
         )
+        for item in tables:
+            if item.reason:
+                output.line(f"{item.schema}.{item.table}: {item.reason}")
         output.line()
     if not found.deployed:
         output.line("nothing is deployed yet; `zeroshift deploy` does it")
@@ -60,12 +55,22 @@ def show(found: WarehouseStatus) -> None:
     if found.runs:
         output.heading("Last runs")
         output.table(
-            ["run", "pipeline", "mode", "as_of", "state", "started_at", "seconds"],
+            ["pipeline", "mode", "as_of", "state", "started", "seconds"],
             [
-                (run.run_id, run.pipeline, run.mode, run.as_of, run.state, run.started_at, run.seconds)
+                (
+                    run.pipeline,
+                    run.mode,
+                    run.as_of,
+                    run.state,
+                    f"{run.started_at:%Y-%m-%d %H:%M}",
+                    run.seconds,
+                )
                 for run in found.runs
             ],
         )
+        for run in found.runs:
+            if run.error:
+                output.line(f"run {run.run_id}: {run.error}")
         output.line()
     if found.rejected:
         output.heading("Rejected rows")

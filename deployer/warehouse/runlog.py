@@ -17,7 +17,7 @@ class Step:
     rows_read: int
     rows_written: int
     rows_rejected: int
-    seconds: int | None
+    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class RunRecord:
     state: str
     started_at: datetime
     finished_at: datetime | None
-    seconds: int | None
+    seconds: float | None
     error: str | None
     steps: tuple[Step, ...]
 
@@ -120,6 +120,6 @@ def _records(session: Session, clause: str, parameters: tuple[object, ...]) -> t
     )
 
 
-def _seconds(started_at: datetime, finished_at: datetime | None) -> int | None:
-    """Whole seconds: the log's times come from GETDATE(), which has no fractions."""
-    return None if finished_at is None else round((finished_at - started_at).total_seconds())
+def _seconds(started_at: datetime, finished_at: datetime | None) -> float | None:
+    # GETDATE() has no fractions of a second and SYSDATE has: a short run may seem to end before it began.
+    return None if finished_at is None else max(round((finished_at - started_at).total_seconds(), 1), 0.0)
