@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import select
 import socket
 from collections.abc import Callable, Sequence
@@ -74,12 +73,6 @@ class Backend:
         except BaseException:
             self.close()
             raise
-
-    @property
-    def major(self) -> int:
-        """PostgreSQL's major version."""
-        digits = re.match(r"\d+", self.parameters.get("server_version", ""))
-        return int(digits.group()) if digits else 0
 
     # -- start and end ----------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from deployer.local.gateway import codec, types
 from deployer.local.gateway.backend import ServerError
 from deployer.local.gateway.catalog import LiveCatalog, _array
-from deployer.local.gateway.errors import from_lexer, gateway_error
+from deployer.local.gateway.errors import CANCELLED, from_lexer, gateway_error
 from deployer.local.gateway.runner import Collect, Runner, Sink
 from deployer.local.gateway.settings import parameter, setting
 from deployer.local.procedures import create
@@ -29,7 +29,6 @@ from deployer.sql.plpgsql_reader import BodyError, Reader, read_tokens
 from deployer.sql.procedure import read_arguments, read_name
 from deployer.sql.types import UNKNOWN, RedshiftType
 
-CANCELLED = "Query cancelled on user's request"
 _HEARTBEAT = 0.5
 """Seconds after which a procedure that only computes asks PostgreSQL something."""
 

@@ -15,6 +15,8 @@ _KEPT = "SVCMDHP"
 """The fields that a client is told. The rest names PostgreSQL's source files, its internal queries and the physical
 names of tables."""
 
+CANCELLED = "Query cancelled on user's request"
+
 _SKIPPED = re.compile(r"(\w+) (.* does not exist), skipping")
 
 _TEXTS = {
@@ -66,6 +68,8 @@ def as_redshift(error: ServerError) -> ServerError:
     if code in _TEXTS:
         fields["M"] = _TEXTS[code]
         fields.pop("D", None)
+    elif code == "57014" and text.endswith("user request"):
+        fields["M"] = CANCELLED
     elif code == "22003" and text == "numeric field overflow":
         fields["M"] = "Numeric data overflow (result precision)"
     elif code == "21000" and text.startswith("MERGE command"):

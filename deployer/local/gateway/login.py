@@ -32,6 +32,10 @@ _SESSION = (
     "-c extra_float_digits=0 "
 )
 
+_SELF_GRANT = "-c createrole_self_grant=set,inherit "
+"""Who creates a user holds that user's rights, as a Redshift superuser does. PostgreSQL 15, which does not know the
+setting, lets whoever may create roles use them all."""
+
 _SAID = {
     "server_version": VERSION,
     "server_encoding": "UNICODE",
@@ -138,7 +142,9 @@ def _open(session: Session, user: str) -> Backend:
     """A PostgreSQL session that acts as `user`: authenticated as the engine's superuser, so that a procedure's
     definer can be taken on, and bound to the user before the first statement."""
     try:
-        backend = Backend(session.gateway.target, session.application, _SESSION)
+        # As options of the connection they are what RESET ALL returns to.
+        options = _SESSION + (_SELF_GRANT if session.gateway.major >= 16 else "")
+        backend = Backend(session.gateway.target, session.application, options)
     except ServerError as error:
         if error.sqlstate == "53300":
             raise gateway_error("too many connections", "53300", severity="FATAL") from error
@@ -149,9 +155,6 @@ def _open(session: Session, user: str) -> Backend:
         ) from error
     quoted = '"' + user.replace('"', '""') + '"'
     backend.simple(f"set session authorization {quoted}")
-    if backend.major >= 16:
-        # Until then whoever might create roles could use them all.
-        backend.simple("set createrole_self_grant to 'set, inherit'")
     rows = session.gateway.internal.query(
         "select unnest(rolconfig) from pg_catalog.pg_roles where rolname = $1", [user.encode()]
     ).rows

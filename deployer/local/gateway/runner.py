@@ -13,7 +13,7 @@ from typing import Protocol
 from deployer.local.gateway import codec, types
 from deployer.local.gateway.backend import Backend, Result, Row, ServerError
 from deployer.local.gateway.catalog import LiveCatalog, pack_array
-from deployer.local.gateway.errors import ABORTED, as_redshift, gateway_error
+from deployer.local.gateway.errors import ABORTED, CANCELLED, as_redshift, gateway_error
 from deployer.local.gateway.internal import Internal
 from deployer.local.translate.api import Relation, Translation
 from deployer.local.translate.position import map_position
@@ -78,8 +78,9 @@ class Collect:
 class Runner:
     """The statements of one session.
 
-    `unsynced`: messages were sent since the last Sync, so PostgreSQL may hold an implicit transaction open.
-    `executed`: and at least one statement ran in it. `shared`: the message has more statements than this one. `cancelled` is set by another thread on a cancel request.
+    `unsynced`: messages were sent since the last Sync, so PostgreSQL may hold an implicit transaction open;
+    `executed`: and at least one statement ran in it. `shared`: the client's message has more statements than this one.
+    `cancelled` is set by another thread on a cancel request.
     """
 
     def __init__(self, backend: Backend, internal: Internal, database: str, user: str) -> None:
@@ -225,7 +226,7 @@ class Runner:
         final = len(translation.statements) - 1
         for index, sql in enumerate(translation.statements):
             if self.cancelled:
-                raise gateway_error("Query cancelled on user's request", "57014")
+                raise gateway_error(CANCELLED, "57014")
             main = index == translation.main
             try:
                 if main:

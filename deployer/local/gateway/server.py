@@ -26,6 +26,7 @@ class Gateway:
         self.target = target
         self.database = target.database
         self.internal = Internal(target)
+        self.major = 0
         self._sessions: dict[int, Session] = {}
         self._lock = threading.Lock()
         self._closing = False
@@ -35,6 +36,8 @@ class Gateway:
     def start(self) -> None:
         """Begin to accept clients, in a thread."""
         self.internal.query("delete from zeroshift.sessions")
+        number = self.internal.query("show server_version_num").rows[0][0] or b"0"
+        self.major = int(number) // 10000
         threading.Thread(target=self._accept, name="gateway", daemon=True).start()
 
     def moved(self, target: Target) -> None:

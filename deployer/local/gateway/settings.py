@@ -91,6 +91,8 @@ def setting(text: str) -> Setting:
     """The PostgreSQL text of a SET, RESET or SHOW. Raises Refused."""
     tokens = tokenize(text)
     verb = tokens[0].value
+    if verb in ("use", "desc"):
+        raise _refuse(f"{verb.upper()} is not supported by the local Redshift yet", tokens[0])
     if verb == "set":
         return _set(tokens[1:])
     if verb == "reset":

@@ -18,7 +18,7 @@ _BEGIN_WORDS = {
     "uncommitted", "repeatable", "write", "only", "snapshot", "commit", "end", "rollback", "abort",
 }  # fmt: skip
 
-CONTROLLED = {"begin", "commit", "rollback", "set", "reset", "show"}
+CONTROLLED = {"begin", "commit", "rollback", "set", "reset", "show", "cancel"}
 """Kinds of statements that the gateway runs itself; they are not translated."""
 
 
@@ -51,6 +51,9 @@ def control(runner: Runner, text: str, kind: Kind, sink: Sink, *, last: bool = F
     if kind.transaction_control:
         runner.control(_transaction(text, kind), kind, sink, last=last)
         return
+    if kind.name == "cancel":
+        runner.control(_cancel(text), kind, Silent(sink), last=last, tag="CANCEL")
+        return
     chosen = setting(text)
     runner.control(
         chosen.sql,
@@ -79,6 +82,37 @@ def _transaction(text: str, kind: Kind) -> str:
         only = "only" in words
         return "begin read only" if only else "begin"
     return kind.name
+
+
+def _cancel(text: str) -> str:
+    """CANCEL process_id ['message']: DG "CANCEL". The message would go to the other session; here it goes nowhere."""
+    tokens = tokenize(text)[1:-1]
+    if not 1 <= len(tokens) <= 2 or tokens[0].kind != "number" or not tokens[0].value.isdigit():
+        raise Refused("syntax error: CANCEL takes a process id", sqlstate="42601")
+    if len(tokens) == 2 and tokens[1].kind != "string":
+        raise Refused(
+            "syntax error: CANCEL's message is a string", position=tokens[1].start, sqlstate="42601"
+        )
+    return f"select zeroshift.signal_session({tokens[0].value}, false)"
+
+
+class Silent:
+    """A sink that passes on the end only."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def columns(self, columns: Sequence[codec.Column]) -> None:
+        pass
+
+    def rows(self, data: bytes, count: int) -> None:
+        pass
+
+    def complete(self, tag: str) -> None:
+        self._sink.complete(tag)
+
+    def suspended(self) -> None:
+        pass
 
 
 class Renamed:

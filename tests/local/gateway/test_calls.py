@@ -40,7 +40,8 @@ def test_call_returns_its_out_arguments_in_both_protocols(wire: Wire) -> None:
         "begin loop null; end loop; end;",
         "declare i int := 0; begin loop i := i + 1; end loop; end;",
         "declare i bigint; begin loop select count(*) into i from svv_all_columns; end loop; end;",
-        "declare n bigint; begin select count(*) into n from svv_all_columns a, svv_all_columns b, svv_all_columns c; end;",
+        "declare n bigint; begin select count(*) into n"
+        " from svv_all_columns a, svv_all_columns b, svv_all_columns c; end;",
     ],
 )
 def test_a_running_call_can_be_cancelled(wire: Wire, body: str) -> None:
