@@ -1,6 +1,7 @@
 -- Purpose: The periods that a metric must compute anew, from the queue, in a temporary table,
 --   dirty_periods (period_start date). Later ones than last_period are left out: nothing of them
---   counts yet, and the run whose as_of reaches them queues them again.
+--   counts yet, and the run whose as_of reaches them queues them again. Work for single users is
+--   left to the metric.
 -- Grain: one row a period
 -- Reads: ops.dirty_work, ops.numbers
 -- Writes: temporary tables
@@ -26,7 +27,7 @@ begin
     select max(case when period_from is null then 1 else 0 end), min(period_from), max(period_to)
     into everything, low_period, high_period
     from ops.dirty_work
-    where pipeline = 'rental' and metric = metric_name;
+    where pipeline = 'rental' and metric = metric_name and user_id is null;
     if everything is null then
         return;
     end if;
@@ -51,7 +52,9 @@ begin
         from periods
         join ops.dirty_work
             on periods.period_start between dirty_work.period_from and dirty_work.period_to
-        where dirty_work.pipeline = 'rental' and dirty_work.metric = metric_name;
+        where dirty_work.pipeline = 'rental'
+            and dirty_work.metric = metric_name
+            and dirty_work.user_id is null;
     end if;
 end;
 $$ language plpgsql;

@@ -15,13 +15,10 @@ declare
     last_week date := cast(date_trunc('week', last_as_of) as date);
     new_week date := cast(date_trunc('week', run_as_of) as date);
 begin
-    -- Metrics by the week of a booking, a view or a snapshot: from the week that was running.
+    -- The running week's snapshot, its views, and the window that ends today.
     insert into ops.dirty_work (pipeline, metric, period_from, period_to)
     values
         ('rental', 'average_listing_price_weekly', last_week, new_week),
-        ('rental', 'popular_locations_weekly', last_week, new_week),
-        ('rental', 'top_listings_weekly', last_week, new_week),
-        ('rental', 'bookings_per_user_weekly', last_week, new_week),
         ('rental', 'listing_engagement_weekly', last_week, new_week),
         ('rental', 'repeat_customer_rate_daily', last_day, new_day);
 
@@ -44,7 +41,30 @@ begin
             );
     end if;
 
-    -- Stays that were booked in between count now, and may have begun long before (booked after check-in).
+    -- Bookings made in between count now; their stays may have begun long before (booked after check-in).
+    insert into ops.dirty_work (pipeline, metric, period_from, period_to, user_id)
+    select 'rental', 'bookings_per_user_weekly', week_start, week_start, user_id
+    from (
+        select distinct cast(date_trunc('week', booking_date) as date) as week_start, user_id
+        from curated.bookings
+        where booking_date > last_as_of and booking_date <= run_as_of
+    ) as booked_users;
+
+    insert into ops.dirty_work (pipeline, metric, period_from, period_to)
+    select 'rental', metric_names.metric_name, booked_weeks.week_start, booked_weeks.week_start
+    from (
+        select distinct cast(date_trunc('week', booking_date) as date) as week_start
+        from curated.bookings
+        where is_stay and booking_date > last_as_of and booking_date <= run_as_of
+    ) as booked_weeks
+    cross join (
+        select 'popular_locations_weekly' as metric_name
+        union all
+        select 'top_listings_weekly' as metric_name
+        union all
+        select 'listing_engagement_bookings' as metric_name
+    ) as metric_names;
+
     insert into ops.dirty_work (pipeline, metric, period_from, period_to)
     select distinct
         'rental',

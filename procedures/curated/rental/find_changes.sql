@@ -189,4 +189,4 @@ begin
     end if;
 end;
 $$ language plpgsql;
--- Usage: call curated.find_changes(false, rates_since, versions_since, locations_since, bookings_since, viewings_since);
+-- Usage: see curated.refresh_rental, which passes five variables.

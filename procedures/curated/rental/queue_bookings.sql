@@ -11,24 +11,28 @@ as $$
 begin
     drop table if exists changed_bookings;
     create temp table changed_bookings (
+        user_id bigint,
         apartment_id bigint,
         booking_day date,
         checkin_date date,
         checkout_date date,
         is_stay boolean
     );
-    insert into changed_bookings (apartment_id, booking_day, checkin_date, checkout_date, is_stay)
-    select apartment_id, cast(booking_date as date), checkin_date, checkout_date, is_stay
+    insert into changed_bookings (
+        user_id, apartment_id, booking_day, checkin_date, checkout_date, is_stay
+    )
+    select user_id, apartment_id, cast(booking_date as date), checkin_date, checkout_date, is_stay
     from gone_bookings
     union
-    select apartment_id, cast(booking_date as date), checkin_date, checkout_date, is_stay
+    select user_id, apartment_id, cast(booking_date as date), checkin_date, checkout_date, is_stay
     from fresh_bookings;
 
     drop table if exists changed_weeks;
-    create temp table changed_weeks (week_start date, is_stay boolean);
-    insert into changed_weeks (week_start, is_stay)
-    select distinct cast(date_trunc('week', booking_day) as date), is_stay
-    from changed_bookings;
+    create temp table changed_weeks (week_start date);
+    insert into changed_weeks (week_start)
+    select distinct cast(date_trunc('week', booking_day) as date)
+    from changed_bookings
+    where is_stay;
 
     insert into ops.dirty_work (pipeline, metric, period_from, period_to)
     select 'rental', metric_names.metric_name, changed_weeks.week_start, changed_weeks.week_start
@@ -38,12 +42,19 @@ begin
         union all
         select 'top_listings_weekly' as metric_name
         union all
-        select 'listing_engagement_weekly' as metric_name
-    ) as metric_names
-    where changed_weeks.is_stay;
-    insert into ops.dirty_work (pipeline, metric, period_from, period_to)
-    select distinct 'rental', 'bookings_per_user_weekly', week_start, week_start
-    from changed_weeks;
+        select 'listing_engagement_bookings' as metric_name
+    ) as metric_names;
+    insert into ops.dirty_work (pipeline, metric, period_from, period_to, user_id)
+    select
+        'rental',
+        'bookings_per_user_weekly',
+        week_start,
+        week_start,
+        user_id
+    from (
+        select distinct cast(date_trunc('week', booking_day) as date) as week_start, user_id
+        from changed_bookings
+    ) as changed_users;
 
     insert into ops.dirty_work (pipeline, metric, period_from, period_to)
     select distinct

@@ -91,40 +91,47 @@ begin
     ) as counted;
     get diagnostics read_count := row_count;
 
-    drop table if exists old_average_booking_duration_monthly;
-    create temp table old_average_booking_duration_monthly (like metrics.average_booking_duration_monthly);
-    insert into old_average_booking_duration_monthly (
-        month_start, state, cityname, stays, total_nights, avg_nights
+    -- What is new (+1) and what is no longer so (-1); rows that are equal cancel out.
+    drop table if exists changed_average_booking_duration_monthly;
+    create temp table changed_average_booking_duration_monthly (like metrics.average_booking_duration_monthly);
+    alter table changed_average_booking_duration_monthly add column change bigint;
+    insert into changed_average_booking_duration_monthly (
+        month_start, state, cityname, stays, total_nights, avg_nights, change
     )
     select
-        average_booking_duration_monthly.month_start,
-        average_booking_duration_monthly.state,
-        average_booking_duration_monthly.cityname,
-        average_booking_duration_monthly.stays,
-        average_booking_duration_monthly.total_nights,
-        average_booking_duration_monthly.avg_nights
-    from metrics.average_booking_duration_monthly
-    join dirty_periods
-        on average_booking_duration_monthly.month_start = dirty_periods.period_start
-    where average_booking_duration_monthly.month_start between range_from and range_to;
-
-    drop table if exists gone_average_booking_duration_monthly;
-    create temp table gone_average_booking_duration_monthly (like metrics.average_booking_duration_monthly);
-    insert into gone_average_booking_duration_monthly (
-        month_start, state, cityname, stays, total_nights, avg_nights
-    )
-    select
-        month_start, state, cityname, stays, total_nights, avg_nights
-    from old_average_booking_duration_monthly
-    except
-    select
-        month_start, state, cityname, stays, total_nights, avg_nights
-    from new_average_booking_duration_monthly;
+        month_start, state, cityname, stays, total_nights, avg_nights, sum(change)
+    from (
+        select
+            month_start,
+            state,
+            cityname,
+            stays,
+            total_nights,
+            avg_nights,
+            1 as change
+        from new_average_booking_duration_monthly
+        union all
+        select
+            average_booking_duration_monthly.month_start,
+            average_booking_duration_monthly.state,
+            average_booking_duration_monthly.cityname,
+            average_booking_duration_monthly.stays,
+            average_booking_duration_monthly.total_nights,
+            average_booking_duration_monthly.avg_nights,
+            -1 as change
+        from metrics.average_booking_duration_monthly
+        join dirty_periods
+            on average_booking_duration_monthly.month_start = dirty_periods.period_start
+        where average_booking_duration_monthly.month_start between range_from and range_to
+    ) as both_sides
+    group by month_start, state, cityname, stays, total_nights, avg_nights
+    having sum(change) <> 0;
     delete from metrics.average_booking_duration_monthly
-    using gone_average_booking_duration_monthly
-    where average_booking_duration_monthly.month_start = gone_average_booking_duration_monthly.month_start
-        and average_booking_duration_monthly.state = gone_average_booking_duration_monthly.state
-        and average_booking_duration_monthly.cityname = gone_average_booking_duration_monthly.cityname
+    using changed_average_booking_duration_monthly
+    where average_booking_duration_monthly.month_start = changed_average_booking_duration_monthly.month_start
+        and average_booking_duration_monthly.state = changed_average_booking_duration_monthly.state
+        and average_booking_duration_monthly.cityname = changed_average_booking_duration_monthly.cityname
+        and changed_average_booking_duration_monthly.change < 0
         and average_booking_duration_monthly.month_start between range_from and range_to;
     get diagnostics deleted_count := row_count;
 
@@ -133,15 +140,8 @@ begin
     )
     select
         month_start, state, cityname, stays, total_nights, avg_nights
-    from (
-        select
-            month_start, state, cityname, stays, total_nights, avg_nights
-        from new_average_booking_duration_monthly
-        except
-        select
-            month_start, state, cityname, stays, total_nights, avg_nights
-        from old_average_booking_duration_monthly
-    ) as fresh
+    from changed_average_booking_duration_monthly
+    where change > 0
     order by month_start, state, cityname;
     get diagnostics inserted_count := row_count;
     call ops.log_step(

@@ -341,50 +341,60 @@ begin
         end = found_rates.rate_day;
     get diagnostics read_count := row_count;
 
-    drop table if exists old_average_listing_price_weekly;
-    create temp table old_average_listing_price_weekly (like metrics.average_listing_price_weekly);
-    insert into old_average_listing_price_weekly (
-        week_start, state, cityname, currency, active_listings, avg_price, avg_price_usd, new_listings, new_listing_avg_price
+    -- What is new (+1) and what is no longer so (-1); rows that are equal cancel out.
+    drop table if exists changed_average_listing_price_weekly;
+    create temp table changed_average_listing_price_weekly (like metrics.average_listing_price_weekly);
+    alter table changed_average_listing_price_weekly add column change bigint;
+    insert into changed_average_listing_price_weekly (
+        week_start, state, cityname, currency, active_listings, avg_price, avg_price_usd, new_listings, new_listing_avg_price, change
     )
     select
-        average_listing_price_weekly.week_start,
-        average_listing_price_weekly.state,
-        average_listing_price_weekly.cityname,
-        average_listing_price_weekly.currency,
-        average_listing_price_weekly.active_listings,
-        average_listing_price_weekly.avg_price,
-        average_listing_price_weekly.avg_price_usd,
-        average_listing_price_weekly.new_listings,
-        average_listing_price_weekly.new_listing_avg_price
-    from metrics.average_listing_price_weekly
-    left join dirty_areas
-        on average_listing_price_weekly.state = dirty_areas.state
-        and average_listing_price_weekly.cityname = dirty_areas.cityname
-        and average_listing_price_weekly.week_start between dirty_areas.period_from and dirty_areas.period_to
-    where average_listing_price_weekly.week_start between range_from and range_to
-        and (whole_count > 0 or dirty_areas.cityname is not null);
-
-    drop table if exists gone_average_listing_price_weekly;
-    create temp table gone_average_listing_price_weekly (like metrics.average_listing_price_weekly);
-    insert into gone_average_listing_price_weekly (
-        week_start, state, cityname, currency, active_listings, avg_price, avg_price_usd, new_listings, new_listing_avg_price
-    )
-    select
-        week_start, state, cityname, currency, active_listings, avg_price, avg_price_usd, new_listings, new_listing_avg_price
-    from old_average_listing_price_weekly
-    except
-    select
-        week_start, state, cityname, currency, active_listings, avg_price, avg_price_usd, new_listings, new_listing_avg_price
-    from new_average_listing_price_weekly;
+        week_start, state, cityname, currency, active_listings, avg_price, avg_price_usd, new_listings, new_listing_avg_price, sum(change)
+    from (
+        select
+            week_start,
+            state,
+            cityname,
+            currency,
+            active_listings,
+            avg_price,
+            avg_price_usd,
+            new_listings,
+            new_listing_avg_price,
+            1 as change
+        from new_average_listing_price_weekly
+        union all
+        select
+            average_listing_price_weekly.week_start,
+            average_listing_price_weekly.state,
+            average_listing_price_weekly.cityname,
+            average_listing_price_weekly.currency,
+            average_listing_price_weekly.active_listings,
+            average_listing_price_weekly.avg_price,
+            average_listing_price_weekly.avg_price_usd,
+            average_listing_price_weekly.new_listings,
+            average_listing_price_weekly.new_listing_avg_price,
+            -1 as change
+        from metrics.average_listing_price_weekly
+        left join dirty_areas
+            on average_listing_price_weekly.state = dirty_areas.state
+            and average_listing_price_weekly.cityname = dirty_areas.cityname
+            and average_listing_price_weekly.week_start between dirty_areas.period_from and dirty_areas.period_to
+        where average_listing_price_weekly.week_start between range_from and range_to
+            and (whole_count > 0 or dirty_areas.cityname is not null)
+    ) as both_sides
+    group by week_start, state, cityname, currency, active_listings, avg_price, avg_price_usd, new_listings, new_listing_avg_price
+    having sum(change) <> 0;
     delete from metrics.average_listing_price_weekly
-    using gone_average_listing_price_weekly
-    where average_listing_price_weekly.week_start = gone_average_listing_price_weekly.week_start
-        and average_listing_price_weekly.state = gone_average_listing_price_weekly.state
-        and average_listing_price_weekly.cityname = gone_average_listing_price_weekly.cityname
+    using changed_average_listing_price_weekly
+    where average_listing_price_weekly.week_start = changed_average_listing_price_weekly.week_start
+        and average_listing_price_weekly.state = changed_average_listing_price_weekly.state
+        and average_listing_price_weekly.cityname = changed_average_listing_price_weekly.cityname
         and (
-            average_listing_price_weekly.currency = gone_average_listing_price_weekly.currency
-            or (average_listing_price_weekly.currency is null and gone_average_listing_price_weekly.currency is null)
+            average_listing_price_weekly.currency = changed_average_listing_price_weekly.currency
+            or (average_listing_price_weekly.currency is null and changed_average_listing_price_weekly.currency is null)
         )
+        and changed_average_listing_price_weekly.change < 0
         and average_listing_price_weekly.week_start between range_from and range_to;
     get diagnostics deleted_count := row_count;
 
@@ -393,15 +403,8 @@ begin
     )
     select
         week_start, state, cityname, currency, active_listings, avg_price, avg_price_usd, new_listings, new_listing_avg_price
-    from (
-        select
-            week_start, state, cityname, currency, active_listings, avg_price, avg_price_usd, new_listings, new_listing_avg_price
-        from new_average_listing_price_weekly
-        except
-        select
-            week_start, state, cityname, currency, active_listings, avg_price, avg_price_usd, new_listings, new_listing_avg_price
-        from old_average_listing_price_weekly
-    ) as fresh
+    from changed_average_listing_price_weekly
+    where change > 0
     order by week_start, state, cityname, currency;
     get diagnostics inserted_count := row_count;
     call ops.log_step(

@@ -327,44 +327,52 @@ begin
     where available_nights > 0;
     get diagnostics read_count := row_count;
 
-    drop table if exists old_occupancy_rate_monthly;
-    create temp table old_occupancy_rate_monthly (like metrics.occupancy_rate_monthly);
-    insert into old_occupancy_rate_monthly (
-        month_start, state, cityname, available_nights, booked_nights, occupancy_rate, overbooked_nights
+    -- What is new (+1) and what is no longer so (-1); rows that are equal cancel out.
+    drop table if exists changed_occupancy_rate_monthly;
+    create temp table changed_occupancy_rate_monthly (like metrics.occupancy_rate_monthly);
+    alter table changed_occupancy_rate_monthly add column change bigint;
+    insert into changed_occupancy_rate_monthly (
+        month_start, state, cityname, available_nights, booked_nights, occupancy_rate, overbooked_nights, change
     )
     select
-        occupancy_rate_monthly.month_start,
-        occupancy_rate_monthly.state,
-        occupancy_rate_monthly.cityname,
-        occupancy_rate_monthly.available_nights,
-        occupancy_rate_monthly.booked_nights,
-        occupancy_rate_monthly.occupancy_rate,
-        occupancy_rate_monthly.overbooked_nights
-    from metrics.occupancy_rate_monthly
-    left join dirty_areas
-        on occupancy_rate_monthly.state = dirty_areas.state
-        and occupancy_rate_monthly.cityname = dirty_areas.cityname
-        and occupancy_rate_monthly.month_start between dirty_areas.period_from and dirty_areas.period_to
-    where occupancy_rate_monthly.month_start between range_from and range_to
-        and (whole_count > 0 or dirty_areas.cityname is not null);
-
-    drop table if exists gone_occupancy_rate_monthly;
-    create temp table gone_occupancy_rate_monthly (like metrics.occupancy_rate_monthly);
-    insert into gone_occupancy_rate_monthly (
-        month_start, state, cityname, available_nights, booked_nights, occupancy_rate, overbooked_nights
-    )
-    select
-        month_start, state, cityname, available_nights, booked_nights, occupancy_rate, overbooked_nights
-    from old_occupancy_rate_monthly
-    except
-    select
-        month_start, state, cityname, available_nights, booked_nights, occupancy_rate, overbooked_nights
-    from new_occupancy_rate_monthly;
+        month_start, state, cityname, available_nights, booked_nights, occupancy_rate, overbooked_nights, sum(change)
+    from (
+        select
+            month_start,
+            state,
+            cityname,
+            available_nights,
+            booked_nights,
+            occupancy_rate,
+            overbooked_nights,
+            1 as change
+        from new_occupancy_rate_monthly
+        union all
+        select
+            occupancy_rate_monthly.month_start,
+            occupancy_rate_monthly.state,
+            occupancy_rate_monthly.cityname,
+            occupancy_rate_monthly.available_nights,
+            occupancy_rate_monthly.booked_nights,
+            occupancy_rate_monthly.occupancy_rate,
+            occupancy_rate_monthly.overbooked_nights,
+            -1 as change
+        from metrics.occupancy_rate_monthly
+        left join dirty_areas
+            on occupancy_rate_monthly.state = dirty_areas.state
+            and occupancy_rate_monthly.cityname = dirty_areas.cityname
+            and occupancy_rate_monthly.month_start between dirty_areas.period_from and dirty_areas.period_to
+        where occupancy_rate_monthly.month_start between range_from and range_to
+            and (whole_count > 0 or dirty_areas.cityname is not null)
+    ) as both_sides
+    group by month_start, state, cityname, available_nights, booked_nights, occupancy_rate, overbooked_nights
+    having sum(change) <> 0;
     delete from metrics.occupancy_rate_monthly
-    using gone_occupancy_rate_monthly
-    where occupancy_rate_monthly.month_start = gone_occupancy_rate_monthly.month_start
-        and occupancy_rate_monthly.state = gone_occupancy_rate_monthly.state
-        and occupancy_rate_monthly.cityname = gone_occupancy_rate_monthly.cityname
+    using changed_occupancy_rate_monthly
+    where occupancy_rate_monthly.month_start = changed_occupancy_rate_monthly.month_start
+        and occupancy_rate_monthly.state = changed_occupancy_rate_monthly.state
+        and occupancy_rate_monthly.cityname = changed_occupancy_rate_monthly.cityname
+        and changed_occupancy_rate_monthly.change < 0
         and occupancy_rate_monthly.month_start between range_from and range_to;
     get diagnostics deleted_count := row_count;
 
@@ -373,15 +381,8 @@ begin
     )
     select
         month_start, state, cityname, available_nights, booked_nights, occupancy_rate, overbooked_nights
-    from (
-        select
-            month_start, state, cityname, available_nights, booked_nights, occupancy_rate, overbooked_nights
-        from new_occupancy_rate_monthly
-        except
-        select
-            month_start, state, cityname, available_nights, booked_nights, occupancy_rate, overbooked_nights
-        from old_occupancy_rate_monthly
-    ) as fresh
+    from changed_occupancy_rate_monthly
+    where change > 0
     order by month_start, state, cityname;
     get diagnostics inserted_count := row_count;
     call ops.log_step(

@@ -91,40 +91,47 @@ begin
     ) as counted;
     get diagnostics read_count := row_count;
 
-    drop table if exists old_popular_locations_weekly;
-    create temp table old_popular_locations_weekly (like metrics.popular_locations_weekly);
-    insert into old_popular_locations_weekly (
-        week_start, state, cityname, bookings, nights, location_rank
+    -- What is new (+1) and what is no longer so (-1); rows that are equal cancel out.
+    drop table if exists changed_popular_locations_weekly;
+    create temp table changed_popular_locations_weekly (like metrics.popular_locations_weekly);
+    alter table changed_popular_locations_weekly add column change bigint;
+    insert into changed_popular_locations_weekly (
+        week_start, state, cityname, bookings, nights, location_rank, change
     )
     select
-        popular_locations_weekly.week_start,
-        popular_locations_weekly.state,
-        popular_locations_weekly.cityname,
-        popular_locations_weekly.bookings,
-        popular_locations_weekly.nights,
-        popular_locations_weekly.location_rank
-    from metrics.popular_locations_weekly
-    join dirty_periods
-        on popular_locations_weekly.week_start = dirty_periods.period_start
-    where popular_locations_weekly.week_start between range_from and range_to;
-
-    drop table if exists gone_popular_locations_weekly;
-    create temp table gone_popular_locations_weekly (like metrics.popular_locations_weekly);
-    insert into gone_popular_locations_weekly (
-        week_start, state, cityname, bookings, nights, location_rank
-    )
-    select
-        week_start, state, cityname, bookings, nights, location_rank
-    from old_popular_locations_weekly
-    except
-    select
-        week_start, state, cityname, bookings, nights, location_rank
-    from new_popular_locations_weekly;
+        week_start, state, cityname, bookings, nights, location_rank, sum(change)
+    from (
+        select
+            week_start,
+            state,
+            cityname,
+            bookings,
+            nights,
+            location_rank,
+            1 as change
+        from new_popular_locations_weekly
+        union all
+        select
+            popular_locations_weekly.week_start,
+            popular_locations_weekly.state,
+            popular_locations_weekly.cityname,
+            popular_locations_weekly.bookings,
+            popular_locations_weekly.nights,
+            popular_locations_weekly.location_rank,
+            -1 as change
+        from metrics.popular_locations_weekly
+        join dirty_periods
+            on popular_locations_weekly.week_start = dirty_periods.period_start
+        where popular_locations_weekly.week_start between range_from and range_to
+    ) as both_sides
+    group by week_start, state, cityname, bookings, nights, location_rank
+    having sum(change) <> 0;
     delete from metrics.popular_locations_weekly
-    using gone_popular_locations_weekly
-    where popular_locations_weekly.week_start = gone_popular_locations_weekly.week_start
-        and popular_locations_weekly.state = gone_popular_locations_weekly.state
-        and popular_locations_weekly.cityname = gone_popular_locations_weekly.cityname
+    using changed_popular_locations_weekly
+    where popular_locations_weekly.week_start = changed_popular_locations_weekly.week_start
+        and popular_locations_weekly.state = changed_popular_locations_weekly.state
+        and popular_locations_weekly.cityname = changed_popular_locations_weekly.cityname
+        and changed_popular_locations_weekly.change < 0
         and popular_locations_weekly.week_start between range_from and range_to;
     get diagnostics deleted_count := row_count;
 
@@ -133,15 +140,8 @@ begin
     )
     select
         week_start, state, cityname, bookings, nights, location_rank
-    from (
-        select
-            week_start, state, cityname, bookings, nights, location_rank
-        from new_popular_locations_weekly
-        except
-        select
-            week_start, state, cityname, bookings, nights, location_rank
-        from old_popular_locations_weekly
-    ) as fresh
+    from changed_popular_locations_weekly
+    where change > 0
     order by week_start, state, cityname;
     get diagnostics inserted_count := row_count;
     call ops.log_step(

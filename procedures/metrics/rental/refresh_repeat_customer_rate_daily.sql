@@ -175,36 +175,41 @@ begin
     where running.day >= first_day and running.day <= run_day;
     get diagnostics read_count := row_count;
 
-    drop table if exists old_repeat_customer_rate_daily;
-    create temp table old_repeat_customer_rate_daily (like metrics.repeat_customer_rate_daily);
-    insert into old_repeat_customer_rate_daily (
-        day, customers, repeat_customers, repeat_rate
+    -- What is new (+1) and what is no longer so (-1); rows that are equal cancel out.
+    drop table if exists changed_repeat_customer_rate_daily;
+    create temp table changed_repeat_customer_rate_daily (like metrics.repeat_customer_rate_daily);
+    alter table changed_repeat_customer_rate_daily add column change bigint;
+    insert into changed_repeat_customer_rate_daily (
+        day, customers, repeat_customers, repeat_rate, change
     )
     select
-        repeat_customer_rate_daily.day,
-        repeat_customer_rate_daily.customers,
-        repeat_customer_rate_daily.repeat_customers,
-        repeat_customer_rate_daily.repeat_rate
-    from metrics.repeat_customer_rate_daily
-    join dirty_periods
-        on repeat_customer_rate_daily.day = dirty_periods.period_start
-    where repeat_customer_rate_daily.day between range_from and range_to;
-
-    drop table if exists gone_repeat_customer_rate_daily;
-    create temp table gone_repeat_customer_rate_daily (like metrics.repeat_customer_rate_daily);
-    insert into gone_repeat_customer_rate_daily (
-        day, customers, repeat_customers, repeat_rate
-    )
-    select
-        day, customers, repeat_customers, repeat_rate
-    from old_repeat_customer_rate_daily
-    except
-    select
-        day, customers, repeat_customers, repeat_rate
-    from new_repeat_customer_rate_daily;
+        day, customers, repeat_customers, repeat_rate, sum(change)
+    from (
+        select
+            day,
+            customers,
+            repeat_customers,
+            repeat_rate,
+            1 as change
+        from new_repeat_customer_rate_daily
+        union all
+        select
+            repeat_customer_rate_daily.day,
+            repeat_customer_rate_daily.customers,
+            repeat_customer_rate_daily.repeat_customers,
+            repeat_customer_rate_daily.repeat_rate,
+            -1 as change
+        from metrics.repeat_customer_rate_daily
+        join dirty_periods
+            on repeat_customer_rate_daily.day = dirty_periods.period_start
+        where repeat_customer_rate_daily.day between range_from and range_to
+    ) as both_sides
+    group by day, customers, repeat_customers, repeat_rate
+    having sum(change) <> 0;
     delete from metrics.repeat_customer_rate_daily
-    using gone_repeat_customer_rate_daily
-    where repeat_customer_rate_daily.day = gone_repeat_customer_rate_daily.day
+    using changed_repeat_customer_rate_daily
+    where repeat_customer_rate_daily.day = changed_repeat_customer_rate_daily.day
+        and changed_repeat_customer_rate_daily.change < 0
         and repeat_customer_rate_daily.day between range_from and range_to;
     get diagnostics deleted_count := row_count;
 
@@ -213,15 +218,8 @@ begin
     )
     select
         day, customers, repeat_customers, repeat_rate
-    from (
-        select
-            day, customers, repeat_customers, repeat_rate
-        from new_repeat_customer_rate_daily
-        except
-        select
-            day, customers, repeat_customers, repeat_rate
-        from old_repeat_customer_rate_daily
-    ) as fresh
+    from changed_repeat_customer_rate_daily
+    where change > 0
     order by day;
     get diagnostics inserted_count := row_count;
     call ops.log_step(

@@ -90,39 +90,46 @@ begin
     ) as summed;
     get diagnostics read_count := row_count;
 
-    drop table if exists old_top_listings_weekly;
-    create temp table old_top_listings_weekly (like metrics.top_listings_weekly);
-    insert into old_top_listings_weekly (
-        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank
+    -- What is new (+1) and what is no longer so (-1); rows that are equal cancel out.
+    drop table if exists changed_top_listings_weekly;
+    create temp table changed_top_listings_weekly (like metrics.top_listings_weekly);
+    alter table changed_top_listings_weekly add column change bigint;
+    insert into changed_top_listings_weekly (
+        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank, change
     )
     select
-        top_listings_weekly.week_start,
-        top_listings_weekly.apartment_id,
-        top_listings_weekly.bookings,
-        top_listings_weekly.revenue_usd,
-        top_listings_weekly.unconverted_bookings,
-        top_listings_weekly.revenue_rank
-    from metrics.top_listings_weekly
-    join dirty_periods
-        on top_listings_weekly.week_start = dirty_periods.period_start
-    where top_listings_weekly.week_start between range_from and range_to;
-
-    drop table if exists gone_top_listings_weekly;
-    create temp table gone_top_listings_weekly (like metrics.top_listings_weekly);
-    insert into gone_top_listings_weekly (
-        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank
-    )
-    select
-        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank
-    from old_top_listings_weekly
-    except
-    select
-        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank
-    from new_top_listings_weekly;
+        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank, sum(change)
+    from (
+        select
+            week_start,
+            apartment_id,
+            bookings,
+            revenue_usd,
+            unconverted_bookings,
+            revenue_rank,
+            1 as change
+        from new_top_listings_weekly
+        union all
+        select
+            top_listings_weekly.week_start,
+            top_listings_weekly.apartment_id,
+            top_listings_weekly.bookings,
+            top_listings_weekly.revenue_usd,
+            top_listings_weekly.unconverted_bookings,
+            top_listings_weekly.revenue_rank,
+            -1 as change
+        from metrics.top_listings_weekly
+        join dirty_periods
+            on top_listings_weekly.week_start = dirty_periods.period_start
+        where top_listings_weekly.week_start between range_from and range_to
+    ) as both_sides
+    group by week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank
+    having sum(change) <> 0;
     delete from metrics.top_listings_weekly
-    using gone_top_listings_weekly
-    where top_listings_weekly.week_start = gone_top_listings_weekly.week_start
-        and top_listings_weekly.apartment_id = gone_top_listings_weekly.apartment_id
+    using changed_top_listings_weekly
+    where top_listings_weekly.week_start = changed_top_listings_weekly.week_start
+        and top_listings_weekly.apartment_id = changed_top_listings_weekly.apartment_id
+        and changed_top_listings_weekly.change < 0
         and top_listings_weekly.week_start between range_from and range_to;
     get diagnostics deleted_count := row_count;
 
@@ -131,15 +138,8 @@ begin
     )
     select
         week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank
-    from (
-        select
-            week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank
-        from new_top_listings_weekly
-        except
-        select
-            week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank
-        from old_top_listings_weekly
-    ) as fresh
+    from changed_top_listings_weekly
+    where change > 0
     order by week_start, apartment_id;
     get diagnostics inserted_count := row_count;
     call ops.log_step(
