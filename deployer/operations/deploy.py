@@ -18,7 +18,7 @@ from deployer.project import graph, migrations, objects
 from deployer.project.config import Environment, Project
 from deployer.project.migrations import Migration
 from deployer.project.objects import Object
-from deployer.warehouse import catalog, lease, ledger, migrate
+from deployer.warehouse import catalog, lease, ledger
 from deployer.warehouse.lease import Lease
 from deployer.warehouse.ledger import Deployed
 from deployer.warehouse.retry import retrying
@@ -97,6 +97,9 @@ def _migrate(
         return ()
     if lease.runs_exist(session):
         lease.refuse_during_runs(session)
+    # Imported when there is something to migrate: Alembic and SQLAlchemy take longer to load than most commands to run.
+    from deployer.warehouse import migrate
+
     names = {migration.revision: migration.path.stem for migration in versions}
     done = migrate.upgrade(
         where, project.migrations, held, lambda revision: progress(f"migration {names[revision]}")

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-import redshift_connector
-
 from deployer.errors import StatementFailed, Unavailable
 
 CONNECTION_LOST = "08006"
@@ -54,7 +52,11 @@ class Session:
     """
 
     def __init__(self, target: Target) -> None:
+        # Imported here, since it brings boto3 along: `zeroshift --help` should not wait for that.
+        import redshift_connector
+
         self.target = target
+        self._errors = (redshift_connector.error.Error, OSError, struct.error)
         try:
             self._connection = redshift_connector.connect(
                 host=target.host,
@@ -65,7 +67,7 @@ class Session:
                 ssl=target.ssl,
                 application_name="zeroshift",
             )
-        except (redshift_connector.error.Error, OSError, struct.error) as error:
+        except self._errors as error:
             told = error.args[0] if error.args else error
             reason = told.get("M", told) if isinstance(told, dict) else told
             raise Unavailable(
@@ -93,7 +95,7 @@ class Session:
         """Close; a server that has gone already is no error."""
         try:
             self._connection.close()
-        except (redshift_connector.error.Error, OSError, AttributeError, ValueError):
+        except (*self._errors, AttributeError, ValueError):
             return
 
     def execute(self, sql: str, parameters: Sequence[object] | None = None, *, where: str = "") -> Result:
@@ -111,7 +113,7 @@ class Session:
             rows = tuple(tuple(row) for row in cursor.fetchall()) if described else ()
             columns = tuple(Column(_text(column[0]), column[1]) for column in described or ())
             return Result(columns, rows, cursor.rowcount)
-        except (redshift_connector.error.Error, OSError, struct.error) as error:
+        except self._errors as error:
             raise failure(error, sql=sql, where=where) from error
         except KeyboardInterrupt:
             # The answer to the statement is still on its way: the connection cannot be used again.
@@ -159,7 +161,10 @@ def failure(error: BaseException, *, sql: str = "", where: str = "") -> Statemen
 
 
 def _is_lost(error: BaseException) -> bool:
-    # The driver raises InterfaceError with a text of its own when the socket breaks.
+    # The driver raises InterfaceError with a text of its own when the socket breaks. It is imported when there is
+    # a session, and an error of it has come from one.
+    import redshift_connector
+
     return isinstance(error, OSError | struct.error | redshift_connector.error.InterfaceError)
 
 

@@ -246,3 +246,13 @@ def test_a_missing_sql_file_is_one_sentence(
     monkeypatch.chdir(ROOT)
     assert execute(["query", "@/no/such.sql"]) == 1
     assert capsys.readouterr().err == "zeroshift: cannot read /no/such.sql: No such file or directory\n"
+
+
+def test_help_waits_for_no_heavy_library() -> None:
+    script = (
+        "import sys\nfrom deployer.cli.main import execute\nexecute(['--help'])\n"
+        "heavy = {'boto3', 'redshift_connector', 'sqlalchemy', 'alembic', 'psycopg'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {sorted(heavy)}' if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
