@@ -203,7 +203,9 @@ class _Parser(Reader):
         if not self.is_word("begin"):
             return False
         following = self.peek()
-        if following.value == ";" or (following.kind == "word" and following.value in ("transaction", "work")):
+        if following.value == ";" or (
+            following.kind == "word" and following.value in ("transaction", "work")
+        ):
             self.refuse("use START TRANSACTION in a NONATOMIC procedure; BEGIN opens a block")
         return True
 
@@ -308,7 +310,9 @@ class _Parser(Reader):
         if self.is_op(";"):
             return Raise(at, "", "", ())
         level = self.next().value if self.is_word(*_LEVELS) else "exception"
-        if self.token.kind != "string" or not (self.peek().value in (";", ",") or self.peek().value == "using"):
+        if self.token.kind != "string" or not (
+            self.peek().value in (";", ",") or self.peek().value == "using"
+        ):
             self.refuse("RAISE takes a level and a format string on Redshift")
         text = self.next().value
         arguments: list[str] = []
@@ -398,7 +402,9 @@ class _Parser(Reader):
         at = self.next().start
         name = self.name()
         if not self.is_word("into"):
-            self.refuse("FETCH takes only the next row in a procedure on Redshift: FETCH cursor INTO target", at)
+            self.refuse(
+                "FETCH takes only the next row in a procedure on Redshift: FETCH cursor INTO target", at
+            )
         self.expect("into")
         return Cursor(at, "fetch", name, into=read_targets(self))
 

@@ -22,15 +22,20 @@ MAX_VARIABLES = 1024
 """DG "Limits and differences": the variables of a procedure."""
 
 
+ONE_CURSOR = "only one cursor can be open in a session on Redshift, and a FOR loop over a query is one"
+
+
 @dataclass(frozen=True)
 class Place:
-    """What surrounds a statement: labels of the loops and blocks around it (innermost last), a handler or not."""
+    """What surrounds a statement: the loops and blocks around it (label, is a loop; innermost last), a handler or not,
+    a loop over a query or not."""
 
     labels: tuple[tuple[str, bool], ...] = ()
     in_handler: bool = False
+    in_query: bool = False
 
-    def inside(self, label: str, loop: bool) -> Place:
-        return Place((*self.labels, (label, loop)), self.in_handler)
+    def inside(self, label: str, loop: bool, query: bool = False) -> Place:
+        return Place((*self.labels, (label, loop)), self.in_handler, self.in_query or query)
 
 
 def check_block(block: Block) -> None:
@@ -71,7 +76,8 @@ class _Checker:
                 raise BodyError(
                     "CONTINUE_HANDLER is supported in NONATOMIC procedures only", block.handler.at, True
                 )
-            self._all(block.handler.body, Place(inside.labels, True))
+            # The handler's rollback has closed the cursor of a loop around it.
+            self._all(block.handler.body, Place(inside.labels, in_handler=True))
 
     def _all(self, statements: tuple[Statement, ...], place: Place) -> None:
         for statement in statements:
@@ -89,16 +95,24 @@ class _Checker:
                 for _, body in statement.branches:
                     self._all(body, place)
                 self._all(statement.otherwise or (), place)
-            case Loop() | ForInteger() | ForQuery():
+            case Loop() | ForInteger():
                 self._all(statement.body, place.inside(statement.label, True))
+            case ForQuery():
+                if place.in_query:
+                    raise BodyError(ONE_CURSOR, statement.at, True)
+                self._all(statement.body, place.inside(statement.label, True, query=True))
             case Leave():
                 _check_leave(statement, place)
             case Raise(level=""):
                 if not place.in_handler:
-                    raise BodyError("RAISE without a message can only be used in an exception handler", statement.at)
+                    raise BodyError(
+                        "RAISE without a message can only be used in an exception handler", statement.at
+                    )
                 if self._atomic:
                     raise BodyError(
-                        "RAISE without a message is supported in NONATOMIC procedures only", statement.at, True
+                        "RAISE without a message is supported in NONATOMIC procedures only",
+                        statement.at,
+                        True,
                     )
             case Transaction(verb="start") if self._atomic:
                 raise BodyError(

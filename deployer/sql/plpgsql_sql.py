@@ -9,7 +9,7 @@ from deployer.sql.plpgsql_reader import Reader
 
 NO_USING = "EXECUTE ... USING is not supported on Redshift; use QUOTE_LITERAL"
 _OWN_CONTEXT = ("prepare", "deallocate", "vacuum")
-"""DG "Limits and differences": commands that need their own transaction context, beside those `classify` calls alone."""
+"""DG "Limits and differences": commands that need a transaction of their own, beside those `classify` calls alone."""
 
 
 def read_target(reader: Reader) -> str:

@@ -151,9 +151,7 @@ def read_arguments(reader: Reader) -> tuple[ArgumentText, ...]:
         reader.expect_op(",")
     for mode in ("in", "out"):
         if sum(a.mode in (mode, "inout") for a in found) > MAX_ARGUMENTS:
-            reader.refuse(
-                f"a procedure has at most {MAX_ARGUMENTS} {mode}put arguments on Redshift", opening
-            )
+            reader.refuse(f"a procedure has at most {MAX_ARGUMENTS} {mode}put arguments on Redshift", opening)
     names = [a.name for a in found if a.name]
     for index, name in enumerate(names):
         if name in names[:index]:

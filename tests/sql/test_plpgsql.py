@@ -77,7 +77,12 @@ def _pieces(node: Any) -> Iterator[Text]:
 @given(BODIES)
 def test_every_body_of_the_grammar_parses_and_its_pieces_stand_where_they_say(statements: list[str]) -> None:
     body = "declare a integer; total bigint := 0;\nbegin\n" + "\n".join(statements) + "\nend;"
-    block = parse_body(body)
+    try:
+        block = parse_body(body)
+    except BodyError as error:
+        # The grammar nests loops over queries, which Redshift's one cursor forbids.
+        assert error.message.startswith("only one cursor") and body.count("for r in select") > 1
+        return
     assert len(block.body) == len(statements)
     assert [d.name for d in block.declarations] == ["a", "total"]
     for piece in _pieces(block):
@@ -154,7 +159,8 @@ def test_the_parts_of_create_procedure() -> None:
         False,
     )
     assert [(a.name, a.mode, a.type_text) for a in parsed.arguments] == [
-        ("as_of", "in", "timestamp"), ("n", "inout", "integer"), ("t", "out", "varchar(10)"), ("", "in", "decimal(8,2)"),
+        ("as_of", "in", "timestamp"), ("n", "inout", "integer"), ("t", "out", "varchar(10)"),
+        ("", "in", "decimal(8,2)"),
     ]  # fmt: skip
     assert parsed.settings == ("search_path=a, b",)
     assert text[parsed.body_at :].startswith("\nbegin") and isinstance(parsed.block, Block)

@@ -265,7 +265,9 @@ def test_cursor_statements() -> None:
 
 def test_transactions_and_diagnostics() -> None:
     kinds = parse_body(
-        body("commit; rollback; start transaction; get diagnostics n := row_count; get diagnostics n = row_count;")
+        body(
+            "commit; rollback; start transaction; get diagnostics n := row_count; get diagnostics n = row_count;"
+        )
     ).body
     assert [s.verb for s in kinds if isinstance(s, Transaction)] == ["commit", "rollback", "start"]
     assert [s.target for s in kinds if isinstance(s, GetRowCount)] == ["n", "n"]
@@ -304,6 +306,7 @@ def test_offsets_point_at_the_source() -> None:
 USING = "EXECUTE ... USING is not supported on Redshift; use QUOTE_LITERAL"
 STRICT = "SELECT INTO STRICT is not supported on Redshift"
 VARIABLES = "the arguments of RAISE must be simple variables on Redshift"
+PERFORM = "PERFORM is not among Redshift's PL/pgSQL statements; use SELECT ... INTO a variable, or CALL"
 FORMAT = "RAISE takes a level and a format string on Redshift"
 OTHERS = "Redshift handles exceptions only with WHEN OTHERS"
 
@@ -327,7 +330,7 @@ OTHERS = "Redshift handles exceptions only with WHEN OTHERS"
         ("raise notice 'x' || a;", FORMAT),
         ("return 1;", "RETURN cannot have a value in a procedure; use an OUT argument"),
         ("return next;", "RETURN cannot have a value in a procedure; use an OUT argument"),
-        ("perform f();", "PERFORM is not among Redshift's PL/pgSQL statements; use SELECT ... INTO a variable, or CALL"),
+        ("perform f();", PERFORM),
         ("commit work;", "only plain COMMIT is supported in a procedure on Redshift"),
         ("commit and chain;", "only plain COMMIT is supported in a procedure on Redshift"),
         ("rollback transaction;", "only plain ROLLBACK is supported in a procedure on Redshift"),
@@ -376,8 +379,14 @@ def test_refused_by_name(statements: str, message: str) -> None:
             "begin null; exception when others then null; when others then null; end;",
             "Redshift handles exceptions with one WHEN OTHERS only",
         ),
-        ("declare c scroll cursor for select 1; begin null; end;", "SCROLL cursors are not supported on Redshift"),
-        ("declare c no scroll cursor for select 1; begin null; end;", "SCROLL cursors are not supported on Redshift"),
+        (
+            "declare c scroll cursor for select 1; begin null; end;",
+            "SCROLL cursors are not supported on Redshift",
+        ),
+        (
+            "declare c no scroll cursor for select 1; begin null; end;",
+            "SCROLL cursors are not supported on Redshift",
+        ),
         (
             "declare c cursor (k int) for select k; begin null; end;",
             "cursors with arguments are not supported by the local Redshift yet",
@@ -407,7 +416,10 @@ END = "end of the procedure's body"
         ("begin raise notice '%'; end;", "too few parameters specified for RAISE"),
         ("begin raise notice 'x', a; end;", "too many parameters specified for RAISE"),
         ("begin nonsense here; end;", 'syntax error at or near "nonsense"'),
-        ("begin <<l>> null; end;", 'syntax error at or near "null": expected a block or a loop after the label'),
+        (
+            "begin <<l>> null; end;",
+            'syntax error at or near "null": expected a block or a loop after the label',
+        ),
         ("begin x := (1; y := 2); end;", 'syntax error at or near ";"'),
         ("begin x := 1); end;", 'syntax error at or near ")"'),
         ("begin loop null; end loop other; end;", 'syntax error at or near "other": expected ";"'),
@@ -419,7 +431,10 @@ END = "end of the procedure's body"
         ("<<b>> begin continue b; end;", 'CONTINUE needs the label of a loop, and "b" is a block'),
         ("begin raise; end;", "RAISE without a message can only be used in an exception handler"),
         ("declare a int; A int; begin null; end;", 'duplicate declaration of variable "a"'),
-        ("declare a int not null; begin null; end;", 'variable "a" is NOT NULL and must have a default value'),
+        (
+            "declare a int not null; begin null; end;",
+            'variable "a" is NOT NULL and must have a default value',
+        ),
     ],
 )
 def test_syntax_errors(text: str, message: str) -> None:

@@ -17,7 +17,7 @@ _INFORMATION = (
     # name, rendered, result, arguments, bare, page
     ("current_user", "CURRENT_USER", NAME, 0, True, "r_CURRENT_USER"),
     ("user", "CURRENT_USER", NAME, 0, True, "r_USER"),
-    ("session_user", "SESSION_USER", NAME, 0, True, "r_SESSION_USER"),
+    ("session_user", "redshift.session_user()", NAME, 0, True, "r_SESSION_USER"),
     ("current_user_id", "redshift.current_user_id()", INTEGER, 0, True, "r_CURRENT_USER_ID"),
     ("current_schema", "pg_catalog.current_schema()", NAME, 0, False, "r_CURRENT_SCHEMA"),
     ("current_database", "pg_catalog.current_database()", NAME, 0, False, "r_CURRENT_DATABASE"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deployer.local.procedures.errors import PROBLEMS, Running, error, in_statement
+from deployer.local.procedures.errors import PROBLEMS, Running, error, explained, in_statement
 from deployer.local.procedures.executor import Outcome, Value
 from deployer.local.procedures.values import without_numbers
 from deployer.sql import types
@@ -34,7 +34,10 @@ class Commands:
 
     def evaluate(self, text: Text) -> Value:
         """The value of an expression with the variables that are visible now."""
-        return self._interpreter.evaluate(text, self._frame.variables())
+        try:
+            return self._interpreter.evaluate(text, self._frame.variables())
+        except PROBLEMS as problem:
+            raise explained(problem, text.sql, self._frame) from problem
 
     def assign(self, name: str, value: Value) -> None:
         """An assignment: the value is converted to the variable's type."""
@@ -115,7 +118,7 @@ class Commands:
         try:
             outcome = self._executor.run(without_numbers(sql), variables)
         except PROBLEMS as problem:
-            raise in_statement(problem, sql) from problem
+            raise in_statement(explained(problem, sql, self._frame), sql) from problem
         self._frame.row_count = min(outcome.row_count, 1) if kind == "select" else outcome.row_count
         if kind == "truncate":
             # TRUNCATE has committed: DG "TRUNCATE".

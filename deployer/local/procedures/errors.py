@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from deployer.local.gateway.backend import ServerError
 from deployer.local.procedures.executor import StoredProcedure
 from deployer.local.procedures.frame import Frame
 from deployer.local.procedures.values import BadValue, NoVariable
 from deployer.local.translate.api import Refused
+from deployer.sql.lexer import tokenize
 from deployer.sql.plpgsql_ast import (
     Assign,
     Block,
@@ -127,6 +129,25 @@ def in_statement(problem: Problem, sql: str, prefix: int = 0) -> ServerError:
     if not fields.get("W"):
         fields["W"] = f'SQL statement "{sql}"'
     return ProcedureError(fields)
+
+
+def explained(problem: Problem, sql: str, frame: Frame) -> Problem:
+    """The error, or a better one when it comes from a field of a record that has no row yet."""
+    if as_server_error(problem).sqlstate not in ("42P01", "42703"):
+        return problem
+    tokens = tokenize(sql)
+    for token, following in pairwise(tokens):
+        if (
+            following.value == "."
+            and token.kind in ("word", "quoted")
+            and frame.unassigned_record(token.value)
+        ):
+            return error(
+                "55000",
+                f'record "{token.value}" is not assigned yet',
+                detail="The tuple structure of a not-yet-assigned record is indeterminate.",
+            )
+    return problem
 
 
 def in_context(problem: Problem, running: Running) -> ServerError:

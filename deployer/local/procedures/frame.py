@@ -142,6 +142,11 @@ class Frame:
             raise NoVariable(f'variable "{name}" is not a cursor')
         return scope.cursors[key], scope.values[key].text
 
+    def unassigned_record(self, name: str) -> bool:
+        """Whether `name` is a record that has no row yet, and so no fields."""
+        scope = next((scope for scope in reversed(self._scopes) if name in scope.records), None)
+        return scope is not None and scope.records[name] is None
+
     # -- writing ----------------------------------------------------------------------------------------------
 
     def set(self, name: str, value: Value) -> None:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from deployer.local.procedures.errors import Running, error
 from deployer.local.procedures.executor import Executor
+from deployer.sql.plpgsql_check import ONE_CURSOR
 
 ATOMIC_HINT = (
     "Try calling the procedure as a top-level call i.e. not from within an explicit transaction block. Or, if this "
     "procedure (or one of its ancestors in the call chain) was created with SET config options, recreate the procedure "
     "without them."
 )
-ONE_CURSOR = "only one cursor can be open in a session on Redshift, and a FOR loop over a query is one"
 
 
 class Transactions:

@@ -8,10 +8,14 @@ from __future__ import annotations
 from deployer.local.translate.api import Refused, Translation
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.context import Context, finish
+from deployer.local.translate.cursor import Cursor
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.parser import Parser
 from deployer.local.translate.users import SUPERUSERS
 from deployer.sql.names import quote_ident
+from deployer.sql.plpgsql_reader import BodyError, Reader
+from deployer.sql.procedure import ArgumentText, read_arguments
+from deployer.sql.types import RedshiftType
 
 _TABLE_RIGHTS = frozenset("select insert update delete references truncate".split())
 _LOCAL_LACKING = {
@@ -20,7 +24,9 @@ _LOCAL_LACKING = {
     "rule": "the privilege RULE is not supported on Redshift",
     "trigger": "the privilege TRIGGER is not supported on Redshift",
 }
-_NOT_YET = frozenset("assumerole access explain ignore alter share copy external datashare model rls masking".split())
+_NOT_YET = frozenset(
+    "assumerole access explain ignore alter share copy external datashare model rls masking".split()
+)
 
 
 def statement(parser: Parser, context: Context) -> Translation | None:
@@ -33,37 +39,35 @@ def statement(parser: Parser, context: Context) -> Translation | None:
 
 
 def signature(parser: Parser) -> str:
-    """A procedure's argument types, "(integer, character varying)"; argument names may stand before them."""
-    parser.expect_op("(")
-    kinds: list[str] = []
-    while not parser.is_op(")"):
-        for word in ("in", "out", "inout"):
-            parser.accept(word)
-        named = parser.peek()
-        if parser.is_identifier() and named.kind in ("word", "quoted") and not _continues_type(parser):
-            parser.next()
-        kinds.append(_plain(parser))
-        if not parser.accept_op(","):
-            break
-    parser.expect_op(")")
+    """The types of a procedure's input arguments, "(integer, character varying)".
+
+    Names and modes may be written, and OUT arguments, which do not identify a procedure (DG "DROP PROCEDURE"). Without
+    parentheses it is empty: ALTER may leave them out.
+    """
+    if not parser.is_op("("):
+        return ""
+    reader = Reader(parser.text, parser.tokens)
+    reader.at = parser.at
+    try:
+        arguments = read_arguments(reader)
+    except BodyError as error:
+        state = "0A000" if error.unsupported else "42601"
+        raise Refused(error.message, position=error.position, sqlstate=state) from None
+    parser.at = reader.at
+    kinds = [_plain(argument) for argument in arguments if argument.mode != "out"]
     return f"({', '.join(kinds)})"
 
 
-def _continues_type(parser: Parser) -> bool:
-    """DOUBLE PRECISION, CHARACTER VARYING, TIMESTAMP WITH ...: two words that are one type."""
-    return (parser.token.value, parser.peek().value) in {
-        ("double", "precision"), ("character", "varying"), ("char", "varying"), ("timestamp", "with"),
-        ("timestamp", "without"), ("time", "with"), ("time", "without"), ("national", "character"),
-        ("national", "char"), ("binary", "varying"),
-    }  # fmt: skip
-
-
-def _plain(parser: Parser) -> str:
+def _plain(argument: ArgumentText) -> str:
     """A type without length or precision, as PostgreSQL keeps it in a procedure's signature."""
-    if parser.accept("refcursor"):
-        return "refcursor"
-    kind = parser.type()
-    return pg_type(kind).partition("(")[0]
+    if argument.type_text.lower() == "refcursor":
+        return "character varying"
+    try:
+        kind = Cursor(argument.type_text).type()
+    except Refused as error:
+        error.position = argument.at
+        raise
+    return pg_type(RedshiftType(kind.name))
 
 
 # GRANT and REVOKE
@@ -153,9 +157,13 @@ def _target(parser: Parser, context: Context, rights: list[str], columns: dict[s
             if not parser.accept_op(","):
                 return f"{kind.upper()} {', '.join(found)}"
     if parser.is_word("language"):
-        parser.refuse("privileges on languages are not supported by the local Redshift: procedures are always plpgsql")
+        parser.refuse(
+            "privileges on languages are not supported by the local Redshift: procedures are always plpgsql"
+        )
     if parser.any_word(("datashare", "external", "model", "template")):
-        parser.refuse(f"privileges on {parser.token.value.upper()} are not supported by the local Redshift yet")
+        parser.refuse(
+            f"privileges on {parser.token.value.upper()} are not supported by the local Redshift yet"
+        )
     parser.accept("table")
     _check_rights(parser, rights, "table")
     tables = []
@@ -183,7 +191,9 @@ def _check_rights(parser: Parser, rights: list[str], kind: str) -> None:
         if right != "all" and right not in _ALLOWED[kind]:
             parser.refuse(f"invalid privilege type {right.upper()} for {kind}", sqlstate="0LP01")
         if kind == "database" and right == "usage":
-            parser.refuse("USAGE ON DATABASE is for datashares, which the local Redshift does not support yet")
+            parser.refuse(
+                "USAGE ON DATABASE is for datashares, which the local Redshift does not support yet"
+            )
 
 
 def _schemas(parser: Parser) -> str:

@@ -135,11 +135,11 @@ def no_column(parts: tuple[str, ...], pos: int) -> Refused:
     """Redshift's error for a column that is not there, or the refusal of a PostgreSQL system column."""
     if parts[-1] in SYSTEM_COLUMNS:
         return Refused(
-            f"the PostgreSQL system column {parts[-1]} is not supported on Redshift", position=pos, sqlstate="0A000"
+            f"the PostgreSQL system column {parts[-1]} is not supported on Redshift",
+            position=pos,
+            sqlstate="0A000",
         )
     name = ".".join(parts)
-    if len(parts) == 1:
-        message = f'column "{name}" does not exist in the tables of this query'
-    else:
-        message = f"column {name} does not exist"
+    # As the guide prints it (stored-procedure-trapping-errors).
+    message = f'column "{name}" does not exist' if len(parts) == 1 else f"column {name} does not exist"
     return Refused(message, position=pos, sqlstate="42703")

@@ -134,7 +134,8 @@ def test_commit_and_truncate_commit(run: Run) -> None:
     assert run("select a from t") == [(1,)]
     run(
         procedure(
-            "begin insert into log (what) values ('kept'); truncate t; insert into t values (3); raise exception 'end'; end"
+            "begin insert into log (what) values ('kept'); truncate t; insert into t values (3); "
+            "raise exception 'end'; end"
         )
     )
     failure(run, "call p()")
@@ -197,7 +198,8 @@ def test_a_definer_keeps_the_owners_rights_over_commits_and_gives_them_back(
     run("create user caller password 'Secret123'")
     run("create table secret (a integer)")
     definer = procedure(
-        "begin insert into public.secret values (1); commit; insert into public.secret values (2); x := current_user; end",
+        "begin insert into public.secret values (1); commit; insert into public.secret values (2); "
+        "x := current_user; end",
         "x out varchar(64)",
     )
     run(definer.replace("language plpgsql", "language plpgsql security definer"))
