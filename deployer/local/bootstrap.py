@@ -17,6 +17,7 @@ from deployer.local.gateway.scram import matches
 
 COMPAT = Path(__file__).with_name("compat")
 OLDEST = 150000
+_CHARACTER_TYPES = ("C.UTF-8", "C.utf8", "en_US.UTF-8", "en_US.utf8")
 _OURS = "zeroshift"
 """The comment on the role `admin` by which we know that we made it."""
 
@@ -84,16 +85,25 @@ def _check_server(connection: psycopg.Connection) -> str:
 def _create_database(connection: psycopg.Connection, database: str) -> None:
     if connection.execute("select 1 from pg_database where datname = %s", [database]).fetchone():
         return
-    # Redshift orders text by its bytes. The builtin provider of 17 does, and knows the case of all letters.
-    builtin = (
-        " locale_provider builtin builtin_locale 'C.UTF-8'"
-        if connection.info.server_version >= 170000
-        else ""
-    )
-    connection.execute(
-        sql.SQL("create database {} template template0 encoding 'UTF8'" + builtin + " locale 'C'").format(
-            sql.Identifier(database)
-        )
+    # Redshift orders text by its bytes, and knows the case of all letters. The builtin provider of 17 gives both.
+    if connection.info.server_version >= 170000:
+        choices = ["locale_provider builtin builtin_locale 'C.UTF-8' locale 'C'"]
+    else:
+        choices = [f"lc_collate 'C' lc_ctype '{name}'" for name in _CHARACTER_TYPES]
+    for choice in choices:
+        try:
+            connection.execute(
+                sql.SQL("create database {} template template0 encoding 'UTF8' " + choice).format(
+                    sql.Identifier(database)
+                )
+            )
+            return
+        except psycopg.errors.WrongObjectType:
+            # "invalid LC_CTYPE locale name": the server's system lacks this one.
+            continue
+    raise Unavailable(
+        f"the PostgreSQL of ZEROSHIFT_POSTGRES_DSN has none of the locales {', '.join(_CHARACTER_TYPES)}; "
+        "install one of them, or use PostgreSQL 17 or newer"
     )
 
 

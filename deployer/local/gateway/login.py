@@ -30,6 +30,8 @@ _SESSION = (
     "-c default_transaction_isolation=repeatable\\ read "
     # Redshift's default, as PostgreSQL's before 12: 15 digits of a float.
     "-c extra_float_digits=0 "
+    # The form in which the gateway can check a password, whatever the server's own default is.
+    "-c password_encryption=scram-sha-256 "
 )
 
 _SELF_GRANT = "-c createrole_self_grant=set,inherit "

@@ -29,6 +29,10 @@ LARGE_WRITE = 10_000
 """Rows from which a write is followed by ANALYZE and by summarising the BRIN indexes: Redshift keeps its zone maps
 while it writes, and analyzes by itself."""
 
+_KEEPS_PATH = frozenset(
+    "select insert update delete merge create_table_as ddl comment grant revoke lock analyze explain fetch".split()
+)
+"""Kinds of statement after which search_path is as before. A procedure's every statement would ask again."""
 _WITHOUT_SNAPSHOT = {"begin", "commit", "rollback", "set", "reset", "show", "lock"}
 """Statements after which the snapshot is still to be taken: Redshift takes it at the first SELECT, DML or DDL."""
 
@@ -139,7 +143,7 @@ class Runner:
             self._snapshot = False
         elif kind.name not in _WITHOUT_SNAPSHOT:
             self._snapshot = True
-        if kind.name not in ("select", "insert", "update", "delete", "merge"):
+        if kind.name not in _KEEPS_PATH:
             self._path = None
 
     # -- the catalog ------------------------------------------------------------------------------------------
