@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from deployer.errors import StatementFailed
+from deployer.local.landing import integration
 from deployer.local.landing.integration import SCHEMA as LANDING
 from deployer.local.landing.load import load
 from deployer.local.landing.resync import resync
@@ -44,6 +45,9 @@ class Warehouse:
         self.last_error = ""
         """What the last run that was stopped said."""
         self._session: Session | None = None
+        with integration.writing(engine_dsn) as connection:
+            # The first load would make the landing tables, which must be among those that are put back.
+            integration.ensure(connection)
         self._tables = self._state_tables()
         self._initial = {table: self._copy_out(table) for table in self._tables}
 
