@@ -76,7 +76,8 @@ class CsvFile:
         self.columns = self._header(names)
         self.missing = tuple(column for column in table.columns if column not in self.columns)
         row = b",".join(pattern(column, dates, required=column.name in table.key) for column in self.columns)
-        self._rows = re.compile(b"(?:" + row + re.escape(self._newline) + b")*+")
+        # Not possessive: CPython before 3.11.5 loses rows at the end of a possessive group (python/cpython#106052).
+        self._rows = re.compile(b"(?:" + row + re.escape(self._newline) + b")*")
 
     def chunks(self) -> Iterator[bytes]:
         """The file's rows as they stand, in chunks of whole rows; raises UsageError at the first bad one."""
