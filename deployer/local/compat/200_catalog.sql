@@ -377,14 +377,21 @@ where a.attrelid in (select oid from redshift_catalog.pg_class);
 
 create or replace view redshift_catalog.pg_proc as
 select p.oid, p.proname, p.pronamespace, p.proowner, p.prolang, p.proisstrict, p.proretset, p.provolatile, p.pronargs,
-       p.prorettype, p.proargtypes, p.proallargtypes, p.proargmodes, p.proargnames, p.prosrc, p.proacl, p.prokind
+       p.prorettype, p.proargtypes, p.proallargtypes, p.proargmodes,
+       -- The procedure in pg_proc has no names, and is never a definer's (docs/decisions/0002).
+       case when z.arguments <> '[]' then
+           array(select a.value ->> 'name' from pg_catalog.jsonb_array_elements(z.arguments) with ordinality a
+                 order by a.ordinality)
+       end as proargnames,
+       p.prosrc, p.proacl, p.prokind, coalesce(z.security_definer, false) as prosecdef
 from pg_catalog.pg_proc p
+left join zeroshift.procedures z on z.oid = p.oid
 where p.pronamespace in (select oid from redshift_catalog.pg_namespace) and p.prokind = 'p';
 
 -- Redshift's own: prooid rather than oid, prokind p for procedures.
 create or replace view redshift_catalog.pg_proc_info as
 select oid as prooid, proname, pronamespace, proowner, prolang, proisstrict, proretset, provolatile, pronargs, prorettype,
-       proargtypes, proallargtypes, proargmodes, proargnames, prosrc, proacl, prokind
+       proargtypes, proallargtypes, proargmodes, proargnames, prosrc, proacl, prokind, prosecdef
 from redshift_catalog.pg_proc;
 
 create or replace view redshift_catalog.pg_database as

@@ -462,6 +462,15 @@ def test_show_procedure_gives_back_a_statement_that_makes_it(run: Run) -> None:
     assert failure(run, "show procedure nowhere")["C"] == "42883"
 
 
+def test_the_catalog_has_names_and_modes_of_arguments(run: Run) -> None:
+    create(run, "begin null; end", "p(f1 int, inout f2 varchar(20), out decimal(8, 2))", "security definer")
+    create(run, "begin null; end", "q()")
+    told = run("select proname, pronargs, prosecdef, prokind from pg_proc_info where proname in ('p', 'q') order by 1")
+    assert told == [("p", 2, True, "p"), ("q", 0, False, "p")]
+    assert run("select array_to_string(proargnames, ',') from pg_proc_info where proname = 'p'") == [("f1,f2,",)]
+    assert run("select array_to_string(proargmodes, ',') from pg_proc_info where proname = 'p'") == [("i,b,o",)]
+
+
 def test_replace_keeps_the_signature_and_may_rename_arguments(run: Run) -> None:
     create(run, "begin x := a; end", "p(a int, x out int)")
     create(run, "begin x := b + 1; end", "p(b int, x out int)")
