@@ -96,8 +96,9 @@ def refuse_during_runs(session: Session) -> None:
 def fence_runs(session: Session) -> None:
     """Keep runs out until the caller's transaction ends; raises LeaseHeld when one is at work.
 
-    Rewriting the rows of the free leases locks them: a run that begins now waits for our commit, and is then
-    told of the conflict.
+    Rewriting the rows of the free leases locks them. A transaction of a run that is open now is waited for (and
+    then this one is repeated); a run that begins now waits for our commit and is told of the conflict; and one that is
+    between two of its transactions finds its lease gone and stops: its queue of work is kept for the next run.
     """
     refuse_during_runs(session)
     session.execute(

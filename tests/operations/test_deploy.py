@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -284,6 +285,28 @@ def test_no_deploy_during_a_run(small: SmallProject, session: Session) -> None:
         run(small)
     session.execute("update ops.leases set expires_at = dateadd(hour, -1, getdate())")
     assert run(small).replaced == ("shown.nothing_else",)
+
+
+def test_a_deploy_waits_for_the_open_transaction_of_a_run(small: SmallProject, session: Session) -> None:
+    run(small)
+    session.execute("create schema ops")
+    session.execute("create table ops.leases (pipeline varchar(64), token varchar(64), expires_at timestamp)")
+    session.execute("insert into ops.leases values ('rental', 'run 1', getdate())")
+    small.view("shown.nothing_else", "select id from shop.sales")
+    session.execute("begin")
+    session.execute("update ops.leases set expires_at = getdate() where token = 'run 1'")
+    done: list[Deployment] = []
+    deploying = threading.Thread(target=lambda: done.append(run(small)))
+    deploying.start()
+    deploying.join(timeout=2)
+    assert deploying.is_alive()
+    session.execute("commit")
+    deploying.join(timeout=20)
+    assert done and done[0].replaced == ("shown.nothing_else",)
+    # The run's next transaction finds its lease gone.
+    assert (
+        session.execute("update ops.leases set expires_at = getdate() where token = 'run 1'").row_count == 0
+    )
 
 
 @pytest.mark.parametrize(
