@@ -28,6 +28,9 @@ REPORTED = {"client_encoding", "DateStyle", "TimeZone", "application_name", "ses
 _SESSION = (
     # Redshift's databases are created with snapshot isolation.
     "-c default_transaction_isolation=repeatable\\ read "
+    # Redshift joins by hashing or merging and has no index to look rows up by. PostgreSQL, which knows little of a
+    # temporary table that was just made, would go through zone maps row by row.
+    "-c enable_nestloop=off "
     # Redshift's default, as PostgreSQL's before 12: 15 digits of a float.
     "-c extra_float_digits=0 "
     # The form in which the gateway can check a password, whatever the server's own default is.
