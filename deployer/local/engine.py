@@ -43,9 +43,6 @@ SETTINGS = {
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
-    # Redshift consults zone maps in every scan. PostgreSQL would rather read the whole table when it believes a column
-    # to be scattered, which it does of one that is mostly NULL, as the end of a record is.
-    "enable_seqscan": "off",
     # Compiling a plan costs more than our statements do.
     "jit": "off",
     # /dev/shm is small in containers, and parallel sums of floats come out in another order each time.

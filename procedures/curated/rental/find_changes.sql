@@ -28,6 +28,7 @@ declare
     created_now bigint;
     deleted_now bigint;
 begin
+    -- Whatever ended after a time began before it or after it: with a bound on the beginning, zone maps leave out more.
     call ops.find_read_from('rental', 'exchange_rates', rebuild, rates_since, seen_to, created_before, deleted_before);
     if seen_to is not null then
         select count(*) into created_now
@@ -35,17 +36,24 @@ begin
         where _record_create_time > rates_since and _record_create_time <= seen_to;
         select count(*) into deleted_now
         from "raw".exchange_rates_history
-        where not _record_is_active and _record_delete_time > rates_since and _record_delete_time <= seen_to;
+        where not _record_is_active
+            and _record_create_time <= seen_to
+            and _record_delete_time > rates_since
+            and _record_delete_time <= seen_to;
         if created_now = created_before and deleted_now = deleted_before then
             rates_since := seen_to;
         end if;
     end if;
-    select max(_record_create_time) into newest
+    select max(_record_create_time), max(case when not _record_is_active then _record_delete_time end)
+    into newest, newest_deleted
     from "raw".exchange_rates_history
     where _record_create_time > rates_since;
+    if newest is null or newest_deleted > newest then
+        newest := newest_deleted;
+    end if;
     select max(_record_delete_time) into newest_deleted
     from "raw".exchange_rates_history
-    where not _record_is_active and _record_delete_time > rates_since;
+    where not _record_is_active and _record_create_time <= rates_since and _record_delete_time > rates_since;
     if newest is null or newest_deleted > newest then
         newest := newest_deleted;
     end if;
@@ -53,10 +61,13 @@ begin
         window_from := dateadd(minute, -10, newest);
         select count(*) into created_now
         from "raw".exchange_rates_history
-        where _record_create_time > window_from;
+        where _record_create_time > window_from and _record_create_time <= newest;
         select count(*) into deleted_now
         from "raw".exchange_rates_history
-        where not _record_is_active and _record_delete_time > window_from;
+        where not _record_is_active
+            and _record_create_time <= newest
+            and _record_delete_time > window_from
+            and _record_delete_time <= newest;
         call ops.move_watermark('rental', 'exchange_rates', newest, created_now, deleted_now);
     end if;
 
@@ -67,17 +78,24 @@ begin
         where _record_create_time > versions_since and _record_create_time <= seen_to;
         select count(*) into deleted_now
         from "raw".apartments_history
-        where not _record_is_active and _record_delete_time > versions_since and _record_delete_time <= seen_to;
+        where not _record_is_active
+            and _record_create_time <= seen_to
+            and _record_delete_time > versions_since
+            and _record_delete_time <= seen_to;
         if created_now = created_before and deleted_now = deleted_before then
             versions_since := seen_to;
         end if;
     end if;
-    select max(_record_create_time) into newest
+    select max(_record_create_time), max(case when not _record_is_active then _record_delete_time end)
+    into newest, newest_deleted
     from "raw".apartments_history
     where _record_create_time > versions_since;
+    if newest is null or newest_deleted > newest then
+        newest := newest_deleted;
+    end if;
     select max(_record_delete_time) into newest_deleted
     from "raw".apartments_history
-    where not _record_is_active and _record_delete_time > versions_since;
+    where not _record_is_active and _record_create_time <= versions_since and _record_delete_time > versions_since;
     if newest is null or newest_deleted > newest then
         newest := newest_deleted;
     end if;
@@ -85,10 +103,13 @@ begin
         window_from := dateadd(minute, -10, newest);
         select count(*) into created_now
         from "raw".apartments_history
-        where _record_create_time > window_from;
+        where _record_create_time > window_from and _record_create_time <= newest;
         select count(*) into deleted_now
         from "raw".apartments_history
-        where not _record_is_active and _record_delete_time > window_from;
+        where not _record_is_active
+            and _record_create_time <= newest
+            and _record_delete_time > window_from
+            and _record_delete_time <= newest;
         call ops.move_watermark('rental', 'apartments', newest, created_now, deleted_now);
     end if;
 
@@ -99,17 +120,24 @@ begin
         where _record_create_time > locations_since and _record_create_time <= seen_to;
         select count(*) into deleted_now
         from "raw".apartment_attributes_history
-        where not _record_is_active and _record_delete_time > locations_since and _record_delete_time <= seen_to;
+        where not _record_is_active
+            and _record_create_time <= seen_to
+            and _record_delete_time > locations_since
+            and _record_delete_time <= seen_to;
         if created_now = created_before and deleted_now = deleted_before then
             locations_since := seen_to;
         end if;
     end if;
-    select max(_record_create_time) into newest
+    select max(_record_create_time), max(case when not _record_is_active then _record_delete_time end)
+    into newest, newest_deleted
     from "raw".apartment_attributes_history
     where _record_create_time > locations_since;
+    if newest is null or newest_deleted > newest then
+        newest := newest_deleted;
+    end if;
     select max(_record_delete_time) into newest_deleted
     from "raw".apartment_attributes_history
-    where not _record_is_active and _record_delete_time > locations_since;
+    where not _record_is_active and _record_create_time <= locations_since and _record_delete_time > locations_since;
     if newest is null or newest_deleted > newest then
         newest := newest_deleted;
     end if;
@@ -117,10 +145,13 @@ begin
         window_from := dateadd(minute, -10, newest);
         select count(*) into created_now
         from "raw".apartment_attributes_history
-        where _record_create_time > window_from;
+        where _record_create_time > window_from and _record_create_time <= newest;
         select count(*) into deleted_now
         from "raw".apartment_attributes_history
-        where not _record_is_active and _record_delete_time > window_from;
+        where not _record_is_active
+            and _record_create_time <= newest
+            and _record_delete_time > window_from
+            and _record_delete_time <= newest;
         call ops.move_watermark('rental', 'apartment_attributes', newest, created_now, deleted_now);
     end if;
 
@@ -131,17 +162,24 @@ begin
         where _record_create_time > bookings_since and _record_create_time <= seen_to;
         select count(*) into deleted_now
         from "raw".bookings_history
-        where not _record_is_active and _record_delete_time > bookings_since and _record_delete_time <= seen_to;
+        where not _record_is_active
+            and _record_create_time <= seen_to
+            and _record_delete_time > bookings_since
+            and _record_delete_time <= seen_to;
         if created_now = created_before and deleted_now = deleted_before then
             bookings_since := seen_to;
         end if;
     end if;
-    select max(_record_create_time) into newest
+    select max(_record_create_time), max(case when not _record_is_active then _record_delete_time end)
+    into newest, newest_deleted
     from "raw".bookings_history
     where _record_create_time > bookings_since;
+    if newest is null or newest_deleted > newest then
+        newest := newest_deleted;
+    end if;
     select max(_record_delete_time) into newest_deleted
     from "raw".bookings_history
-    where not _record_is_active and _record_delete_time > bookings_since;
+    where not _record_is_active and _record_create_time <= bookings_since and _record_delete_time > bookings_since;
     if newest is null or newest_deleted > newest then
         newest := newest_deleted;
     end if;
@@ -149,10 +187,13 @@ begin
         window_from := dateadd(minute, -10, newest);
         select count(*) into created_now
         from "raw".bookings_history
-        where _record_create_time > window_from;
+        where _record_create_time > window_from and _record_create_time <= newest;
         select count(*) into deleted_now
         from "raw".bookings_history
-        where not _record_is_active and _record_delete_time > window_from;
+        where not _record_is_active
+            and _record_create_time <= newest
+            and _record_delete_time > window_from
+            and _record_delete_time <= newest;
         call ops.move_watermark('rental', 'bookings', newest, created_now, deleted_now);
     end if;
 
@@ -163,17 +204,24 @@ begin
         where _record_create_time > viewings_since and _record_create_time <= seen_to;
         select count(*) into deleted_now
         from "raw".user_viewing_history
-        where not _record_is_active and _record_delete_time > viewings_since and _record_delete_time <= seen_to;
+        where not _record_is_active
+            and _record_create_time <= seen_to
+            and _record_delete_time > viewings_since
+            and _record_delete_time <= seen_to;
         if created_now = created_before and deleted_now = deleted_before then
             viewings_since := seen_to;
         end if;
     end if;
-    select max(_record_create_time) into newest
+    select max(_record_create_time), max(case when not _record_is_active then _record_delete_time end)
+    into newest, newest_deleted
     from "raw".user_viewing_history
     where _record_create_time > viewings_since;
+    if newest is null or newest_deleted > newest then
+        newest := newest_deleted;
+    end if;
     select max(_record_delete_time) into newest_deleted
     from "raw".user_viewing_history
-    where not _record_is_active and _record_delete_time > viewings_since;
+    where not _record_is_active and _record_create_time <= viewings_since and _record_delete_time > viewings_since;
     if newest is null or newest_deleted > newest then
         newest := newest_deleted;
     end if;
@@ -181,10 +229,13 @@ begin
         window_from := dateadd(minute, -10, newest);
         select count(*) into created_now
         from "raw".user_viewing_history
-        where _record_create_time > window_from;
+        where _record_create_time > window_from and _record_create_time <= newest;
         select count(*) into deleted_now
         from "raw".user_viewing_history
-        where not _record_is_active and _record_delete_time > window_from;
+        where not _record_is_active
+            and _record_create_time <= newest
+            and _record_delete_time > window_from
+            and _record_delete_time <= newest;
         call ops.move_watermark('rental', 'user_viewing', newest, created_now, deleted_now);
     end if;
 end;

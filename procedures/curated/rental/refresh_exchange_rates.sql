@@ -32,7 +32,7 @@ begin
     union
     select upper(btrim(currency, blanks)), rate_date
     from "raw".exchange_rates_history
-    where not _record_is_active and _record_delete_time > since_time;
+    where not _record_is_active and _record_create_time <= since_time and _record_delete_time > since_time;
     if rebuild then
         insert into touched_rates (currency, rate_date)
         select currency, rate_date

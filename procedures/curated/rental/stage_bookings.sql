@@ -52,11 +52,12 @@ begin
     create temp table touched_bookings (booking_id bigint);
     insert into touched_bookings (booking_id)
     select booking_id
-    from staged_bookings
+    from "raw".bookings_history
+    where _record_create_time > since_time
     union
     select booking_id
     from "raw".bookings_history
-    where not _record_is_active and _record_delete_time > since_time;
+    where not _record_is_active and _record_create_time <= since_time and _record_delete_time > since_time;
 
     if rebuild then
         insert into touched_bookings (booking_id)

@@ -43,11 +43,12 @@ begin
     create temp table touched_viewings (viewing_id bigint);
     insert into touched_viewings (viewing_id)
     select viewing_id
-    from staged_viewings
+    from "raw".user_viewing_history
+    where _record_create_time > since_time
     union
     select viewing_id
     from "raw".user_viewing_history
-    where not _record_is_active and _record_delete_time > since_time;
+    where not _record_is_active and _record_create_time <= since_time and _record_delete_time > since_time;
 
     if rebuild then
         insert into touched_viewings (viewing_id)
