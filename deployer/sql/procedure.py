@@ -12,6 +12,7 @@ from deployer.sql.names import Name
 from deployer.sql.plpgsql import parse_body
 from deployer.sql.plpgsql_ast import Block
 from deployer.sql.plpgsql_check import check_mode
+from deployer.sql.plpgsql_names import check_names
 from deployer.sql.plpgsql_reader import BodyError, Reader, read_tokens
 
 MAX_ARGUMENTS = 32
@@ -98,6 +99,7 @@ def parse_create_procedure(text: str) -> CreateProcedure:
     try:
         block = parse_body(body.value)
         check_mode(block, nonatomic)
+        check_names(block, frozenset(argument.name for argument in arguments if argument.name))
     except BodyError as error:
         raise BodyError(error.message, body_at + error.position, error.unsupported) from error
     return CreateProcedure(
