@@ -160,10 +160,16 @@ def test_the_owner_at_run_time_counts(run: Run, caller: Run) -> None:
     assert caller("call s.p()") == [("middle",)]
 
 
-def test_a_temporary_table_of_the_caller_is_not_the_owners(run: Run, caller: Run) -> None:
+def test_a_temporary_table_of_a_definers_body_is_the_owners(run: Run, caller: Run) -> None:
     create(
-        run, "begin create temp table work as select 1 as n; select n into n from work; end", "s.p(n out int)"
+        run,
+        "begin drop table if exists work; create temp table work as select 1 as one; select one into n from work; end",
+        "s.p(n out int)",
     )
+    run("grant execute on procedure s.p() to caller")
+    assert caller("call s.p()") == [(1,)]
+    assert caller("call s.p()") == [(1,)]
+    assert failure(caller, "select * from work")["C"] == "42501"
 
 
 def test_only_the_owner_replaces_and_drops(run: Run, caller: Run) -> None:
