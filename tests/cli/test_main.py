@@ -254,5 +254,7 @@ def test_help_waits_for_no_heavy_library() -> None:
         "heavy = {'boto3', 'redshift_connector', 'sqlalchemy', 'alembic', 'psycopg'} & set(sys.modules)\n"
         "sys.exit(f'imported: {sorted(heavy)}' if heavy else 0)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
