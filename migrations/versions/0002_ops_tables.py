@@ -1,9 +1,9 @@
 """Create the tables that runs are kept in: lease, run log, watermarks, queue of dirty work, accounts, freshness.
 
 All of them are small and read by every step, so they are copied to every node (DISTSTYLE ALL) and joins with them move
-nothing. They have few rows a run: a sort key pays only where the log is searched by time. Encodings: RAW where a table has so
-few rows that a compressed block is no smaller than a raw one (a block is 1 MB either way); the log's texts are ZSTD and
-its numbers and times AZ64, AWS's choice for those types.
+nothing. They have few rows a run: a sort key pays only where the log is searched by time. Encodings: RAW where a
+table has so few rows that a compressed block is no smaller than a raw one (a block is 1 MB either way); the log's
+texts are ZSTD and its numbers and times AZ64, AWS's choice for those types.
 """
 
 from __future__ import annotations

@@ -1,16 +1,17 @@
 """Create the curated layer of the rental pipeline: record of history, locations, rates, bookings, views, quarantine.
 
-Distribution. What is joined by listing (versions, bookings, views) is distributed by apartment_id, so that occupancy, which
-puts a listing's versions and stays on one time line, moves no rows. The small tables that everything is joined with
-(locations, rates) are on every node.
+Distribution. What is joined by listing (versions, bookings, views) is distributed by apartment_id, so that occupancy,
+which puts a listing's versions and stays on one time line, moves no rows. The small tables that everything is joined
+with (locations, rates) are on every node.
 
 Sort keys. Facts are sorted by the time that periods are cut by; every refresh says the range of its dirty periods as
-constants, so zone maps leave out the history before it. The further columns of a compound key cost nothing at load time, and
-zone maps hold for them too, because they follow the first one (a check-in comes soon after its booking, ids grow).
+constants, so zone maps leave out the history before it. The further columns of a compound key cost nothing at load
+time, and zone maps hold for them too, because they follow the first one (a check-in comes soon after its booking, ids
+grow).
 
-Encodings. RAW for the leading sort column (AWS: a compressed one makes range scans read more of the other columns) and for
-booleans; AZ64 for numbers and times; ZSTD for free text; BYTEDICT for the few values of a code. Source widths are
-characters, so a text column has four bytes for each.
+Encodings. RAW for the leading sort column (AWS: a compressed one makes range scans read more of the other columns)
+and for booleans; AZ64 for numbers and times; ZSTD for free text; BYTEDICT for the few values of a code. Source widths
+are characters, so a text column has four bytes for each.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def upgrade() -> None:
     )
 
     # total_price_usd has the full precision of amount * rate, so that sums are rounded once, at their end; NULL where
-    # no rate is known. It is kept here, because a late rate changes few days and every refresh would look all of them up.
+    # no rate is known. It is kept here, because a late rate changes few days and every refresh would look all of them
+    # up.
     op.execute(
         """
         create table curated.bookings (

@@ -1,8 +1,9 @@
 """Create the eight metric tables of the rental pipeline.
 
 All are sorted by their period first: a refresh rewrites a range of periods and analysts ask for the last ones. Those by
-location have at most a few rows for each location and period and go to every node; the two that grow with listings and users
-are distributed by those. Encodings as in the curated layer: RAW for the leading sort column, AZ64 for numbers, ZSTD for text.
+location have at most a few rows for each location and period and go to every node; the two that grow with listings
+and users are distributed by those. Encodings as in the curated layer: RAW for the leading sort column, AZ64 for
+numbers, ZSTD for text.
 """
 
 from __future__ import annotations

@@ -188,7 +188,9 @@ select c.schema_name::name as schemaname, c.relation_name::name as tablename, c.
        c.attnotnull as "notnull"
 from zeroshift.visible_columns c
 left join zeroshift.table_attributes t on t.oid = c.oid
-where c.relkind in ('r', 'p') and c.physical_schema = any (current_schemas(false) || 'redshift_catalog'::name);
+where c.relkind in ('r', 'p') and c.physical_schema = any (current_schemas(false) || 'redshift_catalog'::name)
+-- The guide's examples show the columns in the table's order, without asking for it.
+order by c.schema_name, c.relation_name, c.ordinal_position;
 
 -- Superusers only, and no table without rows, as its page says. There is one node here: nothing is skewed. Sizes are in
 -- megabytes; rows are counted by the last analysis.

@@ -188,6 +188,8 @@ class Session:
 
     def _notice(self, fields: dict[str, str]) -> None:
         self.put(pack_fields(b"N", notice_in_redshift(fields)))
+        # A procedure's messages are to be read while it runs.
+        self.flush()
 
     def _parameter(self, name: str, value: str) -> None:
         if name in login.REPORTED:

@@ -101,13 +101,17 @@ class CallBinder(BinderBase):
         if not order or function.name == "percentile_disc":
             return
         if scope.sorted_by not in ("", order):
-            raise Refused("within group ORDER BY clauses for aggregate functions must be the same", sqlstate="0A000")
+            raise Refused(
+                "within group ORDER BY clauses for aggregate functions must be the same", sqlstate="0A000"
+            )
         scope.sorted_by = order
 
     def order_item(self, item: OrderItem, scope: Scope) -> tuple[str, Typed]:
         """One sort expression, rendered with its direction, and its value."""
         if isinstance(item.expr, Literal) and item.expr.kind == "string":
-            raise Refused("Redshift doesn't support string literals in ORDER BY clauses", position=item.expr.pos)
+            raise Refused(
+                "Redshift doesn't support string literals in ORDER BY clauses", position=item.expr.pos
+            )
         value = self.expr(item.expr, scope)
         return value.sql + _direction(item), value
 

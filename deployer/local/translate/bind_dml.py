@@ -81,7 +81,9 @@ class DmlBinder(Binder):
             if column == name:
                 return kind
         raise Refused(
-            f'column "{name}" of relation "{self.target.name.name}" does not exist', position=pos, sqlstate="42703"
+            f'column "{name}" of relation "{self.target.name.name}" does not exist',
+            position=pos,
+            sqlstate="42703",
         )
 
     def _with(self, ctes: list[CommonTable], recursive: bool) -> str:
@@ -129,7 +131,9 @@ class DmlBinder(Binder):
         self._check_count(len(bound.columns), len(columns), bool(node.columns), node.source.pos)
         names = [f'"c{index}"' for index in range(len(bound.columns))]
         converted = [
-            assigned(Typed(name, own if own != UNKNOWN or kind is None or kind.name == "super" else None), kind)
+            assigned(
+                Typed(name, own if own != UNKNOWN or kind is None or kind.name == "super" else None), kind
+            )
             for name, (_, own), (_, kind) in zip(names, bound.columns, columns, strict=False)
         ]
         if converted == names:
@@ -142,9 +146,7 @@ class DmlBinder(Binder):
         for name, node, pos in assignments:
             kind = self._target_column(name, pos)
             if name in seen:
-                raise Refused(
-                    f'multiple assignments to same column "{name}"', position=pos, sqlstate="42601"
-                )
+                raise Refused(f'multiple assignments to same column "{name}"', position=pos, sqlstate="42601")
             seen.add(name)
             if isinstance(node, Literal) and node.kind == "default":
                 parts.append(f"{quote_ident(name)} = DEFAULT")

@@ -171,7 +171,9 @@ class ExpressionBinder(PredicateBinder, CallBinder):
         if value.type == SUPER:
             return Typed(f"((({value.sql})::json -> ({index.sql})::integer))::redshift.super", SUPER)
         self.context.catalog_only.append(
-            Refused("subscripted expressions are not supported on Redshift, except on SUPER", position=node.pos)
+            Refused(
+                "subscripted expressions are not supported on Redshift, except on SUPER", position=node.pos
+            )
         )
         return Typed(f"({value.sql})[{index.sql}]", None)
 
@@ -182,7 +184,9 @@ class ExpressionBinder(PredicateBinder, CallBinder):
         return Typed(f"((({value.sql})::json -> {pg_literal(node.name)}))::redshift.super", SUPER)
 
     def _star(self, node: Star, scope: Scope) -> Typed:
-        raise Refused("* is allowed in the select list and in COUNT(*) only", position=node.pos, sqlstate="42601")
+        raise Refused(
+            "* is allowed in the select list and in COUNT(*) only", position=node.pos, sqlstate="42601"
+        )
 
     def _interval(self, node: IntervalLiteral, scope: Scope) -> Typed:
         return Typed(intervals.render(node), INTERVAL)
@@ -200,7 +204,9 @@ class ExpressionBinder(PredicateBinder, CallBinder):
             return Typed(f"redshift.bitwise('~', {value.sql}, {value.sql})", kind)
         if kind is not None and kind.name not in ("unknown", "interval") and not kind.is_numeric:
             raise Refused(
-                f"operator does not exist: {node.op} {redshift_text(kind)}", position=node.pos, sqlstate="42883"
+                f"operator does not exist: {node.op} {redshift_text(kind)}",
+                position=node.pos,
+                sqlstate="42883",
             )
         if kind == UNKNOWN:
             kind = None
@@ -282,7 +288,9 @@ class ExpressionBinder(PredicateBinder, CallBinder):
                 return Typed(plain, None)
             self._undetermined(node, str(error))
         if kind.is_float and op == "%":
-            raise Refused("% takes integers and DECIMAL on Redshift, no floats", position=node.pos, sqlstate="42883")
+            raise Refused(
+                "% takes integers and DECIMAL on Redshift, no floats", position=node.pos, sqlstate="42883"
+            )
         if kind.is_decimal and op == "/":
             # PostgreSQL keeps at least the dividend's scale in a quotient: give it the scale that is wanted.
             wide = f"({left.sql})::numeric(76,{kind.scale})"
@@ -369,7 +377,9 @@ class ExpressionBinder(PredicateBinder, CallBinder):
             results.append(self.expr(node.default, scope))
             parts.append(f"ELSE {results[-1].sql}")
         nodes = [result for _, result in node.whens] + ([node.default] if node.default is not None else [])
-        kind = self.together([self.literal_type(value, at) for value, at in zip(results, nodes, strict=True)], node.pos)
+        kind = self.together(
+            [self.literal_type(value, at) for value, at in zip(results, nodes, strict=True)], node.pos
+        )
         return self._sized(f"({' '.join(parts)} END)", kind)
 
     def literal_type(self, value: Typed, node: Expr) -> Kind:
@@ -403,7 +413,9 @@ class ExpressionBinder(PredicateBinder, CallBinder):
         value, zone = self.expr(node.operand, scope), self.expr(node.zone, scope)
         kind = value.type
         if kind is None or kind.name not in ("timestamp", "timestamptz", "date"):
-            raise Refused("AT TIME ZONE takes a TIMESTAMP or TIMESTAMPTZ; use an explicit CAST", position=node.pos)
+            raise Refused(
+                "AT TIME ZONE takes a TIMESTAMP or TIMESTAMPTZ; use an explicit CAST", position=node.pos
+            )
         sql = f"({value.sql})::timestamp" if kind.name == "date" else value.sql
         return Typed(f"({sql} AT TIME ZONE {zone.sql})", TIMESTAMP if kind == TIMESTAMPTZ else TIMESTAMPTZ)
 

@@ -94,6 +94,12 @@ class FromBinder:
                     columns = self._renamed(level[name], item.columns, alias, item.pos)
                     fields = self.add(source(alias, columns), scope, item.pos)
                     return Joined(quote_ident(name) + self._alias_sql(alias, item.columns), fields)
+        if len(item.parts) > 1 and any(one.alias == item.parts[0] for one in scope.sources):
+            # A table of the FROM clause before it comes first: FROM t AS a, a.list AS element.
+            raise Refused(
+                f"unnesting of SUPER in FROM ({'.'.join(item.parts)}) is not supported by the local Redshift yet",
+                position=item.pos,
+            )
         relation = self.context.relation(to_name(item.parts), item.pos)
         if relation.kind == "late_binding_view":
             sql, columns = self.expanded(relation, item.pos)
@@ -119,7 +125,9 @@ class FromBinder:
         from deployer.local.translate.parser import Parser
 
         if relation.name in self.context.expanding:
-            raise Refused(f'infinite recursion detected in the view "{relation.name}"', position=pos, sqlstate="42P17")
+            raise Refused(
+                f'infinite recursion detected in the view "{relation.name}"', position=pos, sqlstate="42P17"
+            )
         inner = replace(self.context, variables={}, expanding=(*self.context.expanding, relation.name))
         try:
             parser = Parser(relation.definition or "")
@@ -221,7 +229,9 @@ class FromBinder:
         if len(found) != 1:
             why = "does not exist in" if not found else "appears more than once in"
             raise Refused(
-                f'column "{name}" specified in USING clause {why} {side} table', position=pos, sqlstate="42703"
+                f'column "{name}" specified in USING clause {why} {side} table',
+                position=pos,
+                sqlstate="42703",
             )
         return found[0]
 

@@ -94,7 +94,9 @@ class Binder(ExpressionBinder, FromBinder):
             level = self.ctes[-1]
             if table.name in level:
                 raise Refused(
-                    f'WITH query name "{table.name}" specified more than once', position=table.pos, sqlstate="42712"
+                    f'WITH query name "{table.name}" specified more than once',
+                    position=table.pos,
+                    sqlstate="42712",
                 )
             if recursive and isinstance(table.query.body, SetOperation) and not table.query.ctes:
                 sql, columns = self._recursive(table, table.query.body, scope)
@@ -121,7 +123,9 @@ class Binder(ExpressionBinder, FromBinder):
         kinds = [kind for _, kind in columns]
         if body.op != "union" or not body.all:
             if self._names(body.right, table.name):
-                raise Refused("a recursive table needs UNION ALL on Redshift", position=body.pos, sqlstate="42P19")
+                raise Refused(
+                    "a recursive table needs UNION ALL on Redshift", position=body.pos, sqlstate="42P19"
+                )
         left = self._cast_columns(base, kinds, always=True)
         right = self._cast_columns(step, kinds, always=True)
         return f"({left}) {_set_word(body)} ({right})", columns
@@ -160,10 +164,7 @@ class Binder(ExpressionBinder, FromBinder):
                 position=body.pos,
                 sqlstate="42601",
             )
-        kinds = [
-            self._meet(a, b, body)
-            for (_, a), (_, b) in zip(left.columns, right.columns, strict=True)
-        ]
+        kinds = [self._meet(a, b, body) for (_, a), (_, b) in zip(left.columns, right.columns, strict=True)]
         sql = f"({self._cast_columns(left, kinds)}) {_set_word(body)} ({self._cast_columns(right, kinds)})"
         scope = Scope()
         for side in (left.scope, right.scope):
@@ -295,7 +296,9 @@ class Binder(ExpressionBinder, FromBinder):
     def _expand(self, star: Star, scope: Scope) -> list[tuple[str, str, Kind]]:
         if not star.parts:
             if not scope.sources:
-                raise Refused("SELECT * with no tables specified is not valid", position=star.pos, sqlstate="42601")
+                raise Refused(
+                    "SELECT * with no tables specified is not valid", position=star.pos, sqlstate="42601"
+                )
             return [(one.sql, one.name, one.type) for one in scope.columns]
         matching = scope.matching(star.parts)
         if not matching:
@@ -361,7 +364,9 @@ def rename(columns: Columns, names: tuple[str, ...], relation: str, pos: int) ->
             position=pos,
             sqlstate="42P10",
         )
-    return [(names[index] if index < len(names) else name, kind) for index, (name, kind) in enumerate(columns)]
+    return [
+        (names[index] if index < len(names) else name, kind) for index, (name, kind) in enumerate(columns)
+    ]
 
 
 def settled(kind: Kind) -> Kind:

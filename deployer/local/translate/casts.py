@@ -75,7 +75,9 @@ def _check(source: RedshiftType, kind: RedshiftType, pos: int) -> None:
         if source.name == "boolean":
             hint = "; write CASE WHEN b THEN ... ELSE ... END"
         raise Refused(
-            f"cannot cast type {redshift_text(source)} to {redshift_text(kind)}{hint}", position=pos, sqlstate="42846"
+            f"cannot cast type {redshift_text(source)} to {redshift_text(kind)}{hint}",
+            position=pos,
+            sqlstate="42846",
         )
 
 
@@ -97,7 +99,9 @@ def _to_text(value: Typed, kind: RedshiftType, node: Expr) -> Typed:
         return Typed(f"({value.sql})::character varying", RedshiftType("varchar", length=length))
     if isinstance(node, Literal) and node.kind == "string":
         return Typed(f"{pg_literal(cut_bytes(node.value, kind.length))}::{pg_type(kind)}", kind)
-    fits = source is not None and source.is_text and source.length is not None and source.length <= kind.length
+    fits = (
+        source is not None and source.is_text and source.length is not None and source.length <= kind.length
+    )
     if fits or kind.length >= 65535:
         return Typed(f"({value.sql})::{pg_type(kind)}", kind)
     return Typed(f"redshift.cut_bytes(({value.sql})::text, {kind.length})::{pg_type(kind)}", kind)

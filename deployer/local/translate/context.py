@@ -37,7 +37,9 @@ class Context:
         """The relation of this name. Raises Refused (42P01) when there is none."""
         found = self.catalog.relation(self.local(name))
         if found is None:
-            where = f'database "{name.database}"' if name.database not in (None, self.catalog.database) else ""
+            where = (
+                f'database "{name.database}"' if name.database not in (None, self.catalog.database) else ""
+            )
             message = f'relation "{name}" does not exist' + (f" in {where}" if where else "")
             raise Refused(message, position=pos, sqlstate="42P01")
         self.reads[self.local(name)] = found
@@ -62,7 +64,9 @@ class Context:
     @property
     def only_catalogs(self) -> bool:
         """Whether every relation that was read is a system one (and there is one)."""
-        return bool(self.reads) and all(relation.physical[0] in SYSTEM_SCHEMAS for relation in self.reads.values())
+        return bool(self.reads) and all(
+            relation.physical[0] in SYSTEM_SCHEMAS for relation in self.reads.values()
+        )
 
     @property
     def user_tables(self) -> bool:

@@ -22,7 +22,9 @@ def check_identifier(name: str, pos: int | None = None) -> str:
     size = len(name.encode())
     if size > MAX_IDENTIFIER_BYTES:
         raise Refused(
-            f'identifier "{name[:40]}..." is longer than {MAX_IDENTIFIER_BYTES} bytes', position=pos, sqlstate="42622"
+            f'identifier "{name[:40]}..." is longer than {MAX_IDENTIFIER_BYTES} bytes',
+            position=pos,
+            sqlstate="42622",
         )
     if size > LOCAL_IDENTIFIER_BYTES:
         raise Refused(

@@ -24,7 +24,9 @@ _PLAIN = {
     "super": "super",
 }  # fmt: skip
 _NOT_YET = frozenset("geometry geography hllsketch".split())
-_CATALOG = frozenset("oid regclass regproc regtype name regprocedure regnamespace int2vector oidvector cstring".split())
+_CATALOG = frozenset(
+    "oid regclass regproc regtype name regprocedure regnamespace int2vector oidvector cstring".split()
+)
 REFUSED_TYPES = {
     "bit": "VARBYTE or BOOLEAN", "bytea": "VARBYTE", "json": "SUPER", "jsonb": "SUPER", "hstore": "SUPER",
     "uuid": "VARCHAR(36)", "xml": "VARCHAR or SUPER", "money": "DECIMAL", "serial": "BIGINT IDENTITY(1, 1)",
@@ -103,13 +105,17 @@ def _read_word(cursor: Cursor, word: str, pos: int, ddl: bool) -> RedshiftType:
         )
         return RedshiftType("array" if word.endswith("vector") or word == "cstring" else word)
     if word in REFUSED_TYPES:
-        raise Refused(f"type {word.upper()} is not supported on Redshift; use {REFUSED_TYPES[word]}", position=pos)
+        raise Refused(
+            f"type {word.upper()} is not supported on Redshift; use {REFUSED_TYPES[word]}", position=pos
+        )
     raise Refused(f'type "{word}" does not exist', position=pos, sqlstate="42704")
 
 
 def _time_type(cursor: Cursor, word: str) -> RedshiftType:
     if cursor.is_op("("):
-        cursor.refuse(f"{word.upper()} takes no precision on Redshift: it always holds microseconds", sqlstate="42601")
+        cursor.refuse(
+            f"{word.upper()} takes no precision on Redshift: it always holds microseconds", sqlstate="42601"
+        )
     zone = ""
     if cursor.accept("with", "time", "zone"):
         zone = "tz"
@@ -135,7 +141,9 @@ def _decimal(cursor: Cursor, pos: int) -> RedshiftType:
     scale = cursor.integer() if cursor.accept_op(",") else 0
     cursor.expect_op(")")
     if not 1 <= precision <= MAX_PRECISION:
-        raise Refused(f"NUMERIC precision {precision} must be between 1 and 38", position=pos, sqlstate="22023")
+        raise Refused(
+            f"NUMERIC precision {precision} must be between 1 and 38", position=pos, sqlstate="22023"
+        )
     if not 0 <= scale <= min(precision, MAX_SCALE):
         raise Refused(
             f"NUMERIC scale {scale} must be between 0 and precision {min(precision, MAX_SCALE)}",
@@ -152,7 +160,9 @@ def _sized(cursor: Cursor, name: str, most: int, default: int | None) -> Redshif
     cursor.expect_op(")")
     if not 1 <= size <= most:
         raise Refused(
-            f"length for type {name} must be between 1 and {most}", position=cursor.token.start, sqlstate="22023"
+            f"length for type {name} must be between 1 and {most}",
+            position=cursor.token.start,
+            sqlstate="22023",
         )
     return RedshiftType(name, length=size)
 

@@ -68,7 +68,13 @@ def _lacking(parser: Parser, verb: str) -> None:
         parser.refuse(f"{verb} {word.upper()}: {LACKING[word]}")
     if word in NOT_YET:
         label = word.upper()
-        if parser.peek().kind == "word" and word in ("external", "materialized", "masking", "rls", "identity"):
+        if parser.peek().kind == "word" and word in (
+            "external",
+            "materialized",
+            "masking",
+            "rls",
+            "identity",
+        ):
             label += " " + parser.peek().value.upper()
         parser.refuse(f"{verb} {label} is not supported by the local Redshift yet")
 
@@ -125,7 +131,9 @@ def _schema(parser: Parser, context: Context) -> Translation:
         ddl_alter.quota(parser)
         notices = ("QUOTA is accepted and not enforced by the local Redshift",)
     if parser.token.kind == "word" and parser.any_word(("create", "grant")):
-        parser.refuse("objects inside CREATE SCHEMA are created by statements of their own on the local Redshift")
+        parser.refuse(
+            "objects inside CREATE SCHEMA are created by statements of their own on the local Redshift"
+        )
     parser.done()
     return finish(context, [sql], kind="create_schema", notices=notices)
 
@@ -200,7 +208,13 @@ def _check_bound(context: Context, pos: int) -> None:
 
 
 def _late_binding(
-    name: Name, columns: tuple[str, ...], query: Query, body: str, replace: bool, parser: Parser, context: Context
+    name: Name,
+    columns: tuple[str, ...],
+    query: Query,
+    body: str,
+    replace: bool,
+    parser: Parser,
+    context: Context,
 ) -> Translation:
     """A stub without columns, and the text: nothing of what it names need exist yet (DG r_CREATE_VIEW)."""
     _check_qualified(query, frozenset())
@@ -211,7 +225,8 @@ def _late_binding(
     statements = []
     if replace and existing is not None and existing.kind == "view":
         raise Refused(
-            f'"{name}" is a view bound to its tables: drop it before it is made late-binding', sqlstate="42P16"
+            f'"{name}" is a view bound to its tables: drop it before it is made late-binding',
+            sqlstate="42P16",
         )
     if not (replace and existing is not None and existing.kind == "late_binding_view"):
         statements.append(f"CREATE VIEW {name.sql()} AS SELECT")
@@ -248,7 +263,9 @@ def _from_items(node: object, known: frozenset[str]) -> list[TableRef]:
     if isinstance(node, list | tuple):
         for item in node:
             found += _from_items(item, known)
-    elif isinstance(node, Query | Select | From | Join | DerivedTable) or hasattr(node, "__dataclass_fields__"):
+    elif isinstance(node, Query | Select | From | Join | DerivedTable) or hasattr(
+        node, "__dataclass_fields__"
+    ):
         for field in node.__dataclass_fields__:
             if field != "ctes":
                 found += _from_items(getattr(node, field), known)
@@ -358,7 +375,9 @@ def _comment(parser: Parser, context: Context) -> Translation:
     elif kind.value == "database":
         target = f"DATABASE {quote_ident(parser.identifier())}"
     elif kind.value == "constraint":
-        parser.refuse("COMMENT ON CONSTRAINT is not supported by the local Redshift: constraints are recorded only")
+        parser.refuse(
+            "COMMENT ON CONSTRAINT is not supported by the local Redshift: constraints are recorded only"
+        )
     else:
         parser.refuse(
             f"COMMENT ON {kind.value.upper()} is not supported on Redshift: it takes TABLE, VIEW, COLUMN, "
@@ -380,4 +399,3 @@ def _commented(name: Name, context: Context, pos: int) -> Relation:
     if found is None:
         raise Refused(f'relation "{name}" does not exist', position=pos, sqlstate="42P01")
     return found
-

@@ -39,7 +39,18 @@ def alter(parser: Parser, context: Context) -> Translation:
     if parser.is_word("procedure"):
         return _alter_procedure(parser, context)
     word = parser.token.value
-    if word in ("index", "sequence", "domain", "type", "trigger", "tablespace", "extension", "view", "rule", "system"):
+    if word in (
+        "index",
+        "sequence",
+        "domain",
+        "type",
+        "trigger",
+        "tablespace",
+        "extension",
+        "view",
+        "rule",
+        "system",
+    ):
         way = "; views are altered by ALTER TABLE" if word == "view" else ""
         parser.refuse(f"ALTER {word.upper()} is not supported on Redshift{way}")
     if parser.token.kind == "word" and word in (
@@ -52,7 +63,9 @@ def alter(parser: Parser, context: Context) -> Translation:
 def _alter_table(parser: Parser, context: Context) -> Translation:
     parser.expect("table")
     if parser.is_word("if", "exists"):
-        parser.refuse("ALTER TABLE IF EXISTS is not supported on Redshift; ask SVV_TABLES first", sqlstate="42601")
+        parser.refuse(
+            "ALTER TABLE IF EXISTS is not supported on Redshift; ask SVV_TABLES first", sqlstate="42601"
+        )
     if parser.is_word("only"):
         parser.refuse("ONLY belongs to table inheritance, which is not supported on Redshift")
     pos = parser.token.start
@@ -67,7 +80,9 @@ def _alter_table(parser: Parser, context: Context) -> Translation:
         parser.refuse("of a view, ALTER TABLE changes the name and the owner only", sqlstate="42809")
     statements = _action(parser, relation, context)
     if parser.is_op(","):
-        parser.refuse("ALTER TABLE takes one action on Redshift; write one statement for each", sqlstate="42601")
+        parser.refuse(
+            "ALTER TABLE takes one action on Redshift; write one statement for each", sqlstate="42601"
+        )
     parser.done()
     return finish(context, statements, kind="alter_table", written=name)
 
@@ -94,11 +109,24 @@ def _action(parser: Parser, relation: Relation, context: Context) -> list[str]:
     if parser.accept("row"):
         parser.refuse("ROW LEVEL SECURITY is not supported by the local Redshift yet")
     if parser.accept("set"):
-        parser.refuse(f"ALTER TABLE SET {parser.token.value.upper()} is not supported on Redshift for a local table")
+        parser.refuse(
+            f"ALTER TABLE SET {parser.token.value.upper()} is not supported on Redshift for a local table"
+        )
     if parser.accept("alter"):
         return _alter_part(parser, relation)
     word = parser.token.value
-    if word in ("inherit", "no", "enable", "disable", "cluster", "validate", "attach", "detach", "force", "replica"):
+    if word in (
+        "inherit",
+        "no",
+        "enable",
+        "disable",
+        "cluster",
+        "validate",
+        "attach",
+        "detach",
+        "force",
+        "replica",
+    ):
         parser.refuse(f"ALTER TABLE ... {word.upper()} is not supported on Redshift")
     parser.fail()
 
@@ -112,7 +140,9 @@ def _add(parser: Parser, relation: Relation, context: Context) -> list[str]:
         )
     parser.accept("column")
     if parser.is_word("if"):
-        parser.refuse("ADD COLUMN IF NOT EXISTS is not supported on Redshift; ask SVV_COLUMNS first", sqlstate="42601")
+        parser.refuse(
+            "ADD COLUMN IF NOT EXISTS is not supported on Redshift; ask SVV_COLUMNS first", sqlstate="42601"
+        )
     table = existing(relation)
     known = len(table.columns)
     token = parser.token
@@ -125,7 +155,9 @@ def _add(parser: Parser, relation: Relation, context: Context) -> list[str]:
     if table.sortkeys or table.distkey:
         parser.refuse("a column cannot be added as DISTKEY or SORTKEY", token)
     if " NOT NULL" in rest and " DEFAULT " not in rest:
-        parser.refuse("ALTER TABLE ADD COLUMN defined as NOT NULL must have a non-null default expression", token)
+        parser.refuse(
+            "ALTER TABLE ADD COLUMN defined as NOT NULL must have a non-null default expression", token
+        )
     statements = [f"ALTER TABLE {target} ADD COLUMN {quote_ident(name)} {pg_type(kind)}{rest}"]
     check = byte_check(name, kind)
     if check:
@@ -143,7 +175,9 @@ def _encodings(table: Table, encodings: dict[str, str]) -> str:
 def _drop(parser: Parser, relation: Relation) -> list[str]:
     target = physical(relation)
     if parser.accept("constraint"):
-        parser.refuse("ALTER TABLE DROP CONSTRAINT is not supported by the local Redshift yet: they are recorded only")
+        parser.refuse(
+            "ALTER TABLE DROP CONSTRAINT is not supported by the local Redshift yet: they are recorded only"
+        )
     parser.accept("column")
     name = parser.identifier()
     if not any(name == column for column, _ in relation.columns):
@@ -238,10 +272,13 @@ def _alter_column(parser: Parser, relation: Relation, table: Table) -> list[str]
     parser.expect("type")
     kind = parser.type(ddl=True)
     if parser.is_word("using"):
-        parser.refuse("ALTER COLUMN TYPE ... USING is not supported on Redshift; add a column, copy, drop and rename")
+        parser.refuse(
+            "ALTER COLUMN TYPE ... USING is not supported on Redshift; add a column, copy, drop and rename"
+        )
     if kind.name != "varchar" or kinds[name].name != "varchar":
         parser.refuse(
-            "only the size of a VARCHAR column can be altered on Redshift; add a column, copy, drop and rename", token
+            "only the size of a VARCHAR column can be altered on Redshift; add a column, copy, drop and rename",
+            token,
         )
     constraint = check_name(name, kinds[name])
     return [

@@ -27,7 +27,9 @@ def column_definition(parser: Parser, table: Table, context: Context) -> None:
     name = parser.identifier()
     kind = parser.type(ddl=True)
     if kind.name in ("oid", "name", "array") or kind.name.startswith("reg"):
-        parser.refuse(f"type {kind.name.upper()} cannot be a column's type on Redshift; use BIGINT or VARCHAR")
+        parser.refuse(
+            f"type {kind.name.upper()} cannot be a column's type on Redshift; use BIGINT or VARCHAR"
+        )
     rest = ""
     while True:
         token = parser.token
@@ -48,7 +50,9 @@ def column_definition(parser: Parser, table: Table, context: Context) -> None:
             table.sortkeys.append(name)
             table.sortstyle, table.attributed = "COMPOUND", True
         elif parser.accept("collate"):
-            parser.refuse("a column's COLLATE is not supported by the local Redshift yet; it compares bytes", token)
+            parser.refuse(
+                "a column's COLLATE is not supported by the local Redshift yet; it compares bytes", token
+            )
         elif parser.any_word(("constraint", "primary", "unique", "references", "check")):
             rest += _column_constraint(parser, table, name, context)
         else:
@@ -172,6 +176,8 @@ def like_table(parser: Parser, table: Table, context: Context) -> None:
     elif parser.accept("excluding"):
         parser.expect("defaults")
     if defaults:
-        parser.refuse("LIKE ... INCLUDING DEFAULTS is not supported by the local Redshift yet; write the columns")
+        parser.refuse(
+            "LIKE ... INCLUDING DEFAULTS is not supported by the local Redshift yet; write the columns"
+        )
     table.columns += [(name, kind, LIKED) for name, kind in relation.columns]
     table.likes.append(physical(relation))

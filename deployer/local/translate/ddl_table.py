@@ -34,7 +34,9 @@ def create_table(parser: Parser, context: Context) -> Translation:
     table = Table(new_name(parser.name(), context, pos), temporary)
     table.temporary |= table.name.name.startswith("#")
     if table.temporary and table.name.schema is not None:
-        raise Refused("cannot create temporary relation in non-temporary schema", position=pos, sqlstate="42P16")
+        raise Refused(
+            "cannot create temporary relation in non-temporary schema", position=pos, sqlstate="42P16"
+        )
     names: tuple[str, ...] = ()
     if parser.is_op("("):
         at = parser.at
@@ -96,8 +98,6 @@ def _finished(table: Table, quietly: bool, context: Context) -> Translation:
     return finish(context, [created, *afterwards(table)], kind="create_table", written=table.name)
 
 
-
-
 def _elements(parser: Parser, table: Table, context: Context) -> None:
     parser.expect_op("(")
     while True:
@@ -139,17 +139,24 @@ def table_attributes(parser: Parser, table: Table) -> None:
         elif parser.accept("encode"):
             parser.expect("auto")
         elif parser.accept("inherits"):
-            parser.refuse("table inheritance (INHERITS) is not supported on Redshift; use a view with UNION ALL", token)
+            parser.refuse(
+                "table inheritance (INHERITS) is not supported on Redshift; use a view with UNION ALL", token
+            )
         elif parser.is_word("partition", "by"):
             parser.refuse(
-                "table partitioning (PARTITION BY) is not supported on Redshift; use a SORTKEY and a DISTKEY", token
+                "table partitioning (PARTITION BY) is not supported on Redshift; use a SORTKEY and a DISTKEY",
+                token,
             )
         elif parser.accept("tablespace"):
             parser.refuse("tablespaces are not supported on Redshift; leave TABLESPACE out", token)
         elif parser.is_word("on", "commit"):
-            parser.refuse("ON COMMIT is not supported on Redshift: a temporary table lives as long as its session")
+            parser.refuse(
+                "ON COMMIT is not supported on Redshift: a temporary table lives as long as its session"
+            )
         elif parser.is_word("with") and not parser.is_word("with", "no"):
-            parser.refuse("storage parameters (WITH ...) are not supported on Redshift; leave them out", token)
+            parser.refuse(
+                "storage parameters (WITH ...) are not supported on Redshift; leave them out", token
+            )
         else:
             break
     _check_keys(parser, table)
@@ -189,7 +196,9 @@ def _sortkey(parser: Parser, table: Table) -> None:
 
 def _check_keys(parser: Parser, table: Table) -> None:
     if table.diststyle == "KEY" and table.distkey is None and table.columns:
-        parser.refuse("DISTSTYLE KEY requires a distribution key column: write DISTKEY (column)", sqlstate="42P16")
+        parser.refuse(
+            "DISTSTYLE KEY requires a distribution key column: write DISTKEY (column)", sqlstate="42P16"
+        )
     if not table.columns:
         return
     known = {name: kind for name, kind, _ in table.columns}
@@ -234,5 +243,3 @@ def select_into(query: Query, name: Name, temporary: bool, parser: Parser, conte
     """SELECT ... INTO [TEMP] table."""
     table = Table(new_name(name, context, query.pos), temporary or name.name.startswith("#"))
     return table_from_query(query, table, (), parser, context)
-
-

@@ -121,7 +121,11 @@ def date_arithmetic(op: str, left: RedshiftType, right: RedshiftType) -> Kind:
             other = b if a == "interval" else a
             if other == "date":
                 return TIMESTAMP
-            return RedshiftType(other) if other in ("timestamp", "timestamptz", "time", "timetz", "interval") else None
+            return (
+                RedshiftType(other)
+                if other in ("timestamp", "timestamptz", "time", "timetz", "interval")
+                else None
+            )
         if (a == "date" and right.is_integer) or (b == "date" and left.is_integer):
             return DATE
         if {a, b} == {"date", "time"}:
@@ -131,7 +135,9 @@ def date_arithmetic(op: str, left: RedshiftType, right: RedshiftType) -> Kind:
         if b == "interval":
             if a == "date":
                 return TIMESTAMP
-            return RedshiftType(a) if a in ("timestamp", "timestamptz", "time", "timetz", "interval") else None
+            return (
+                RedshiftType(a) if a in ("timestamp", "timestamptz", "time", "timetz", "interval") else None
+            )
         if a == "date" and right.is_integer:
             return DATE
         if a == b == "date":

@@ -44,7 +44,9 @@ class CallParser(Cursor):
         return Column(tuple(parts), quoted, pos=token.start)
 
     def _first_part(self) -> str:
-        if self.token.kind == "word" and (self.is_op("(", 1) or (self.token.value == "raw" and self.is_op(".", 1))):
+        if self.token.kind == "word" and (
+            self.is_op("(", 1) or (self.token.value == "raw" and self.is_op(".", 1))
+        ):
             return self.next().value
         return self.identifier()
 
@@ -71,7 +73,9 @@ class CallParser(Cursor):
             if not call.distinct:
                 self.accept("all")
             if self.starts_query() and self.is_word("select"):
-                self.refuse(f"a sub-query as argument of {name} needs parentheses of its own", sqlstate="42601")
+                self.refuse(
+                    f"a sub-query as argument of {name} needs parentheses of its own", sqlstate="42601"
+                )
             call.args.append(self._argument(call))
             while self.accept_op(","):
                 call.args.append(self._argument(call))
@@ -89,7 +93,9 @@ class CallParser(Cursor):
             call.within = self.order_items()
             self.expect_op(")")
         if self.is_word("filter") and self.is_op("(", 1):
-            self.refuse("FILTER (WHERE ...) is not supported on Redshift; aggregate CASE WHEN ... THEN ... END")
+            self.refuse(
+                "FILTER (WHERE ...) is not supported on Redshift; aggregate CASE WHEN ... THEN ... END"
+            )
         self._null_treatment(call)
         if self.is_word("over"):
             self.next()

@@ -105,7 +105,8 @@ class ExpressionParser(PrimaryParser):
             argument = self.query()
         else:
             self.only_on_catalogs(
-                f"{word.upper()} over an array is not supported on Redshift; use IN (...) or a sub-query", token
+                f"{word.upper()} over an array is not supported on Redshift; use IN (...) or a sub-query",
+                token,
             )
             argument = self.expr()
         self.expect_op(")")
@@ -156,14 +157,18 @@ class ExpressionParser(PrimaryParser):
         left = self._additive()
         while self.token.kind == "op":
             if self.token.value in _ARRAY_OPERATORS:
-                self.refuse(f"operator {self.token.value} is not supported on Redshift; SUPER has functions for it")
+                self.refuse(
+                    f"operator {self.token.value} is not supported on Redshift; SUPER has functions for it"
+                )
             if self.token.value not in _OTHER:
                 break
             token = self.next()
             left = Binary(token.value, left, self._additive(), pos=token.start)
         if self.is_word("operator") and self.is_op("(", 1):
             token = self.token
-            self.only_on_catalogs("OPERATOR(...) is not supported on Redshift; write the operator itself", token)
+            self.only_on_catalogs(
+                "OPERATOR(...) is not supported on Redshift; write the operator itself", token
+            )
             self.at += 2
             self.expect("pg_catalog")
             self.expect_op(".")

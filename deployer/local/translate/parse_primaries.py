@@ -84,7 +84,10 @@ class PrimaryParser(CallParser):
         after = self.peek(ahead + 1)
         return not (
             (after.kind == "op" and after.value == ")")
-            or (after.kind == "word" and after.value in ("union", "intersect", "except", "minus", "order", "limit"))
+            or (
+                after.kind == "word"
+                and after.value in ("union", "intersect", "except", "minus", "order", "limit")
+            )
         )
 
     def _word(self, token: Token) -> Expr:
@@ -100,12 +103,16 @@ class PrimaryParser(CallParser):
         if word in _TYPED and self._literal_follows():
             kind = self.type()
             text = self.token
-            return Cast(Literal("string", self.string(), pos=text.start), kind, typed_literal=True, pos=token.start)
+            return Cast(
+                Literal("string", self.string(), pos=text.start), kind, typed_literal=True, pos=token.start
+            )
         if word == "oid" and not self.is_op("(", 1):
             self.only_on_catalogs('OID is a reserved word; as a name it must be written "oid"', token)
             self.next()
             return Column(("oid",), pos=token.start)
-        if word.upper() in RESERVED and not (self.is_op("(", 1) and word in ("left", "right", "array", "percent")):
+        if word.upper() in RESERVED and not (
+            self.is_op("(", 1) and word in ("left", "right", "array", "percent")
+        ):
             if word != "raw" or not self.is_op(".", 1):
                 self.fail()
         return self._name(token)
@@ -169,7 +176,9 @@ class PrimaryParser(CallParser):
     def _on_approximate(self, token: Token) -> Expr | None:
         if self.peek().value in ("count", "percentile_disc") and self.is_op("(", 2):
             word = self.peek().value.upper()
-            self.refuse(f"APPROXIMATE {word} is not supported by the local Redshift yet; {word} itself is exact")
+            self.refuse(
+                f"APPROXIMATE {word} is not supported by the local Redshift yet; {word} itself is exact"
+            )
         return None
 
     def _on_exists(self, token: Token) -> Expr | None:
@@ -205,7 +214,9 @@ class PrimaryParser(CallParser):
         self.expect("from")
         value = self.expr()
         self.expect_op(")")
-        return FunctionCall("extract", [Literal("string", part.value, pos=part.start), value], pos=token.start)
+        return FunctionCall(
+            "extract", [Literal("string", part.value, pos=part.start), value], pos=token.start
+        )
 
     def _on_trim(self, token: Token) -> Expr | None:
         if not self.is_op("(", 1):

@@ -53,7 +53,9 @@ class QueryParser(ExpressionParser):
                     self.refuse("TOP and LIMIT cannot be used in the same query", token, "42601")
                 query.limit = None if self.accept("all") else self.expr()
                 if self.is_op(","):
-                    self.refuse("LIMIT #,# is not supported on Redshift; write LIMIT # OFFSET #", sqlstate="42601")
+                    self.refuse(
+                        "LIMIT #,# is not supported on Redshift; write LIMIT # OFFSET #", sqlstate="42601"
+                    )
             elif token.value == "offset":
                 query.offset = self.expr()
                 self.accept("rows") or self.accept("row")
@@ -120,7 +122,9 @@ class QueryParser(ExpressionParser):
 
     def _no_top(self, side: Body) -> None:
         if isinstance(side, Select) and side.top is not None:
-            self.refuse("TOP in an operand of a set operation needs parentheses around that query", sqlstate="42601")
+            self.refuse(
+                "TOP in an operand of a set operation needs parentheses around that query", sqlstate="42601"
+            )
 
     def _query_primary(self) -> Body:
         if self.accept_op("("):
@@ -219,7 +223,11 @@ class QueryParser(ExpressionParser):
 
     def _grouping(self) -> Expr | Grouping:
         pos = self.token.start
-        for words, kind in ((("rollup",), "ROLLUP"), (("cube",), "CUBE"), (("grouping", "sets"), "GROUPING SETS")):
+        for words, kind in (
+            (("rollup",), "ROLLUP"),
+            (("cube",), "CUBE"),
+            (("grouping", "sets"), "GROUPING SETS"),
+        ):
             if self.is_word(*words) and self.is_op("(", len(words)):
                 self.at += len(words)
                 return self._grouping_list(kind, pos)
@@ -257,7 +265,9 @@ class QueryParser(ExpressionParser):
         if self.accept_op("*"):
             if self.is_word("except") or self.is_word("exclude"):
                 if self.is_op("(", 1) or self.is_word("exclude"):
-                    self.refuse("SELECT * EXCLUDE is not supported by the local Redshift yet; list the columns")
+                    self.refuse(
+                        "SELECT * EXCLUDE is not supported by the local Redshift yet; list the columns"
+                    )
             return SelectItem(Star(pos=pos), None, pos=pos)
         value = self.expr()
         return SelectItem(value, None if isinstance(value, Star) else self._alias(), pos=pos)
@@ -351,7 +361,9 @@ class QueryParser(ExpressionParser):
 
     def _parenthesised_table(self) -> From:
         token = self.token
-        if self.is_word("values") or (self.is_op("(") and self.peek().kind == "word" and self.peek().value == "values"):
+        if self.is_word("values") or (
+            self.is_op("(") and self.peek().kind == "word" and self.peek().value == "values"
+        ):
             self.next()
             self._refuse_values()
         if self.starts_query():

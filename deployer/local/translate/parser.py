@@ -117,7 +117,8 @@ class Parser(QueryParser):
             self._merge_clause(merge, seen)
         if seen != {"matched", "not matched"}:
             self.refuse(
-                "MERGE needs exactly one WHEN MATCHED and one WHEN NOT MATCHED clause on Redshift", sqlstate="42601"
+                "MERGE needs exactly one WHEN MATCHED and one WHEN NOT MATCHED clause on Redshift",
+                sqlstate="42601",
             )
         self._no_conflict_or_returning()
         return merge
@@ -130,7 +131,8 @@ class Parser(QueryParser):
             self.refuse("WHEN NOT MATCHED BY SOURCE is not supported in Redshift's MERGE; use DELETE", token)
         if self.is_word("and"):
             self.refuse(
-                f"WHEN {kind.upper()} AND ... is not supported in Redshift's MERGE; filter the source instead", token
+                f"WHEN {kind.upper()} AND ... is not supported in Redshift's MERGE; filter the source instead",
+                token,
             )
         if kind in seen:
             self.refuse(f"MERGE takes one WHEN {kind.upper()} clause on Redshift", token, "42601")

@@ -74,7 +74,9 @@ def statement(parser: Parser, context: Context, translate: Statement) -> Transla
 def _explain(parser: Parser, context: Context, translate: Statement) -> Translation:
     parser.expect("explain")
     if parser.any_word(("analyze", "analyse")) or parser.is_op("("):
-        parser.refuse("EXPLAIN ANALYZE and EXPLAIN (options) are not supported on Redshift; write EXPLAIN [VERBOSE]")
+        parser.refuse(
+            "EXPLAIN ANALYZE and EXPLAIN (options) are not supported on Redshift; write EXPLAIN [VERBOSE]"
+        )
     verbose = parser.accept("verbose")
     inner = translate(parser, context)
     if inner.kind not in ("select", "insert", "update", "delete", "create_table_as"):
@@ -98,7 +100,9 @@ def _lock(parser: Parser, context: Context) -> Translation:
         pos = parser.token.start
         relation = context.relation(parser.name(), pos)
         if relation.kind != "table":
-            raise Refused(f'"{relation.name}" is not a table: views cannot be locked', position=pos, sqlstate="42809")
+            raise Refused(
+                f'"{relation.name}" is not a table: views cannot be locked', position=pos, sqlstate="42809"
+            )
         names.append(physical(relation))
         if not parser.accept_op(","):
             break
@@ -111,7 +115,9 @@ def _lock(parser: Parser, context: Context) -> Translation:
 def _analyze(parser: Parser, context: Context) -> Translation:
     parser.next()
     if parser.is_word("compression"):
-        parser.refuse("ANALYZE COMPRESSION is not supported by the local Redshift, which does not compress columns")
+        parser.refuse(
+            "ANALYZE COMPRESSION is not supported by the local Redshift, which does not compress columns"
+        )
     parser.accept("verbose")
     target = columns = ""
     if parser.is_identifier() and not parser.any_word(("predicate",)):
@@ -132,7 +138,9 @@ def _vacuum(parser: Parser, context: Context) -> Translation:
         if parser.accept(*words):
             break
     if parser.any_word(("analyze", "verbose", "freeze")) or (parser.is_op("(")):
-        parser.refuse("VACUUM takes FULL, SORT ONLY, DELETE ONLY, REINDEX or RECLUSTER on Redshift", sqlstate="42601")
+        parser.refuse(
+            "VACUUM takes FULL, SORT ONLY, DELETE ONLY, REINDEX or RECLUSTER on Redshift", sqlstate="42601"
+        )
     target = ""
     if parser.is_identifier():
         pos = parser.token.start
@@ -151,7 +159,9 @@ def _declare(parser: Parser, context: Context) -> Translation:
     parser.expect("declare")
     name = parser.identifier()
     if parser.any_word(("scroll", "insensitive", "binary", "asensitive", "no")):
-        parser.refuse(f"{parser.token.value.upper()} cursors are not supported on Redshift; write DECLARE c CURSOR FOR")
+        parser.refuse(
+            f"{parser.token.value.upper()} cursors are not supported on Redshift; write DECLARE c CURSOR FOR"
+        )
     parser.expect("cursor")
     if parser.any_word(("with", "without")):
         parser.refuse("WITH HOLD is not supported on Redshift: a cursor lives in its transaction")
@@ -183,7 +193,9 @@ def _fetch(parser: Parser, context: Context) -> Translation:
         amount = f"FORWARD {parser.integer()}"
     else:
         if parser.any_word(("prior", "first", "last", "absolute", "relative", "backward")):
-            parser.refuse(f"FETCH {token.value.upper()} is not supported on Redshift: cursors go forward only", token)
+            parser.refuse(
+                f"FETCH {token.value.upper()} is not supported on Redshift: cursors go forward only", token
+            )
         amount = "NEXT"
     parser.accept("from") or parser.accept("in")
     name = parser.identifier()

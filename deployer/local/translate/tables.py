@@ -68,9 +68,16 @@ def new_name(name: Name, context: Context, pos: int) -> Name:
             "integration's database is read-only",
             position=pos,
         )
-    if local.schema is not None and local.schema in ("pg_catalog", "information_schema", "redshift", "zeroshift"):
+    if local.schema is not None and local.schema in (
+        "pg_catalog",
+        "information_schema",
+        "redshift",
+        "zeroshift",
+    ):
         raise Refused(
-            f'permission denied to create "{name}": the schema is a system one', position=pos, sqlstate="42501"
+            f'permission denied to create "{name}": the schema is a system one',
+            position=pos,
+            sqlstate="42501",
         )
     return local
 
@@ -83,7 +90,9 @@ def target_sql(table: Table) -> str:
 def create_sql(table: Table, quietly: bool = False) -> str:
     """CREATE TABLE for PostgreSQL, with the checks that count bytes."""
     parts = [f"LIKE {like}" for like in table.likes]
-    parts += [f"{quote_ident(name)} {pg_type(kind)}{rest}" for name, kind, rest in table.columns if rest != LIKED]
+    parts += [
+        f"{quote_ident(name)} {pg_type(kind)}{rest}" for name, kind, rest in table.columns if rest != LIKED
+    ]
     parts += [check for name, kind, _ in table.columns if (check := byte_check(name, kind))]
     temp = "TEMP " if table.temporary else ""
     exists = "IF NOT EXISTS " if quietly else ""
@@ -94,7 +103,9 @@ def byte_check(column: str, kind: RedshiftType) -> str:
     """The CHECK that holds CHAR(n) and VARCHAR(n) to n bytes; the gateway knows it by its name."""
     if kind.name not in ("varchar", "char") or not kind.length:
         return ""
-    return f"CONSTRAINT {check_name(column, kind)} CHECK (octet_length({quote_ident(column)}) <= {kind.length})"
+    return (
+        f"CONSTRAINT {check_name(column, kind)} CHECK (octet_length({quote_ident(column)}) <= {kind.length})"
+    )
 
 
 def check_name(column: str, kind: RedshiftType) -> str:
@@ -127,7 +138,9 @@ def brin_sql(target: str, columns: list[tuple[str, RedshiftType]]) -> str:
     ]
     if not keys:
         return ""
-    return f"CREATE INDEX ON {target} USING brin ({', '.join(keys)}) WITH (pages_per_range = {PAGES_PER_RANGE})"
+    return (
+        f"CREATE INDEX ON {target} USING brin ({', '.join(keys)}) WITH (pages_per_range = {PAGES_PER_RANGE})"
+    )
 
 
 def record(table: Table, attributes: dict[str, Any]) -> str:

@@ -19,7 +19,9 @@ from deployer.sql.types import RedshiftType
 NO_VARIABLES: Mapping[str, RedshiftType] = {}
 
 
-def translate(sql: str, catalog: Catalog, variables: Mapping[str, RedshiftType] = NO_VARIABLES) -> Translation:
+def translate(
+    sql: str, catalog: Catalog, variables: Mapping[str, RedshiftType] = NO_VARIABLES
+) -> Translation:
     """Translate one statement.
 
     `variables` are the variables of the procedure that runs it, by name ("rec.field" for a record's field): an
@@ -33,7 +35,9 @@ def translate(sql: str, catalog: Catalog, variables: Mapping[str, RedshiftType] 
     try:
         return _statement(parser, context)
     except RecursionError:
-        raise Refused("stack depth limit exceeded: the statement is nested too deeply", sqlstate="54001") from None
+        raise Refused(
+            "stack depth limit exceeded: the statement is nested too deeply", sqlstate="54001"
+        ) from None
 
 
 def translate_expression(

@@ -79,65 +79,73 @@ begin
     low_time := dateadd(day, -29, range_from);
     high_time := dateadd(day, 1, range_to);
 
-    -- The stays in the windows of dirty days, each with the user's next two.
+    -- The stays in the windows of dirty days, with what the user's next two stays make of each.
     drop table if exists window_stays;
     create temp table window_stays (
-        user_id bigint,
         booking_day date,
         next_day date,
-        second_day date
+        thirty_days_on date,
+        customer_until date,
+        repeat_until date
     );
-    insert into window_stays (user_id, booking_day, next_day, second_day)
+    insert into window_stays (booking_day, next_day, thirty_days_on, customer_until, repeat_until)
     select
-        user_id,
         booking_day,
-        lead(booking_day, 1) over (partition by user_id order by booking_day),
-        lead(booking_day, 2) over (partition by user_id order by booking_day)
+        next_day,
+        thirty_days_on,
+        case when next_day < thirty_days_on then next_day else thirty_days_on end,
+        case when second_day < thirty_days_on then second_day else thirty_days_on end
     from (
-        select bookings.user_id, cast(bookings.booking_date as date) as booking_day
-        from curated.bookings
+        select
+            stays.booking_day,
+            window_days.thirty_days_on,
+            lead(stays.booking_day, 1) over (partition by stays.user_id order by stays.booking_day) as next_day,
+            lead(stays.booking_day, 2) over (partition by stays.user_id order by stays.booking_day) as second_day
+        from (
+            select user_id, cast(booking_date as date) as booking_day
+            from curated.bookings
+            where is_stay
+                and booking_date >= low_time
+                and booking_date < high_time
+                and booking_date <= run_as_of
+        ) as stays
         join (
-            select distinct cast(dateadd(day, -numbers.n, dirty_periods.period_start) as date) as day
-            from dirty_periods
-            cross join ops.numbers
-            where numbers.n <= 29
+            select
+                days.window_day,
+                cast(dateadd(day, 30, days.window_day) as date) as thirty_days_on
+            from (
+                select distinct cast(dateadd(day, -numbers.n, dirty_periods.period_start) as date) as window_day
+                from dirty_periods
+                cross join ops.numbers
+                where numbers.n <= 29
+            ) as days
         ) as window_days
-            on cast(bookings.booking_date as date) = window_days.day
-        where bookings.is_stay
-            and bookings.booking_date >= low_time
-            and bookings.booking_date < high_time
-            and bookings.booking_date <= run_as_of
-    ) as stays;
+            on stays.booking_day = window_days.window_day
+    ) as neighbours;
 
     -- Beginnings (+1) and ends (-1). A user is a customer from a stay on until 30 days have passed or the next
     -- stay takes over; a repeat customer from the second of two stays on until 30 days after the first of them
     -- have passed or the next pair takes over.
     drop table if exists customer_changes;
-    create temp table customer_changes (day date, customer_change integer, repeat_change integer);
+    create temp table customer_changes (day date, customer_change bigint, repeat_change bigint);
     insert into customer_changes (day, customer_change, repeat_change)
-    select booking_day, 1, 0
+    select booking_day, count(*), 0
     from window_stays
+    group by booking_day
     union all
-    select
-        case when next_day < dateadd(day, 30, booking_day) then next_day
-            else cast(dateadd(day, 30, booking_day) as date)
-        end,
-        -1,
-        0
+    select customer_until, -count(*), 0
     from window_stays
+    group by customer_until
     union all
-    select next_day, 0, 1
+    select next_day, 0, count(*)
     from window_stays
-    where next_day < dateadd(day, 30, booking_day)
+    where next_day < thirty_days_on
+    group by next_day
     union all
-    select
-        case when second_day < dateadd(day, 30, booking_day) then second_day
-            else cast(dateadd(day, 30, booking_day) as date)
-        end,
-        0,
-        -1
+    select repeat_until, 0, -count(*)
     from window_stays
-    where next_day < dateadd(day, 30, booking_day)
+    where next_day < thirty_days_on
+    group by repeat_until
     union all
     select period_start, 0, 0
     from dirty_periods;

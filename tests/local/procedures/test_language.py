@@ -214,6 +214,28 @@ def test_messages_reach_the_client(run: Run, connection: Any) -> None:
     assert told == [("INFO", "v is <NULL>, w is 50%, 100%"), ("WARNING", "careful")]
 
 
+def test_a_message_comes_while_the_procedure_runs(run: Run, status: Any) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    create(run, "begin raise info 'started'; loop null; end loop; end")
+    heard = threading.Event()
+    with psycopg.connect(
+        host=status.host,
+        port=status.port,
+        user=status.user,
+        password=status.password,
+        dbname="dev",
+        autocommit=True,
+    ) as client:
+        client.add_notice_handler(lambda notice: heard.set())
+        threading.Timer(1.5, client.cancel).start()
+        began = time.monotonic()
+        watcher: list[float] = []
+        threading.Thread(target=lambda: heard.wait(10) and watcher.append(time.monotonic() - began)).start()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            client.execute("call p()")
+        assert watcher and watcher[0] < 1.2
+
+
 def test_a_raised_exception_names_procedures_and_lines(run: Run) -> None:
     create(
         run,
@@ -465,10 +487,16 @@ def test_show_procedure_gives_back_a_statement_that_makes_it(run: Run) -> None:
 def test_the_catalog_has_names_and_modes_of_arguments(run: Run) -> None:
     create(run, "begin null; end", "p(f1 int, inout f2 varchar(20), out decimal(8, 2))", "security definer")
     create(run, "begin null; end", "q()")
-    told = run("select proname, pronargs, prosecdef, prokind from pg_proc_info where proname in ('p', 'q') order by 1")
+    told = run(
+        "select proname, pronargs, prosecdef, prokind from pg_proc_info where proname in ('p', 'q') order by 1"
+    )
     assert told == [("p", 2, True, "p"), ("q", 0, False, "p")]
-    assert run("select array_to_string(proargnames, ',') from pg_proc_info where proname = 'p'") == [("f1,f2,",)]
-    assert run("select array_to_string(proargmodes, ',') from pg_proc_info where proname = 'p'") == [("i,b,o",)]
+    assert run("select array_to_string(proargnames, ',') from pg_proc_info where proname = 'p'") == [
+        ("f1,f2,",)
+    ]
+    assert run("select array_to_string(proargmodes, ',') from pg_proc_info where proname = 'p'") == [
+        ("i,b,o",)
+    ]
 
 
 def test_replace_keeps_the_signature_and_may_rename_arguments(run: Run) -> None:

@@ -136,7 +136,10 @@ def test_a_late_binding_view_is_put_in_place() -> None:
     assert found.statements[0].count('"raw"."bookings" AS "stub"') == 1
     assert '"rental_landing.rental"."bookings"' in found.statements[0]
     assert found.columns == (("booking_id", RedshiftType("bigint")),)
-    assert {str(relation.name) for relation in found.reads} == {"raw.bookings", "rental_landing.rental.bookings"}
+    assert {str(relation.name) for relation in found.reads} == {
+        "raw.bookings",
+        "rental_landing.rental.bookings",
+    }
 
 
 def test_variables_become_parameters() -> None:
@@ -156,7 +159,9 @@ def test_a_variable_that_is_a_column_too_is_ambiguous() -> None:
     with pytest.raises(Exception, match="ambiguous") as caught:
         translate("select city from listing where id = 1", CATALOG, {"city": INTEGER})
     assert caught.value.sqlstate == "42702"
-    assert translate("insert into listing (id) values (city)", CATALOG, {"city": INTEGER}).parameters == ("city",)
+    assert translate("insert into listing (id) values (city)", CATALOG, {"city": INTEGER}).parameters == (
+        "city",
+    )
 
 
 def test_expressions_have_types_and_places() -> None:
@@ -203,7 +208,9 @@ def test_through_the_gateway(fresh_database: Any, connect: Callable[..., Any], e
     ):
         cursor.execute(sql)
     with pytest.raises(Exception, match="number of columns"):
-        cursor.execute("create or replace view s.v as select a, avg(c) as average, 1 as more from s.t group by 1")
+        cursor.execute(
+            "create or replace view s.v as select a, avg(c) as average, 1 as more from s.t group by 1"
+        )
     with pytest.raises(Exception, match="name of view column"):
         cursor.execute("create or replace view s.v as select a, avg(c) as mean from s.t group by 1")
     with pytest.raises(Exception, match="data type of view column"):
@@ -216,7 +223,9 @@ def test_through_the_gateway(fresh_database: Any, connect: Callable[..., Any], e
     ).fetchone()
     assert recorded == ("ALL", None, "COMPOUND", ["bb", "a"], {"bb": "lzo", "c": "az64"})
     indexes = engine.execute("select indexdef from pg_indexes where schemaname = 's'").fetchall()
-    assert [row[0].split("USING ")[1] for row in indexes] == ["brin (((bb)::bpchar), a) WITH (pages_per_range='16')"]
+    assert [row[0].split("USING ")[1] for row in indexes] == [
+        "brin (((bb)::bpchar), a) WITH (pages_per_range='16')"
+    ]
     with pytest.raises(Exception, match="too long for type character varying"):
         cursor.execute("insert into s.t values (4, 'größer als', 2)")
     with pytest.raises(Exception, match="nosuch"):

@@ -104,13 +104,19 @@ QUERIES = [
     ("select top 2 id from sales order by id desc", [(4,), (3,)]),
     ("select qty from sales order by qty desc limit 2", [(None,), (3,)]),
     ("select qty from sales order by qty desc nulls last limit 1", [(3,)]),
-    ("select city, count(*) from sales s group by city having count(*) > 0 order by 1 limit 1", [("Oslo", 1)]),
+    (
+        "select city, count(*) from sales s group by city having count(*) > 0 order by 1 limit 1",
+        [("Oslo", 1)],
+    ),
     (
         "select id, row_number() over (partition by code order by id) as n from sales s qualify n = 1 "
         "order by price desc",
         [(4, 1), (1, 1), (2, 1), (3, 1)],
     ),
-    ("select distinct paid from sales s qualify count(*) over () = 4 order by 1", [(False,), (True,), (None,)]),
+    (
+        "select distinct paid from sales s qualify count(*) over () = 4 order by 1",
+        [(False,), (True,), (None,)],
+    ),
     ("select day + 1 from sales where id = 1", [("2024-02-01",)]),
     ("select day - date '2024-01-01' from sales where id = 1", [(30,)]),
     ("select day + interval '1 day, 3 hours' from sales where id = 1", [("2024-02-01 03:00:00",)]),
@@ -124,23 +130,38 @@ QUERIES = [
     ("select 1 minus select 1", []),
     ("select 1 union all select 2.50 order by 1", [("1.00",), ("2.50",)]),
     ("select 1 union select 2 intersect select 2 order by 1", [(1,), (2,)]),
-    ("with recursive n(i) as (select 1 union all select i + 1 from n where i < 3) select sum(i) from n", [(6,)]),
+    (
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 3) select sum(i) from n",
+        [(6,)],
+    ),
     ("select extra.a.b[1] from sales where id = 1", [("x",)]),
     ("select s.extra.a.nosuch from sales s where id = 1", [(None,)]),
     ("select coalesce(qty, 0) + 0.5 from sales order by id desc limit 1", [("0.5",)]),
-    ("select (select max(opened) from listing where listing.id = sales.id) from sales where id = 2", [("2023-02-01",)]),
+    (
+        "select (select max(opened) from listing where listing.id = sales.id) from sales where id = 2",
+        [("2023-02-01",)],
+    ),
     ("select 1 where not exists (select 1 from sales where id = 9)", [(1,)]),
     ("select id from (select id from sales) where id = 1", [(1,)]),
     ("select 'a' || 1 || null", [(None,)]),
     ("select city || '-' || code from sales where id = 1", [("Rome-EUR",)]),
     ("select seen_at at time zone 'Europe/Rome' from sales where id = 1", [("2024-01-31 11:00:00",)]),
-    ("select nullif(units, 3) is null, not paid, paid is not true from sales where id = 2", [(True, True, True)]),
+    (
+        "select nullif(units, 3) is null, not paid, paid is not true from sales where id = 2",
+        [(True, True, True)],
+    ),
     ("select 'abc' similar to '(a|b)%', 'abc' not like 'b%', 'ABC' ilike 'a%'", [(True, True, True)]),
     ("select r'x' from (select 1 as r) q", None),
     ("select city from sales group by 1 order by count(*) desc, 1 limit 1", None),
-    ("select max(price) over (order by id rows unbounded preceding) from sales order by id limit 1", [("100.10",)]),
+    (
+        "select max(price) over (order by id rows unbounded preceding) from sales order by id limit 1",
+        [("100.10",)],
+    ),
     ("select extract(month from day), date_part(week, day) from sales where id = 1", [(1, 5.0)]),
-    ("select trim(both 'x' from 'xax'), substring('abcd' from 2 for 2), position('b' in 'ab')", [("a", "bc", 2)]),
+    (
+        "select trim(both 'x' from 'xax'), substring('abcd' from 2 for 2), position('b' in 'ab')",
+        [("a", "bc", 2)],
+    ),
     ("select decode(code, 'EUR', 1, 'USD', 2, 0), nvl2(qty, 'y', 'n') from sales where id = 2", [(2, "y")]),
     ("select listagg(code, ',') within group (order by id desc) from sales", [("NOK,USD,EUR",)]),
     ("select median(units), percentile_cont(0.5) within group (order by units) from sales", None),
@@ -169,7 +190,9 @@ def test_trailing_blanks_do_not_hide_an_index(run: Any) -> None:
     rows = run("select 1 from sales limit 0").connection.execute(
         "select indexdef from pg_indexes where schemaname = 'translate_test' and tablename = 'keyed'"
     )
-    assert [row[0].split(" USING ")[1] for row in rows] == ["brin (((k)::bpchar), v) WITH (pages_per_range='16')"]
+    assert [row[0].split(" USING ")[1] for row in rows] == [
+        "brin (((k)::bpchar), v) WITH (pages_per_range='16')"
+    ]
 
 
 def test_create_table_as_has_the_inferred_types(run: Any) -> None:
@@ -217,7 +240,9 @@ def test_rows_are_changed(run: Any) -> None:
     MADE.update(_target("target", "id bigint, city varchar(10), price decimal(12,2), info super"))
     run("create table translate_test.target (id bigint, city varchar(10), price decimal(12,2), info super)")
     run("insert into translate_test.target (id, city) select id, city from sales where id < 3")
-    assert run("update translate_test.target t set price = s.price from sales s where s.id = t.id").rowcount == 2
+    assert (
+        run("update translate_test.target t set price = s.price from sales s where s.id = t.id").rowcount == 2
+    )
     merge = (
         "merge into translate_test.target using (select id, code from sales where id in (2, 3)) s on target.id = s.id "
         "when matched then update set city = 'M' when not matched then insert (id, city) values (s.id, s.code)"
@@ -229,7 +254,9 @@ def test_rows_are_changed(run: Any) -> None:
         (3, "NOK", None),
     ]
     assert run("delete from translate_test.target using listing l where target.id = l.id").rowcount == 2
-    run("insert into translate_test.target values (7, 'x', '1.5', 'text'), (8, default, 2, json_parse('{\"a\":1}'))")
+    run(
+        "insert into translate_test.target values (7, 'x', '1.5', 'text'), (8, default, 2, json_parse('{\"a\":1}'))"
+    )
     rows = run("select info from translate_test.target where id > 6 order by id").fetchall()
     assert [row[0] for row in rows] == ["text", {"a": 1}]
     with pytest.raises(psycopg.errors.CardinalityViolation):

@@ -58,7 +58,10 @@ def test_a_scale_beyond_37_is_not_told() -> None:
         ([UNKNOWN, UNKNOWN], UNKNOWN),
         ([decimal(5, 2), None], None),
         ([INTEGER, VARCHAR], None),
-        ([RedshiftType("varchar", length=3), RedshiftType("char", length=5)], RedshiftType("varchar", length=5)),
+        (
+            [RedshiftType("varchar", length=3), RedshiftType("char", length=5)],
+            RedshiftType("varchar", length=5),
+        ),
     ],
 )
 def test_common_type(kinds: list[infer.Kind], expected: infer.Kind) -> None:

@@ -37,7 +37,13 @@ def test_tokens_know_their_place() -> None:
 
 @pytest.mark.parametrize(
     "text, position",
-    [("select 'abc", 7), ('select "abc', 7), ("select /* a /* b */", 7), ("select $a$ b $b$", 7), ("a 'b\\'", 2)],
+    [
+        ("select 'abc", 7),
+        ('select "abc', 7),
+        ("select /* a /* b */", 7),
+        ("select $a$ b $b$", 7),
+        ("a 'b\\'", 2),
+    ],
 )
 def test_what_is_never_closed_is_refused_where_it_opens(text: str, position: int) -> None:
     with pytest.raises(LexError) as caught:

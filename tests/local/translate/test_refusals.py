@@ -55,7 +55,7 @@ REFUSED = [
     ("select * from listing l, lateral (select 1) x", "LATERAL"),
     ("select 1 where 1 is distinct from 2", "IS DISTINCT FROM"),
     ("select ctid from listing", "ctid"),
-    ("select city collate \"C\" from listing", "COLLATE"),
+    ('select city collate "C" from listing', "COLLATE"),
     ("select id from listing group by all", "GROUP BY ALL"),
     ("select * from sales pivot (sum(qty) for city in ('a'))", "PIVOT"),
     ("select * from sales unpivot (x for y in (qty, units))", "UNPIVOT"),
@@ -161,11 +161,14 @@ STATEMENTS = {
     "Postgres system columns": ["select xmin from listing", "select tableoid from listing"],
     "Indexes": ["create index i on listing (id)", "drop index i", "alter index i rename to j"],
     "NULLS clause in Window functions": ["select rank() over (order by id nulls last) from listing"],
-    "Collations": ["create collation c from \"C\"", "select city collate \"C\" from listing"],
+    "Collations": ['create collation c from "C"', 'select city collate "C" from listing'],
     "Subscripted expressions": ["select city[1] from listing"],
     "Array constructors": ["select array[1]"],
     "Row constructors": ["select row(1)", "select id from listing where (id, city) = (1, 'a')"],
-    "Triggers": ["create trigger t after insert on listing execute procedure f()", "drop trigger t on listing"],
+    "Triggers": [
+        "create trigger t after insert on listing execute procedure f()",
+        "drop trigger t on listing",
+    ],
     "Management of External Data (SQL/MED)": [
         "create server s foreign data wrapper w",
         "create foreign table f (a int)",
@@ -190,7 +193,9 @@ def reference() -> list[tuple[str, str]]:
     if not path.exists():
         return []
     with path.open(encoding="utf-8") as file:
-        return [(row["kind"], row["what"]) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
+        return [
+            (row["kind"], row["what"]) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        ]
 
 
 @pytest.mark.skipif(not reference(), reason="the reference tables are not there")
@@ -205,7 +210,9 @@ def test_every_unsupported_row_that_is_no_function_is_refused() -> None:
             key = next((key for key in TYPES if what.startswith(key)), None)
             if key is not None:
                 for name in TYPES[key]:
-                    with pytest.raises(Refused, match="not supported on Redshift|INTERVAL|cannot be a column"):
+                    with pytest.raises(
+                        Refused, match="not supported on Redshift|INTERVAL|cannot be a column"
+                    ):
                         translate(f"create table p (a {name})", CATALOG)
                 continue
         if what not in STATEMENTS:
@@ -223,9 +230,19 @@ def test_reserved_words_are_no_bare_names(word: str) -> None:
         f"select 1 as {word}",
         f"create table {word} (a int)",
         f"create table p ({word} int)" if word != "LIKE" else "create table p (LIKE)",
-        f"select id {word} from listing" if word not in ("IS", "ISNULL", "NOTNULL") else f"select 1 as {word}",
+        f"select id {word} from listing"
+        if word not in ("IS", "ISNULL", "NOTNULL")
+        else f"select 1 as {word}",
     ):
-        if sql.startswith("select id") and word in ("FROM", "INTO", "WHERE", "UNION", "EXCEPT", "LIMIT", "MINUS"):
+        if sql.startswith("select id") and word in (
+            "FROM",
+            "INTO",
+            "WHERE",
+            "UNION",
+            "EXCEPT",
+            "LIMIT",
+            "MINUS",
+        ):
             continue
         with pytest.raises(Refused) as caught:
             translate(sql, CATALOG)
@@ -270,7 +287,10 @@ CORRELATED = [
         "(select max(booking_id) from curated.bookings where booking_id = sales.id)",
         "outer join",
     ),
-    ("select id from sales s where qty not in (select sum(id) over () from listing l where l.id = s.id)", "window"),
+    (
+        "select id from sales s where qty not in (select sum(id) over () from listing l where l.id = s.id)",
+        "window",
+    ),
     (
         "select (select count(*) from listing where listing.id = sales.id) as n, id from sales group by n, id",
         "GROUP BY",

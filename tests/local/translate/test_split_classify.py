@@ -30,7 +30,10 @@ def test_nothing_is_no_statement(text: str) -> None:
         ("select 1 into #t from x", Kind("create_table_as", "table")),
         ("select 'into'", Kind("select")),
         ("create temp table a as select 1", Kind("create_table_as", "table")),
-        ("create table a distkey(x) as (with b as (select 1) select * from b)", Kind("create_table_as", "table")),
+        (
+            "create table a distkey(x) as (with b as (select 1) select * from b)",
+            Kind("create_table_as", "table"),
+        ),
         ("create table a (b int default 1)", Kind("ddl", "table")),
         ("create or replace procedure p() as 'x'", Kind("create_procedure", "procedure")),
         ("create or replace view v as select 1", Kind("ddl", "view")),
