@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from deployer.local.gateway.backend import ClientGone
+from deployer.local.gateway.codec import Disconnected
 from deployer.local.procedures.body import Body, Returning
 from deployer.local.procedures.errors import (
     PROBLEMS,
@@ -64,6 +66,9 @@ class Interpreter:
             self._check_closed()
             if not shared:
                 executor.commit()
+        except (ClientGone, Disconnected):
+            # Nobody is left to roll back for: the session ends, and PostgreSQL with it.
+            raise
         except BaseException as problem:
             if shared:
                 executor.abandon()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -172,6 +175,41 @@ END""",
     told = failure(run, "call p()")
     assert told["M"] == 'cursor "cur1" does not exist'
     assert told["W"] == 'PL/pgSQL function "p" line 8 at fetch'
+
+
+@pytest.mark.parametrize(
+    "work",
+    ["loop null; end loop;", "select count(*) into n from a a1, a a2, a a3, a a4, a a5;"],
+)
+def test_a_client_that_dies_leaves_nothing_behind(run: Run, status: Any, engine: Any, work: str) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    run("insert into a values (1), (2), (3), (4), (5), (6), (7), (8), (9), (10)")
+    for _ in range(4):
+        run("insert into a select v from a")
+    create(run, f"declare n bigint; begin insert into b values (1); {work} end")
+    client = psycopg.connect(
+        host=status.host,
+        port=status.port,
+        user=status.user,
+        password=status.password,
+        dbname="dev",
+        autocommit=True,
+    )
+    pid = client.info.backend_pid
+    client.pgconn.send_query(b"call p()")
+    client.pgconn.flush()
+    time.sleep(0.5)
+    alive = "select count(*) from pg_stat_activity where pid = %s"
+    assert engine.execute(alive, [pid]).fetchone() == (1,)
+    socket.socket(fileno=os.dup(client.pgconn.socket)).shutdown(socket.SHUT_RDWR)
+    for _ in range(100):
+        if engine.execute(alive, [pid]).fetchone() == (0,):
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the session goes on")
+    assert values(run, "b") == []
+    client.close()
 
 
 # -- handlers -----------------------------------------------------------------------------------------------------
