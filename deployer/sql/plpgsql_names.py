@@ -135,9 +135,7 @@ def _is_set(tokens: list[Token], index: int) -> bool:
             depth += (token.value == ")") - (token.value == "(")
             if depth < 0:
                 return False
-        elif (
-            depth == 0 and token.kind == "word" and token.value in ("set", "where", "from", "select")
-        ):
+        elif depth == 0 and token.kind == "word" and token.value in ("set", "where", "from", "select"):
             return token.value == "set"
     return False
 

@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,35 @@ class Warehouse:
 
     def resync(self, table: str, at: datetime) -> None:
         resync(self.engine_dsn, table, at)
+
+    def land(self, table: str, version: Version) -> None:
+        """Put one version into the landing table behind the loader's back, as replication out of order would."""
+        values = {field.name: getattr(version.row, field.name) for field in fields(version.row)}
+        values |= {
+            "_record_is_active": version.deleted is None,
+            "_record_create_time": version.created,
+            "_record_delete_time": version.deleted,
+        }
+        self.engine.execute(
+            sql.SQL("insert into {}.{} ({}) values ({})").format(
+                sql.Identifier(LANDING),
+                sql.Identifier(table),
+                sql.SQL(", ").join(map(sql.Identifier, values)),
+                sql.SQL(", ").join([sql.Placeholder()] * len(values)),
+            ),
+            list(values.values()),
+        )
+
+    def end(self, table: str, key: int, at: datetime) -> None:
+        """End the row's present version, behind the loader's back."""
+        ((name,),) = (TABLES[table][1],)
+        self.engine.execute(
+            sql.SQL(
+                "update {}.{} set _record_is_active = false, _record_delete_time = %s"
+                " where _record_is_active and {} = %s"
+            ).format(sql.Identifier(LANDING), sql.Identifier(table), sql.Identifier(name)),
+            (at, key),
+        )
 
     def run(self, as_of: datetime, mode: Mode = "incremental", *, publish_fails: bool = False) -> Outcome:
         """Call the pipeline and say how it ended. Errors that no test provoked are raised."""
