@@ -16,7 +16,6 @@ from deployer.local.gateway.calls import (
     DEFINITION,
     bound_parameters,
     call,
-    create_procedure,
     described_result,
     parameter_count,
     show_procedure,
@@ -24,6 +23,7 @@ from deployer.local.gateway.calls import (
 )
 from deployer.local.gateway.codec import Body, Disconnected, Malformed, message
 from deployer.local.gateway.errors import gateway_error
+from deployer.local.gateway.executor import create_procedure
 from deployer.local.gateway.runner import Runner
 from deployer.local.gateway.settings import setting
 from deployer.local.gateway.statements import CONTROLLED, control

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deployer.local.gateway import codec
-from deployer.local.gateway.calls import call, create_procedure, show_procedure, shows_procedure
+from deployer.local.gateway.calls import call, show_procedure, shows_procedure
+from deployer.local.gateway.executor import create_procedure
 from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.gateway.settings import Setting, setting
 from deployer.local.gateway.types import VARCHAR_OID
