@@ -111,7 +111,8 @@ def upgrade() -> None:
     )
 
     # Periods that a metric must compute anew, both ends included. period_from NULL: the whole metric; state NULL: every
-    # location; user_id NULL: every user. 9999-12-31 is an open end.
+    # location; user_id NULL: every user; apartment_id NULL: every
+    # listing. 9999-12-31 is an open end.
     op.execute(
         """
         create table ops.dirty_work (
@@ -121,7 +122,8 @@ def upgrade() -> None:
             period_to date encode raw,
             state varchar(400) encode raw,
             cityname varchar(400) encode raw,
-            user_id bigint encode raw
+            user_id bigint encode raw,
+            apartment_id bigint encode raw
         )
         diststyle all
         """

@@ -63,6 +63,7 @@ def upgrade() -> None:
         compound sortkey (week_start, state, cityname)
         """
     )
+    # Without the rank, which the view adds: one booking more would shift it in most of the week's rows.
     op.execute(
         """
         create table metrics.top_listings_weekly (
@@ -70,8 +71,7 @@ def upgrade() -> None:
             apartment_id bigint not null encode az64,
             bookings bigint not null encode az64,
             revenue_usd decimal(30, 2) encode az64,
-            unconverted_bookings bigint not null encode az64,
-            revenue_rank bigint encode az64
+            unconverted_bookings bigint not null encode az64
         )
         diststyle key
         distkey (apartment_id)

@@ -1,7 +1,7 @@
 -- Purpose: The periods that a metric must compute anew, from the queue, in a temporary table,
 --   dirty_periods (period_start date). Later ones than last_period are left out: nothing of them
---   counts yet, and the run whose as_of reaches them queues them again. Work for single users is
---   left to the metric.
+--   counts yet, and the run whose as_of reaches them queues them again. Work for single users or
+--   listings is left to the metric.
 -- Grain: one row a period
 -- Reads: ops.dirty_work, ops.numbers
 -- Writes: temporary tables
@@ -27,7 +27,8 @@ begin
     select max(case when period_from is null then 1 else 0 end), min(period_from), max(period_to)
     into everything, low_period, high_period
     from ops.dirty_work
-    where pipeline = 'rental' and metric = metric_name and user_id is null;
+    where pipeline = 'rental' and metric = metric_name
+        and user_id is null and apartment_id is null;
     if everything is null then
         return;
     end if;
@@ -54,7 +55,8 @@ begin
             on periods.period_start between dirty_work.period_from and dirty_work.period_to
         where dirty_work.pipeline = 'rental'
             and dirty_work.metric = metric_name
-            and dirty_work.user_id is null;
+            and dirty_work.user_id is null
+            and dirty_work.apartment_id is null;
     end if;
 end;
 $$ language plpgsql;

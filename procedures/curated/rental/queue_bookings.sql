@@ -40,10 +40,20 @@ begin
     cross join (
         select 'popular_locations_weekly' as metric_name
         union all
-        select 'top_listings_weekly' as metric_name
-        union all
         select 'listing_engagement_bookings' as metric_name
     ) as metric_names;
+    insert into ops.dirty_work (pipeline, metric, period_from, period_to, apartment_id)
+    select
+        'rental',
+        'top_listings_weekly',
+        week_start,
+        week_start,
+        apartment_id
+    from (
+        select distinct cast(date_trunc('week', booking_day) as date) as week_start, apartment_id
+        from changed_bookings
+        where is_stay
+    ) as changed_listings;
     insert into ops.dirty_work (pipeline, metric, period_from, period_to, user_id)
     select
         'rental',

@@ -1,5 +1,6 @@
--- Purpose: Stays booked each week by listing, their revenue in US dollars and its rank. The
---   revenue is 0 for stays of price 0, NULL when no price can be converted; NULL has no rank.
+-- Purpose: Stays booked each week by listing, and their revenue in US dollars: 0 for stays of
+--   price 0, NULL when no price can be converted. Its rank is added by the view: one booking more
+--   would shift it in most of the week's rows.
 -- Grain: metrics.top_listings_weekly: week and listing
 -- Reads: curated.bookings, ops.dirty_work
 -- Writes: metrics.top_listings_weekly, ops.run_steps
@@ -16,6 +17,7 @@ declare
     first_period date;
     last_period date := cast(date_trunc('week', run_as_of) as date);
     whole_count bigint;
+    week_count bigint;
     range_from date;
     range_to date;
     low_time timestamp;
@@ -41,7 +43,26 @@ begin
     end if;
 
     call ops.collect_dirty_periods('top_listings_weekly', 'week', first_period, last_period);
-    select min(period_start), max(period_start) into range_from, range_to from dirty_periods;
+    -- Single listings of other weeks: one booking does not make its whole week be computed anew.
+    drop table if exists dirty_listing_weeks;
+    create temp table dirty_listing_weeks (week_start date, apartment_id bigint);
+    insert into dirty_listing_weeks (week_start, apartment_id)
+    select distinct dirty_work.period_from, dirty_work.apartment_id
+    from ops.dirty_work
+    left join dirty_periods
+        on dirty_work.period_from = dirty_periods.period_start
+    where dirty_work.pipeline = 'rental'
+        and dirty_work.metric = 'top_listings_weekly'
+        and dirty_work.apartment_id is not null
+        and dirty_work.period_from <= last_period
+        and dirty_periods.period_start is null;
+
+    select min(week_start), max(week_start) into range_from, range_to
+    from (
+        select period_start as week_start from dirty_periods
+        union all
+        select week_start from dirty_listing_weeks
+    ) as dirty_weeks;
     if range_from is null then
         call ops.log_step(this_run, 'metrics.top_listings_weekly', 0, 0, 0, step_started);
         return;
@@ -51,28 +72,17 @@ begin
 
     drop table if exists new_top_listings_weekly;
     create temp table new_top_listings_weekly (like metrics.top_listings_weekly);
-    insert into new_top_listings_weekly (
-        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank
-    )
-    select
-        week_start,
-        apartment_id,
-        bookings,
-        revenue_usd,
-        unconverted_bookings,
-        case
-            when revenue_usd is not null then rank() over (
-                partition by week_start
-                order by case when revenue_usd is null then 1 else 0 end, revenue_usd desc
-            )
-        end
-    from (
+    select count(*) into week_count from dirty_periods;
+    if week_count > 0 then
+        insert into new_top_listings_weekly (
+            week_start, apartment_id, bookings, revenue_usd, unconverted_bookings
+        )
         select
             stays.week_start,
             stays.apartment_id,
-            count(*) as bookings,
-            cast(round(sum(stays.total_price_usd), 2) as decimal(30, 2)) as revenue_usd,
-            count(*) - count(stays.total_price_usd) as unconverted_bookings
+            count(*),
+            cast(round(sum(stays.total_price_usd), 2) as decimal(30, 2)),
+            count(*) - count(stays.total_price_usd)
         from (
             select
                 apartment_id,
@@ -86,8 +96,32 @@ begin
         ) as stays
         join dirty_periods
             on stays.week_start = dirty_periods.period_start
-        group by stays.week_start, stays.apartment_id
-    ) as summed;
+        group by stays.week_start, stays.apartment_id;
+    end if;
+    insert into new_top_listings_weekly (
+        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings
+    )
+    select
+        stays.week_start,
+        stays.apartment_id,
+        count(*),
+        cast(round(sum(stays.total_price_usd), 2) as decimal(30, 2)),
+        count(*) - count(stays.total_price_usd)
+    from (
+        select
+            apartment_id,
+            total_price_usd,
+            cast(date_trunc('week', booking_date) as date) as week_start
+        from curated.bookings
+        where is_stay
+            and booking_date >= low_time
+            and booking_date < high_time
+            and booking_date <= run_as_of
+    ) as stays
+    join dirty_listing_weeks
+        on stays.week_start = dirty_listing_weeks.week_start
+        and stays.apartment_id = dirty_listing_weeks.apartment_id
+    group by stays.week_start, stays.apartment_id;
     get diagnostics read_count := row_count;
 
     -- What is new (+1) and what is no longer so (-1); rows that are equal cancel out.
@@ -95,10 +129,10 @@ begin
     create temp table changed_top_listings_weekly (like metrics.top_listings_weekly);
     alter table changed_top_listings_weekly add column change bigint;
     insert into changed_top_listings_weekly (
-        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank, change
+        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, change
     )
     select
-        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank, sum(change)
+        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, sum(change)
     from (
         select
             week_start,
@@ -106,7 +140,6 @@ begin
             bookings,
             revenue_usd,
             unconverted_bookings,
-            revenue_rank,
             1 as change
         from new_top_listings_weekly
         union all
@@ -116,14 +149,17 @@ begin
             top_listings_weekly.bookings,
             top_listings_weekly.revenue_usd,
             top_listings_weekly.unconverted_bookings,
-            top_listings_weekly.revenue_rank,
             -1 as change
         from metrics.top_listings_weekly
-        join dirty_periods
+        left join dirty_periods
             on top_listings_weekly.week_start = dirty_periods.period_start
+        left join dirty_listing_weeks
+            on top_listings_weekly.week_start = dirty_listing_weeks.week_start
+            and top_listings_weekly.apartment_id = dirty_listing_weeks.apartment_id
         where top_listings_weekly.week_start between range_from and range_to
+            and (dirty_periods.period_start is not null or dirty_listing_weeks.apartment_id is not null)
     ) as both_sides
-    group by week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank
+    group by week_start, apartment_id, bookings, revenue_usd, unconverted_bookings
     having sum(change) <> 0;
     delete from metrics.top_listings_weekly
     using changed_top_listings_weekly
@@ -134,10 +170,10 @@ begin
     get diagnostics deleted_count := row_count;
 
     insert into metrics.top_listings_weekly (
-        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank
+        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings
     )
     select
-        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings, revenue_rank
+        week_start, apartment_id, bookings, revenue_usd, unconverted_bookings
     from changed_top_listings_weekly
     where change > 0
     order by week_start, apartment_id;

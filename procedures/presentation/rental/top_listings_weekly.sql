@@ -12,7 +12,12 @@ select
     bookings,
     revenue_usd,
     unconverted_bookings,
-    revenue_rank
+    case
+        when revenue_usd is not null then rank() over (
+            partition by week_start
+            order by case when revenue_usd is null then 1 else 0 end, revenue_usd desc
+        )
+    end as revenue_rank
 from metrics.top_listings_weekly;
 
 comment on view presentation.top_listings_weekly is 'Stays booked each week, by listing, with their revenue and its rank in the week.';

@@ -1,6 +1,6 @@
 -- Purpose: The ten listings of each week with the highest revenue.
 -- Grain: week and listing
--- Reads: metrics.top_listings_weekly
+-- Reads: presentation.top_listings_weekly
 -- Writes: nothing
 -- Params: none
 -- Schedule: none, a view; bound, so that its columns are a contract
@@ -13,7 +13,7 @@ select
     revenue_usd,
     unconverted_bookings,
     revenue_rank
-from metrics.top_listings_weekly
+from presentation.top_listings_weekly
 where revenue_rank <= 10;
 
 comment on view presentation.top_performing_listings_weekly is 'The ten listings of each week with the highest revenue.';
