@@ -5,6 +5,7 @@ spec/rental_metrics.md section 5: incremental = full, idempotent, whole or not a
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import datetime
 
@@ -64,7 +65,7 @@ def test_random_histories(warehouse: Warehouse, history: list[Step]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@settings(_SETTINGS, max_examples=400)
+@settings(_SETTINGS, max_examples=int(os.environ.get("ZEROSHIFT_HISTORIES", "100")))
 @given(histories(max_rounds=9))
 def test_many_random_histories(warehouse: Warehouse, history: list[Step]) -> None:
     play(warehouse, history)
