@@ -1,11 +1,14 @@
 """What a refresh costs: in full, and after 1,000 bookings have changed, on histories of two lengths.
 
-The marketplace has a constant rate (5,000 listings, 500,000 bookings and as many views a year), so a history
+The marketplace has a constant rate (5,000 listings, 100,000 bookings and as many views a year), so a history
 of ten times the bookings is ten times as long. Two sets of changes are measured on each:
 
 recent   600 bookings made in the last hour, 400 changed ones (price or status), whose ages are exponentially
          distributed with a mean of 14 days: what some hours bring
 spread   1,000 changed ones, evenly over all of the history: a correction at the source
+
+`recent` is measured three times, each on new changes, and the fastest counts: what else runs on the machine can
+only slow it down. Before that the tables move on once, as they do after their first copy.
 
 Bounds, at 1,000,000 bookings: recent / full <= 0.05, and recent <= 1.5 times that at 100,000.
 
@@ -28,10 +31,11 @@ from deployer.local.landing.load import load
 from deployer.local.marketplace.bulk import write_snapshot
 
 LISTINGS = 5_000
-BOOKINGS_A_YEAR = 500_000
+BOOKINGS_A_YEAR = 100_000
 UNTIL = date(2026, 11, 1)
 CHANGES = 1_000
 NEW = 600
+REPEATS = 3
 MEAN_AGE_DAYS = 14.0
 
 RATIO_BOUND = 0.05
@@ -85,19 +89,24 @@ def _measure(bookings: int) -> dict[str, Work]:
         load(house.engine_dsn, snapshot, now)
         for path in snapshot.glob("*.csv"):
             # The other tables stay as they are: a table without a file is left alone.
-            if path.name != "bookings.csv":
+            if path.name not in ("bookings.csv", "user_viewing.csv"):
                 path.unlink()
         work = {
             "first": _run(house, "first run", now, "incremental"),
             "full": _run(house, "full refresh", now, "full"),
             "nothing": _run(house, "nothing changed", now, "incremental"),
         }
-        # The first incremental run of a process compiles the statements that only incremental runs have.
-        for name, change in (("warm_up", _recent), ("recent", _recent), ("spread", _spread)):
+        _view(snapshot / "user_viewing.csv", now)
+        recent: list[Work] = []
+        for name, change in (("warm_up", _recent), *[("recent", _recent)] * REPEATS, ("spread", _spread)):
             now += timedelta(hours=1)
             change(snapshot / "bookings.csv", now)
             load(house.engine_dsn, snapshot, now)
+            (snapshot / "user_viewing.csv").unlink(missing_ok=True)
             work[name] = _run(house, name, now, "incremental")
+            if name == "recent":
+                recent.append(work[name])
+        work["recent"] = min(recent, key=lambda each: each.seconds)
         return work
 
 
@@ -109,6 +118,16 @@ def _run(house: Warehouse, label: str, as_of: datetime, mode: str) -> Work:
         flush=True,
     )
     return work
+
+
+def _view(path: Path, now: datetime) -> None:
+    """Append views of the last minutes to the snapshot's."""
+    last = path.read_text(encoding="utf-8").rstrip("\n").rsplit("\n", 1)[1].split(",")
+    with path.open("a", encoding="utf-8", newline="") as stream:
+        for number in range(1, NEW + 1):
+            fields = [str(int(last[0]) + number), *last[1:]]
+            fields[3] = (now + timedelta(seconds=number)).strftime("%Y-%m-%d %H:%M:%S")
+            stream.write(",".join(fields) + "\n")
 
 
 def _recent(path: Path, now: datetime) -> None:
