@@ -266,6 +266,17 @@ HISTORIES: dict[str, list[Step]] = {
         run("2024-03-02"),
         run("2024-03-03"),
     ],
+    "a stay that is booked after its check-in": [
+        load("2024-01-15", *BASE, stay(2, "2024-03-10", "2024-01-20", 3), STAY),
+        run("2024-03-05"),
+        run("2024-03-12"),
+    ],
+    "a listing that goes before it was created": [
+        load("2024-01-03", *PLACES, listing(A, "2024-02-20"), listing(C)),
+        run("2024-01-04"),
+        load("2024-01-16", *PLACES, listing(C)),
+        run("2024-03-12"),
+    ],
     "everything is deleted": [
         load("2024-01-15", *BASE, STAY, VIEW),
         run("2024-01-16"),
