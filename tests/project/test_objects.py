@@ -94,8 +94,8 @@ def test_a_procedure_has_its_input_types_as_signature(tmp_path: Path) -> None:
         ("", "()"),
         ("n int, inout x decimal(12, 2), y out bigint", "(integer, decimal)"),
         ("out total bigint", "()"),
-        ("a character varying(10), b double precision", "(varchar, double precision)"),
-        ("a timestamp without time zone", "(timestamp)"),
+        ("title character varying(10), share double precision", "(varchar, double precision)"),
+        ("since timestamp without time zone", "(timestamp)"),
     ],
 )
 def test_signatures_are_spelled_as_drop_procedure_takes_them(
