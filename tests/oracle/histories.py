@@ -241,7 +241,7 @@ def _edited(
             for number in range(1, count + 1):
                 row = rows.row(draw, table, None if table == "exchange_rates" else (FIRST_ID + number,))
                 result[table][key_of(table, row)] = row
-        born |= result["apartments"].keys()
+        born.update(result["apartments"])
         return result
     edits = draw(
         st.lists(st.sampled_from([*TABLES, "bookings", "bookings", "user_viewing"]), min_size=1, max_size=10)
