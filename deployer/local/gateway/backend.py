@@ -157,20 +157,16 @@ class Backend:
         def wait() -> None:
             while True:
                 ready = dict(poll.poll())
+                # The client comes first: PostgreSQL may answer every time before this thread looks.
+                if client.fileno() in ready:
+                    if codec.has_closed(client):
+                        raise ClientGone
+                    # The client has sent more already: it cannot be watched any longer, and does not need to be.
+                    poll.unregister(client)
+                    self.stream.wait = None
+                    return
                 if backend in ready:
                     return
-                try:
-                    gone = not client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-                except BlockingIOError:
-                    continue
-                except OSError:
-                    gone = True
-                if gone:
-                    raise ClientGone
-                # The client has sent more already: it cannot be watched any longer, and does not need to be.
-                poll.unregister(client)
-                self.stream.wait = None
-                return
 
         self.stream.wait = wait
 

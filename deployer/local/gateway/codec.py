@@ -189,6 +189,16 @@ class Stream:
             raise Disconnected(str(error)) from error
 
 
+def has_closed(sock: socket.socket) -> bool:
+    """Whether the other side of `sock` has closed it."""
+    try:
+        return not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 # -- what the gateway takes apart ----------------------------------------------------------------------------------
 
 

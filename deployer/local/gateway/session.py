@@ -125,9 +125,13 @@ class Session:
             self._ready()
             self._converse()
         except ClientGone:
-            log.info("session %s: the client went away during a statement", self.key[0])
             if backend is not None:
                 backend.cancel()
+            if self._ending is None:
+                log.info("session %s: the client went away during a statement", self.key[0])
+            else:
+                # end() has closed our reading side: it looks as if the client had.
+                self._backend_lost(backend)
         except Disconnected:
             self._backend_lost(backend)
         except Malformed as error:
@@ -163,7 +167,7 @@ class Session:
             self._last_words(
                 gateway_error("the local Redshift's engine is not running", "57P03", severity="FATAL")
             )
-        elif _closed(backend.stream.socket):
+        elif codec.has_closed(backend.stream.socket):
             self._last_words(
                 gateway_error("the local Redshift's engine has stopped", "57P01", severity="FATAL")
             )
@@ -291,13 +295,3 @@ def _hang_up(sock: socket.socket) -> None:
     except OSError:
         pass
     sock.close()
-
-
-def _closed(sock: socket.socket) -> bool:
-    """Whether the other side of `sock` has closed it."""
-    try:
-        return not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from gateway_wire import Wire
 
 from deployer.local.environment import Status
 from deployer.local.gateway import codec
-from deployer.local.gateway.codec import message, text
+from deployer.local.gateway.backend import Backend, ClientGone
+from deployer.local.gateway.codec import Stream, message, text
 
 
 @pytest.fixture
@@ -93,3 +95,16 @@ def test_definers_rights_end_with_the_call(wire: Wire) -> None:
         assert ann.rows("select current_user, session_user") == [("ann", "ann")]
         assert ann.error("select * from s.t")["C"] == "42501"
     assert wire.rows("select count(*) from s.t") == [("2",)]
+
+
+def test_a_client_that_leaves_is_noticed_even_when_postgresql_has_answered_first() -> None:
+    client, leaving = socket.socketpair()
+    engine, postgres = socket.socketpair()
+    backend = object.__new__(Backend)
+    backend.stream = Stream(engine)
+    backend.watch(client)
+    with client, engine, postgres:
+        postgres.sendall(b"an answer")
+        leaving.close()
+        with pytest.raises(ClientGone):
+            backend.stream.exactly(1)
