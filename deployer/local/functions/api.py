@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deployer.local.translate.nodes import Expr
+from deployer.sql.parse.nodes import Expr
 from deployer.sql.types import RedshiftType
 
 Types = tuple[RedshiftType | None, ...]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from deployer.local.functions.api import Call, Function, Types
 from deployer.local.functions.render import blank_free, page
 from deployer.local.functions.results import common, same
-from deployer.local.translate.nodes import Expr, Literal
+from deployer.sql.parse.nodes import Expr, Literal
 from deployer.sql.types import RedshiftType
 
 

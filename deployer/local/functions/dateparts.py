@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from deployer.local.functions.api import Call
 from deployer.local.functions.render import refuse
-from deployer.local.translate.nodes import Column, Literal
+from deployer.sql.parse.nodes import Column, Literal
 
 _SPELLINGS = {
     "millennium": "millennium millennia mil mils",

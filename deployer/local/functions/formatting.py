@@ -9,7 +9,7 @@ import re
 
 from deployer.local.functions.api import Call, Function
 from deployer.local.functions.render import literal, page, refuse, text
-from deployer.local.translate.nodes import Expr, Literal
+from deployer.sql.parse.nodes import Expr, Literal
 from deployer.sql.types import INTEGER, MAX_PRECISION, VARCHAR, RedshiftType, decimal
 
 _ZONE = re.compile(r"TZ|OF", re.IGNORECASE)

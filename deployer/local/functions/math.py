@@ -11,7 +11,7 @@ from deployer.local.functions.api import Call, Function, Types
 from deployer.local.functions.render import doubles, integer, literal, page, pg_type, refuse
 from deployer.local.functions.results import same
 from deployer.local.translate import infer
-from deployer.local.translate.nodes import Expr, Literal
+from deployer.sql.parse.nodes import Expr, Literal
 from deployer.sql.types import DATE, DOUBLE, INTEGER, RedshiftType, decimal
 
 

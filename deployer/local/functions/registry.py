@@ -22,8 +22,8 @@ from deployer.local.functions import (
 )
 from deployer.local.functions.api import Call, Function, Types
 from deployer.local.functions.refusals import NOT_YET, POSTGRESQL_ONLY
-from deployer.local.translate.api import Refused
-from deployer.local.translate.nodes import Expr
+from deployer.sql.parse.nodes import Expr
+from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
 CHAPTERS = (

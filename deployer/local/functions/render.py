@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from deployer.local.functions.api import Call
-from deployer.local.translate.api import Refused
-from deployer.local.translate.nodes import Literal
+from deployer.sql.parse.nodes import Literal
+from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
 PAGE = "https://docs.aws.amazon.com/redshift/latest/dg/"

@@ -15,12 +15,12 @@ from deployer.local.procedures.executor import StoredProcedure, Value
 from deployer.local.procedures.interpreter import Interpreter
 from deployer.local.procedures.resolution import type_name
 from deployer.local.procedures.values import evaluate_simply, without_numbers
-from deployer.local.translate.api import Refused
 from deployer.sql.lexer import tokenize
 from deployer.sql.plpgsql import parse_call
 from deployer.sql.plpgsql_ast import Call
 from deployer.sql.plpgsql_reader import BodyError, Reader, read_tokens
 from deployer.sql.procedure import read_arguments, read_name
+from deployer.sql.refused import Refused
 from deployer.sql.types import UNKNOWN, RedshiftType
 
 _PG_OIDS = {

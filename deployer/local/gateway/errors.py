@@ -6,8 +6,8 @@ import re
 
 from deployer.local.gateway.backend import ServerError
 from deployer.local.gateway.codec import pack_fields
-from deployer.local.translate.api import Refused
 from deployer.sql.lexer import LexError
+from deployer.sql.refused import Refused
 
 ABORTED = "current transaction is aborted, commands ignored until end of transaction block"
 

@@ -14,11 +14,12 @@ from deployer.local.gateway.settings import parameter, setting
 from deployer.local.procedures import create
 from deployer.local.procedures.create import read_procedure_type
 from deployer.local.procedures.executor import Argument, Outcome, StoredProcedure, Value
-from deployer.local.translate.api import Refused, Translation
-from deployer.local.translate.cursor import to_name
+from deployer.local.translate.api import Translation
 from deployer.sql.classify import Kind, classify
 from deployer.sql.lexer import LexError, tokenize
 from deployer.sql.names import quote_ident
+from deployer.sql.parse.cursor import to_name
+from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
 _HEARTBEAT = 0.5

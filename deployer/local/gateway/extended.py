@@ -27,9 +27,10 @@ from deployer.local.gateway.executor import create_procedure
 from deployer.local.gateway.runner import Runner
 from deployer.local.gateway.settings import setting
 from deployer.local.gateway.statements import CONTROLLED, control
-from deployer.local.translate.api import Refused, Translation
+from deployer.local.translate.api import Translation
 from deployer.sql.classify import Kind, classify
 from deployer.sql.lexer import LexError
+from deployer.sql.refused import Refused
 from deployer.sql.split import split
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from deployer.local.gateway.extended import Extended
 from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.gateway.statements import run_statement
 from deployer.local.gateway.types import VARBYTE_OID
-from deployer.local.translate.api import Refused
 from deployer.sql.lexer import LexError
+from deployer.sql.refused import Refused
 from deployer.sql.split import split
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployer.local.translate.api import Refused
 from deployer.sql.lexer import Token, tokenize
 from deployer.sql.names import quote_ident
+from deployer.sql.refused import Refused
 
 SHARED = {
     "search_path",

@@ -10,9 +10,9 @@ from deployer.local.gateway.executor import create_procedure
 from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.gateway.settings import Setting, setting
 from deployer.local.gateway.types import VARCHAR_OID
-from deployer.local.translate.api import Refused
 from deployer.sql.classify import Kind, classify
 from deployer.sql.lexer import tokenize
+from deployer.sql.refused import Refused
 
 _BEGIN_WORDS = {
     "begin", "start", "work", "transaction", "isolation", "level", "serializable", "read", "committed",

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 
 from deployer.local.procedures.executor import StoredProcedure
 from deployer.local.procedures.resolution import type_name
-from deployer.local.translate.api import Refused, Translation
-from deployer.local.translate.cursor import Cursor
-from deployer.local.translate.datatypes import pg_type, read_type, redshift_text
+from deployer.local.translate.api import Translation
+from deployer.local.translate.datatypes import pg_type
 from deployer.sql.names import Name, quote_ident
+from deployer.sql.parse.cursor import Cursor
+from deployer.sql.parse.datatypes import read_type, redshift_text
 from deployer.sql.plpgsql_ast import Block, Case, Declaration, ForInteger, ForQuery, If, Loop, Statement
 from deployer.sql.plpgsql_reader import BodyError
 from deployer.sql.procedure import CreateProcedure, parse_create_procedure
+from deployer.sql.refused import Refused
 from deployer.sql.types import VARCHAR, RedshiftType
 
 

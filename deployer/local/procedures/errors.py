@@ -9,7 +9,6 @@ from deployer.local.gateway.backend import ServerError
 from deployer.local.procedures.executor import StoredProcedure
 from deployer.local.procedures.frame import Frame
 from deployer.local.procedures.values import BadValue, NoVariable
-from deployer.local.translate.api import Refused
 from deployer.sql.lexer import tokenize
 from deployer.sql.plpgsql_ast import (
     Assign,
@@ -31,6 +30,7 @@ from deployer.sql.plpgsql_ast import (
     Transaction,
 )  # fmt: skip
 from deployer.sql.plpgsql_reader import BodyError
+from deployer.sql.refused import Refused
 
 Problem = ServerError | Refused | BadValue | NoVariable | BodyError
 PROBLEMS = (ServerError, Refused, BadValue, NoVariable, BodyError)

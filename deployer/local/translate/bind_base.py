@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from deployer.local.translate.context import Context
 from deployer.local.translate.infer import Kind
-from deployer.local.translate.nodes import Expr, Query
 from deployer.local.translate.scope import Scope, Typed
+from deployer.sql.parse.nodes import Expr, Query
 
 
 def is_texty(kind: Kind) -> bool:

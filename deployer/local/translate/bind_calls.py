@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from deployer.local.functions import registry
 from deployer.local.functions.api import Call, Function
-from deployer.local.translate.api import Refused
 from deployer.local.translate.bind_base import BinderBase
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.datatypes import pg_type
-from deployer.local.translate.nodes import FunctionCall, Literal, OrderItem
 from deployer.local.translate.scope import Scope, Typed
+from deployer.sql.parse.nodes import FunctionCall, Literal, OrderItem
+from deployer.sql.refused import Refused
 from deployer.sql.types import INTEGER, UNKNOWN
 
 

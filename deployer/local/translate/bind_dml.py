@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from deployer.local.translate.api import Refused, Relation
+from deployer.local.translate.api import Relation
 from deployer.local.translate.bind_from import Columns, physical
 from deployer.local.translate.bind_queries import Binder
 from deployer.local.translate.context import SYSTEM_SCHEMAS
-from deployer.local.translate.cursor import to_name
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
-from deployer.local.translate.nodes import (
+from deployer.local.translate.scope import Scope, Typed, source
+from deployer.sql.names import quote_ident
+from deployer.sql.parse.cursor import to_name
+from deployer.sql.parse.nodes import (
     CommonTable,
     Delete,
     Expr,
@@ -21,8 +23,7 @@ from deployer.local.translate.nodes import (
     TableRef,
     Update,
 )
-from deployer.local.translate.scope import Scope, Typed, source
-from deployer.sql.names import quote_ident
+from deployer.sql.refused import Refused
 from deployer.sql.types import UNKNOWN, RedshiftType
 
 _FROM_TEXT = frozenset(

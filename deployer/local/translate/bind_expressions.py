@@ -6,15 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from deployer.local.translate import infer, intervals
-from deployer.local.translate.api import Refused
 from deployer.local.translate.bind_base import blank_insensitive, is_texty
 from deployer.local.translate.bind_calls import CallBinder
 from deployer.local.translate.bind_predicates import PredicateBinder
 from deployer.local.translate.casts import cast, pg_literal
 from deployer.local.translate.context import Context
-from deployer.local.translate.datatypes import pg_type, redshift_text
+from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
-from deployer.local.translate.nodes import (
+from deployer.local.translate.scope import Scope, Typed, no_column, resolve
+from deployer.sql.parse.datatypes import redshift_text
+from deployer.sql.parse.nodes import (
     AtTimeZone,
     Attribute,
     Between,
@@ -40,7 +41,7 @@ from deployer.local.translate.nodes import (
     Subscript,
     Unary,
 )
-from deployer.local.translate.scope import Scope, Typed, no_column, resolve
+from deployer.sql.refused import Refused
 from deployer.sql.types import (
     BOOLEAN,
     DOUBLE,

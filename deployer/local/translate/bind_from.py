@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from deployer.local.functions import registry
-from deployer.local.translate.api import Refused, Relation
+from deployer.local.translate.api import Relation
 from deployer.local.translate.context import Context
-from deployer.local.translate.cursor import to_name
 from deployer.local.translate.infer import Kind, common
-from deployer.local.translate.nodes import DerivedTable, Expr, From, FunctionTable, Join, Query, TableRef
 from deployer.local.translate.scope import Field, Scope, Source, Typed, source
 from deployer.sql.names import quote_ident
+from deployer.sql.parse.cursor import to_name
+from deployer.sql.parse.nodes import DerivedTable, Expr, From, FunctionTable, Join, Query, TableRef
+from deployer.sql.refused import Refused
 from deployer.sql.types import BOOLEAN, UNKNOWN, VARCHAR
 
 Columns = list[tuple[str, Kind]]
@@ -122,7 +123,7 @@ class FromBinder:
         owner's: the local one is stricter here, and says "permission denied".
         """
         from deployer.local.translate.bind_queries import Binder
-        from deployer.local.translate.parser import Parser
+        from deployer.sql.parse.parser import Parser
 
         if relation.name in self.context.expanding:
             raise Refused(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from deployer.local.translate.api import Refused
 from deployer.local.translate.bind_base import BinderBase, blank_insensitive, is_texty
-from deployer.local.translate.datatypes import redshift_text
 from deployer.local.translate.infer import Kind
-from deployer.local.translate.nodes import (
+from deployer.local.translate.scope import Scope, Typed
+from deployer.sql.parse.datatypes import redshift_text
+from deployer.sql.parse.nodes import (
     Between,
     Exists,
     InList,
@@ -17,7 +17,7 @@ from deployer.local.translate.nodes import (
     Query,
     ScalarQuery,
 )
-from deployer.local.translate.scope import Scope, Typed
+from deployer.sql.refused import Refused
 from deployer.sql.types import BOOLEAN, UNKNOWN
 
 

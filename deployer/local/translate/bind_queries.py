@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from deployer.local.translate import infer
-from deployer.local.translate.api import Refused, Relation
+from deployer.local.translate.api import Relation
 from deployer.local.translate.bind_expressions import ExpressionBinder, column_name
 from deployer.local.translate.bind_from import FromBinder
 from deployer.local.translate.context import Context
-from deployer.local.translate.datatypes import pg_type, redshift_text
+from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
-from deployer.local.translate.nodes import (
+from deployer.local.translate.scope import Scope, Typed, no_column
+from deployer.sql.names import quote_ident
+from deployer.sql.parse.datatypes import redshift_text
+from deployer.sql.parse.nodes import (
     Body,
     Column,
     CommonTable,
@@ -24,8 +27,7 @@ from deployer.local.translate.nodes import (
     SetOperation,
     Star,
 )
-from deployer.local.translate.scope import Scope, Typed, no_column
-from deployer.sql.names import quote_ident
+from deployer.sql.refused import Refused
 from deployer.sql.types import UNKNOWN, VARCHAR, RedshiftType
 
 Columns = list[tuple[str, Kind]]

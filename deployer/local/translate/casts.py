@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from deployer.local.translate.api import Refused
-from deployer.local.translate.datatypes import pg_type, redshift_text
+from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
-from deployer.local.translate.nodes import Expr, Literal
 from deployer.local.translate.scope import Typed
+from deployer.sql.parse.datatypes import redshift_text
+from deployer.sql.parse.nodes import Expr, Literal
+from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
 _MOMENTS = frozenset("date timestamp timestamptz time timetz".split())

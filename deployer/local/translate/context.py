@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deployer.local.translate.api import Catalog, Refused, Relation, Translation
+from deployer.local.translate.api import Catalog, Relation, Translation
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.scope import Typed
 from deployer.sql.names import Name
+from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
 SYSTEM_SCHEMAS = frozenset(["pg_catalog", "information_schema", "redshift_catalog", "redshift_information"])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from deployer.local.translate import ddl_alter, grants, users
-from deployer.local.translate.api import Refused, Relation, Translation
+from deployer.local.translate.api import Relation, Translation
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.bind_queries import Binder, Columns, rename
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import SYSTEM_SCHEMAS, Context, finish
 from deployer.local.translate.ddl_table import create_table
-from deployer.local.translate.nodes import DerivedTable, From, Join, Query, Select, TableRef
-from deployer.local.translate.parser import Parser
 from deployer.local.translate.tables import new_name
 from deployer.sql.names import Name, quote_ident
+from deployer.sql.parse.nodes import DerivedTable, From, Join, Query, Select, TableRef
+from deployer.sql.parse.parser import Parser
+from deployer.sql.refused import Refused
 
 LACKING = {
     "index": "indexes are not supported on Redshift; choose a SORTKEY and a DISTKEY",

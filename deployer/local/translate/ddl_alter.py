@@ -6,14 +6,13 @@ Source: Redshift Database Developer Guide, r_ALTER_TABLE, r_ALTER_SCHEMA.
 from __future__ import annotations
 
 from deployer.local.translate import grants, users
-from deployer.local.translate.api import Refused, Relation, Translation
+from deployer.local.translate.api import Relation, Translation
 from deployer.local.translate.bind_dml import check_writable
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context, finish
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.ddl_columns import column_definition, encoding
-from deployer.local.translate.parser import Parser
 from deployer.local.translate.tables import (
     Table,
     brin_sql,
@@ -24,6 +23,8 @@ from deployer.local.translate.tables import (
     record,
 )
 from deployer.sql.names import Name, quote_ident
+from deployer.sql.parse.parser import Parser
+from deployer.sql.refused import Refused
 
 
 def alter(parser: Parser, context: Context) -> Translation:

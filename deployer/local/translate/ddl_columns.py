@@ -10,9 +10,9 @@ from typing import Any
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.bind_queries import Binder
 from deployer.local.translate.context import Context
-from deployer.local.translate.parser import Parser
 from deployer.local.translate.scope import Scope
 from deployer.local.translate.tables import LIKED, Table
+from deployer.sql.parse.parser import Parser
 from deployer.sql.types import RedshiftType
 
 ENCODINGS = frozenset(

@@ -5,13 +5,11 @@ Source: Redshift Database Developer Guide, r_CREATE_TABLE_NEW, r_CREATE_TABLE_AS
 
 from __future__ import annotations
 
-from deployer.local.translate.api import Refused, Translation
+from deployer.local.translate.api import Translation
 from deployer.local.translate.bind_queries import Binder, Bound, stored_types
 from deployer.local.translate.context import Context, finish
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.ddl_columns import column_definition, like_table, set_distkey, table_constraint
-from deployer.local.translate.nodes import Query
-from deployer.local.translate.parser import Parser
 from deployer.local.translate.tables import (
     Table,
     afterwards,
@@ -22,6 +20,9 @@ from deployer.local.translate.tables import (
     zone_map,
 )
 from deployer.sql.names import Name, quote_ident
+from deployer.sql.parse.nodes import Query
+from deployer.sql.parse.parser import Parser
+from deployer.sql.refused import Refused
 
 
 def create_table(parser: Parser, context: Context) -> Translation:

@@ -5,16 +5,17 @@ Source: Redshift Database Developer Guide, r_GRANT, r_REVOKE, r_ALTER_DEFAULT_PR
 
 from __future__ import annotations
 
-from deployer.local.translate.api import Refused, Translation
+from deployer.local.translate.api import Translation
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.context import Context, finish
-from deployer.local.translate.cursor import Cursor
 from deployer.local.translate.datatypes import pg_type
-from deployer.local.translate.parser import Parser
 from deployer.local.translate.users import SUPERUSERS
 from deployer.sql.names import quote_ident
+from deployer.sql.parse.cursor import Cursor
+from deployer.sql.parse.parser import Parser
 from deployer.sql.plpgsql_reader import BodyError, Reader
 from deployer.sql.procedure import ArgumentText, read_arguments
+from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
 _TABLE_RIGHTS = frozenset("select insert update delete references truncate".split())

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
-from deployer.local.translate.api import Refused
 from deployer.local.translate.casts import pg_literal
-from deployer.local.translate.nodes import IntervalLiteral
+from deployer.sql.parse.nodes import IntervalLiteral
+from deployer.sql.refused import Refused
 
 _UNITS = {
     unit: name

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from deployer.local.translate.api import Refused
 from deployer.local.translate.infer import Kind
 from deployer.sql.names import quote_ident
+from deployer.sql.refused import Refused
 
 SYSTEM_COLUMNS = frozenset(["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"])
 """PostgreSQL's hidden columns, which Redshift does not support."""

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from deployer.local.translate.api import Refused, Translation
+from deployer.local.translate.api import Translation
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.bind_queries import Binder
 from deployer.local.translate.context import Context, finish
 from deployer.local.translate.datatypes import pg_type
-from deployer.local.translate.parser import Parser
 from deployer.local.translate.scope import Scope
 from deployer.sql.names import quote_ident
+from deployer.sql.parse.parser import Parser
+from deployer.sql.refused import Refused
 
 Statement = Callable[[Parser, Context], Translation]
 

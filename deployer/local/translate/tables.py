@@ -10,11 +10,12 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployer.local.translate.api import Refused, Relation
+from deployer.local.translate.api import Relation
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context
 from deployer.local.translate.datatypes import pg_type
 from deployer.sql.names import Name, quote_ident
+from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
 _NOT_INDEXED = frozenset(["boolean", "super", "varbyte", "interval"])

@@ -6,14 +6,15 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from deployer.local.translate import ddl, ddl_table, session
-from deployer.local.translate.api import Catalog, Refused, Relation, Translation
+from deployer.local.translate.api import Catalog, Relation, Translation
 from deployer.local.translate.bind_dml import DmlBinder
 from deployer.local.translate.bind_queries import Binder
 from deployer.local.translate.context import Context, finish
-from deployer.local.translate.cursor import to_name
-from deployer.local.translate.nodes import CommonTable, Query, Select
-from deployer.local.translate.parser import Parser
 from deployer.sql.names import Name
+from deployer.sql.parse.cursor import to_name
+from deployer.sql.parse.nodes import CommonTable, Query, Select
+from deployer.sql.parse.parser import Parser
+from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
 NO_VARIABLES: Mapping[str, RedshiftType] = {}

@@ -9,8 +9,8 @@ from __future__ import annotations
 from deployer.local.translate.api import Translation
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context, finish
-from deployer.local.translate.parser import Parser
 from deployer.sql.names import quote_ident
+from deployer.sql.parse.parser import Parser
 
 SUPERUSERS = "zeroshift_superusers"
 

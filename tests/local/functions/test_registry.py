@@ -10,7 +10,7 @@ import pytest
 
 from deployer.local.functions import registry
 from deployer.local.functions.refusals import NOT_YET, POSTGRESQL_ONLY
-from deployer.local.translate.api import Refused
+from deployer.sql.refused import Refused
 
 REFERENCE = Path(__file__).parents[4] / "shared" / "data" / "redshift_reference"
 needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference lists are not here")

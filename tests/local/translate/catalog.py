@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from deployer.local.translate.api import Relation
-from deployer.local.translate.cursor import Cursor
 from deployer.sql.names import Name
+from deployer.sql.parse.cursor import Cursor
 from deployer.sql.types import RedshiftType
 
 

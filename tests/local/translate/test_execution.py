@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deployer.local.translate.api import Refused, Translation
+from deployer.local.translate.api import Translation
 from deployer.local.translate.position import map_position
 from deployer.local.translate.translator import translate
+from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 from tests.local.translate.catalog import CATALOG
 

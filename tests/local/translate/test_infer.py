@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployer.local.translate import infer
-from deployer.local.translate.datatypes import redshift_text
+from deployer.sql.parse.datatypes import redshift_text
 from deployer.sql.types import (
     BIGINT,
     DOUBLE,

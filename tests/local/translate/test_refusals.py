@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deployer.local.translate.api import Refused
 from deployer.local.translate.translator import translate
-from deployer.local.translate.words import BARE_FUNCTIONS, RESERVED
+from deployer.sql.parse.words import BARE_FUNCTIONS, RESERVED
+from deployer.sql.refused import Refused
 from tests.local.translate.catalog import CATALOG
 
 REFERENCE = Path(__file__).parents[4] / "shared" / "data" / "redshift_reference"

@@ -6,7 +6,8 @@ is not parsed, and what PostgreSQL has beyond it is refused by name.
 
 from __future__ import annotations
 
-from deployer.local.translate.nodes import (
+from deployer.sql.lexer import Token
+from deployer.sql.parse.nodes import (
     AtTimeZone,
     Attribute,
     Between,
@@ -23,8 +24,7 @@ from deployer.local.translate.nodes import (
     Subscript,
     Unary,
 )
-from deployer.local.translate.parse_primaries import PrimaryParser
-from deployer.sql.lexer import Token
+from deployer.sql.parse.primaries import PrimaryParser
 
 _POSTFIX = frozenset(["::", "at", "[", "collate"])
 _COMPARISONS = frozenset(["=", "<>", "!=", "<", ">", "<=", ">="])

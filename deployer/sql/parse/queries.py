@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn
 
-from deployer.local.translate.api import Refused
-from deployer.local.translate.nodes import (
+from deployer.sql.parse.expressions import ExpressionParser
+from deployer.sql.parse.nodes import (
     Body,
     CommonTable,
     DerivedTable,
@@ -24,8 +24,8 @@ from deployer.local.translate.nodes import (
     Star,
     TableRef,
 )
-from deployer.local.translate.parse_expressions import ExpressionParser
-from deployer.local.translate.words import NO_BARE_ALIAS
+from deployer.sql.parse.words import NO_BARE_ALIAS
+from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
 _JOIN_WORDS = frozenset(["join", "inner", "left", "right", "full", "cross", "natural"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from deployer.local.translate.nodes import CommonTable, Delete, Expr, Insert, Merge, TableRef, Update
-from deployer.local.translate.parse_queries import QueryParser
+from deployer.sql.parse.nodes import CommonTable, Delete, Expr, Insert, Merge, TableRef, Update
+from deployer.sql.parse.queries import QueryParser
 
 
 class Parser(QueryParser):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from deployer.local.translate.cursor import Cursor, check_identifier
-from deployer.local.translate.nodes import Column, Expr, FunctionCall, OrderItem, Query, Star, Window
 from deployer.sql.lexer import Token
+from deployer.sql.parse.cursor import Cursor, check_identifier
+from deployer.sql.parse.nodes import Column, Expr, FunctionCall, OrderItem, Query, Star, Window
 
 _FRAME_WORDS = frozenset(["rows", "range", "groups"])
 

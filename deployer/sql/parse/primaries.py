@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from deployer.local.translate.nodes import (
+from deployer.sql.lexer import Token
+from deployer.sql.parse.calls import CallParser
+from deployer.sql.parse.nodes import (
     Case,
     Cast,
     CatalogOnly,
@@ -16,9 +18,7 @@ from deployer.local.translate.nodes import (
     Query,
     ScalarQuery,
 )
-from deployer.local.translate.parse_calls import CallParser
-from deployer.local.translate.words import BARE_FUNCTIONS, DATETIME_UNITS, RESERVED
-from deployer.sql.lexer import Token
+from deployer.sql.parse.words import BARE_FUNCTIONS, DATETIME_UNITS, RESERVED
 
 _TYPED = frozenset(["date", "timestamp", "time", "timestamptz", "timetz"])
 

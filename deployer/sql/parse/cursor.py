@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from deployer.local.translate.api import Refused
-from deployer.local.translate.datatypes import read_type
-from deployer.local.translate.words import RESERVED
 from deployer.sql.lexer import LexError, Token, tokenize
 from deployer.sql.names import MAX_IDENTIFIER_BYTES, Name
+from deployer.sql.parse.datatypes import read_type
+from deployer.sql.parse.words import RESERVED
+from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
 _LOOK_AHEAD = 8

@@ -1,0 +1,195 @@
+"""Data types as Redshift writes them.
+
+Source: Redshift Database Developer Guide, "Data types", "Unsupported PostgreSQL data types".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deployer.sql.refused import Refused
+from deployer.sql.types import DEFAULT_VARCHAR, MAX_PRECISION, MAX_VARCHAR, RedshiftType, decimal
+
+if TYPE_CHECKING:
+    from deployer.sql.parse.cursor import Cursor
+
+MAX_CHAR = 4096
+MAX_SCALE = 37
+MAX_VARBYTE = 16_777_216
+
+_PLAIN = {
+    "smallint": "smallint", "int2": "smallint", "integer": "integer", "int": "integer", "int4": "integer",
+    "bigint": "bigint", "int8": "bigint", "real": "real", "float4": "real", "float8": "double",
+    "boolean": "boolean", "bool": "boolean", "date": "date", "timestamptz": "timestamptz", "timetz": "timetz",
+    "super": "super",
+}  # fmt: skip
+_NOT_YET = frozenset("geometry geography hllsketch".split())
+_CATALOG = frozenset(
+    "oid regclass regproc regtype name regprocedure regnamespace int2vector oidvector cstring".split()
+)
+REFUSED_TYPES = {
+    "bit": "VARBYTE or BOOLEAN", "bytea": "VARBYTE", "json": "SUPER", "jsonb": "SUPER", "hstore": "SUPER",
+    "uuid": "VARCHAR(36)", "xml": "VARCHAR or SUPER", "money": "DECIMAL", "serial": "BIGINT IDENTITY(1, 1)",
+    "serial4": "INTEGER IDENTITY(1, 1)", "serial8": "BIGINT IDENTITY(1, 1)", "bigserial": "BIGINT IDENTITY(1, 1)",
+    "serial2": "SMALLINT and a number of your own", "smallserial": "SMALLINT and a number of your own",
+    "inet": "VARCHAR", "cidr": "VARCHAR", "macaddr": "VARCHAR", "macaddr8": "VARCHAR", "point": "GEOMETRY",
+    "line": "GEOMETRY", "lseg": "GEOMETRY", "box": "GEOMETRY", "path": "GEOMETRY", "polygon": "GEOMETRY",
+    "circle": "GEOMETRY", "tsvector": "VARCHAR", "tsquery": "VARCHAR", "txid_snapshot": "BIGINT",
+    "pg_snapshot": "BIGINT", "pg_lsn": "VARCHAR", "int4range": "two columns", "int8range": "two columns",
+    "numrange": "two columns", "tsrange": "two columns", "tstzrange": "two columns", "daterange": "two columns",
+    "citext": "VARCHAR and LOWER(), or a case-insensitive collation", "any": "a type of its own",
+    "anyelement": "a type of its own", "anyarray": "SUPER", "record": "the columns one by one",
+    "trigger": "a stored procedure", "void": "no result", "xid": "BIGINT", "cid": "BIGINT", "tid": "a key of your own",
+    "abstime": "TIMESTAMP", "reltime": "BIGINT", "tinterval": "two columns", "aclitem": "VARCHAR",
+    "internal": "a type of its own", "timestamp_ns": "TIMESTAMP",
+}  # fmt: skip
+"""PostgreSQL types that Redshift lacks, with what it offers."""
+
+
+def read_type(cursor: Cursor, *, ddl: bool = False) -> RedshiftType:
+    """The data type at the cursor."""
+    start = cursor.token
+    cursor.accept("pg_catalog") and cursor.expect_op(".")  # psql writes pg_catalog.text in catalog queries
+    token = cursor.next()
+    if token.kind == "quoted":
+        if token.value == "char":
+            raise Refused('type "char" is not supported on Redshift; use CHAR(1)', position=token.start)
+        raise Refused(f'type "{token.value}" does not exist', position=token.start, sqlstate="42704")
+    if token.kind != "word":
+        cursor.fail(token)
+    found = _read_word(cursor, token.value, token.start, ddl)
+    if cursor.is_op("["):
+        if start.value == "pg_catalog" or not ddl:
+            cursor.only_on_catalogs("array types are not supported on Redshift; use SUPER", cursor.token)
+            while cursor.accept_op("["):
+                cursor.expect_op("]")
+            return RedshiftType("array")
+        cursor.refuse("array types are not supported on Redshift; use SUPER")
+    return found
+
+
+def _read_word(cursor: Cursor, word: str, pos: int, ddl: bool) -> RedshiftType:
+    if word == "timestamp" or word == "time":
+        return _time_type(cursor, word)
+    if word in _PLAIN:
+        return RedshiftType(_PLAIN[word])
+    if word == "double":
+        cursor.expect("precision")
+        return RedshiftType("double")
+    if word == "float":
+        return _float(cursor)
+    if word in ("decimal", "numeric", "dec"):
+        return _decimal(cursor, pos)
+    if word in ("varchar", "nvarchar"):
+        return _sized(cursor, "varchar", MAX_VARCHAR, DEFAULT_VARCHAR if ddl else None)
+    if word == "text":
+        return RedshiftType("varchar", length=DEFAULT_VARCHAR) if ddl else RedshiftType("varchar")
+    if word == "bpchar":
+        # BPCHAR is CHAR(256): DG "Character types". As a cast target PostgreSQL 8 keeps the length.
+        return RedshiftType("char", length=DEFAULT_VARCHAR) if ddl else RedshiftType("char")
+    if word in ("char", "character", "nchar", "national"):
+        if word == "national" and not (cursor.accept("character") or cursor.accept("char")):
+            cursor.fail()
+        if cursor.accept("varying"):
+            return _sized(cursor, "varchar", MAX_VARCHAR, DEFAULT_VARCHAR if ddl else None)
+        return _sized(cursor, "char", MAX_CHAR, 1)
+    if word in ("varbyte", "varbinary") or (word == "binary" and cursor.accept("varying")):
+        return _sized(cursor, "varbyte", MAX_VARBYTE, 64_000)
+    if word == "interval":
+        return _interval(cursor, ddl)
+    if word in _NOT_YET:
+        raise Refused(f"type {word.upper()} is not supported by the local Redshift yet", position=pos)
+    if word in _CATALOG:
+        cursor.leader_node.append(
+            Refused(f"type {word.upper()} is not supported on Redshift but on catalog tables", position=pos)
+        )
+        return RedshiftType("array" if word.endswith("vector") or word == "cstring" else word)
+    if word in REFUSED_TYPES:
+        raise Refused(
+            f"type {word.upper()} is not supported on Redshift; use {REFUSED_TYPES[word]}", position=pos
+        )
+    raise Refused(f'type "{word}" does not exist', position=pos, sqlstate="42704")
+
+
+def _time_type(cursor: Cursor, word: str) -> RedshiftType:
+    if cursor.is_op("("):
+        cursor.refuse(
+            f"{word.upper()} takes no precision on Redshift: it always holds microseconds", sqlstate="42601"
+        )
+    zone = ""
+    if cursor.accept("with", "time", "zone"):
+        zone = "tz"
+    else:
+        cursor.accept("without", "time", "zone")
+    return RedshiftType(word + zone)
+
+
+def _float(cursor: Cursor) -> RedshiftType:
+    if not cursor.accept_op("("):
+        return RedshiftType("double")
+    bits = cursor.integer()
+    cursor.expect_op(")")
+    if not 1 <= bits <= 53:
+        cursor.refuse("precision for type float must be 1 to 53 bits", sqlstate="22023")
+    return RedshiftType("real" if bits <= 24 else "double")
+
+
+def _decimal(cursor: Cursor, pos: int) -> RedshiftType:
+    if not cursor.accept_op("("):
+        return decimal(18, 0)
+    precision = cursor.integer()
+    scale = cursor.integer() if cursor.accept_op(",") else 0
+    cursor.expect_op(")")
+    if not 1 <= precision <= MAX_PRECISION:
+        raise Refused(
+            f"NUMERIC precision {precision} must be between 1 and 38", position=pos, sqlstate="22023"
+        )
+    if not 0 <= scale <= min(precision, MAX_SCALE):
+        raise Refused(
+            f"NUMERIC scale {scale} must be between 0 and precision {min(precision, MAX_SCALE)}",
+            position=pos,
+            sqlstate="22023",
+        )
+    return decimal(precision, scale)
+
+
+def _sized(cursor: Cursor, name: str, most: int, default: int | None) -> RedshiftType:
+    if not cursor.accept_op("("):
+        return RedshiftType(name, length=default)
+    size = most if cursor.accept("max") else cursor.integer()
+    cursor.expect_op(")")
+    if not 1 <= size <= most:
+        raise Refused(
+            f"length for type {name} must be between 1 and {most}",
+            position=cursor.token.start,
+            sqlstate="22023",
+        )
+    return RedshiftType(name, length=size)
+
+
+def _interval(cursor: Cursor, ddl: bool) -> RedshiftType:
+    qualified = False
+    if cursor.any_word(("year", "month", "day", "hour", "minute", "second")):
+        qualified = True
+        cursor.next()
+        if cursor.accept("to"):
+            cursor.next()
+        if cursor.accept_op("("):
+            cursor.integer()
+            cursor.expect_op(")")
+    if ddl and not qualified:
+        cursor.refuse(
+            "an INTERVAL column needs a qualifier on Redshift: INTERVAL YEAR TO MONTH or INTERVAL DAY TO SECOND"
+        )
+    return RedshiftType("interval")
+
+
+def redshift_text(kind: RedshiftType) -> str:
+    """`kind` as Redshift writes it in messages and catalogs."""
+    if kind.is_decimal:
+        return f"numeric({kind.precision},{kind.scale})"
+    if kind.name in ("varchar", "char") and kind.length:
+        return f"{'character varying' if kind.name == 'varchar' else 'character'}({kind.length})"
+    return {"double": "double precision", "varchar": "character varying", "char": "character",
+            "timestamptz": "timestamp with time zone", "timestamp": "timestamp without time zone",
+            }.get(kind.name, kind.name)  # fmt: skip
