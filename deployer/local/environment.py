@@ -41,6 +41,7 @@ from deployer.local.state import (
 
 UP_SECONDS = 120.0
 DOWN_SECONDS = 60.0
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,26 @@ class LocalEnvironment:
             if not self._answers():
                 self._end_daemon()
                 self._start_daemon()
+            return self._when_ready()
+
+    def _when_ready(self) -> Status:
+        """The status, once PostgreSQL answers too: after a crash it recovers while the gateway already listens."""
+        deadline = time.monotonic() + UP_SECONDS
+        while True:
             state = read_state(self.home)
             if state is None:
                 raise Unavailable(
                     f"{self.home / STATE_FILE} is not readable; `zeroshift local reset --yes` makes it anew"
                 )
-            return self._status(state, True)
+            status = self._status(state, True)
+            if status.engine_version is not None:
+                return status
+            if not self.running or time.monotonic() > deadline:
+                raise Unavailable(
+                    f"the local Redshift's PostgreSQL does not answer; see {self.home / LOG_FILE},"
+                    " then `zeroshift local down` and `zeroshift local up`"
+                )
+            time.sleep(_POLL_SECONDS)
 
     def ensure_up(self) -> Status:
         """As `up`: for commands that need the environment whoever has started it."""

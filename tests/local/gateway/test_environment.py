@@ -117,6 +117,17 @@ def test_killed_postgresql_recovers_under_the_same_daemon(own: LocalEnvironment)
     assert own.status().pid == status.pid
 
 
+def test_up_waits_until_a_killed_postgresql_has_recovered(own: LocalEnvironment) -> None:
+    status = own.up()
+    fill(status)
+    for _ in range(2):
+        assert status.engine_pid is not None
+        os.kill(status.engine_pid, signal.SIGKILL)
+        status = own.up()
+        with Wire(status) as wire:
+            assert wire.login().rows("select count(*) from kept") == [("2",)]
+
+
 def test_killed_backend_recovers(own: LocalEnvironment) -> None:
     status = own.up()
     fill(status)
