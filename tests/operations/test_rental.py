@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from deployer.operations import demo, deploy, local, query, run, status
 from deployer.operations.warehouses import target_of
 from deployer.project import config
 from deployer.project.config import Environment, Project
+from deployer.warehouse import runlog
 from deployer.warehouse.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,12 +35,13 @@ AS_OF = datetime(2026, 1, 12)
 class Pipeline:
     """The repository's project, its local environment, and three bookings."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, status: Status) -> None:
         self.project: Project = config.load(ROOT)
         self.local: Environment = self.project.environment("local")
         (directory / "apartments.csv").write_text(LISTING, encoding="utf-8")
         (directory / "bookings.csv").write_text(BOOKINGS, encoding="utf-8")
         self.directory = directory
+        self.status = status
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ def pipeline(
 ) -> Pipeline:
     monkeypatch.setenv("ZEROSHIFT_HOME", str(environment.home))
     (tmp_path / "csv").mkdir()
-    return Pipeline(tmp_path / "csv")
+    return Pipeline(tmp_path / "csv", fresh_database)
 
 
 def test_load_deploy_run_status(pipeline: Pipeline) -> None:
@@ -84,6 +87,36 @@ def test_load_deploy_run_status(pipeline: Pipeline) -> None:
 
     answer = query.query(project, here, "select bookings, nights from presentation.popular_locations_weekly")
     assert [column.name for column in answer.columns] == ["bookings", "nights"]
+
+
+def test_runs_at_once_publish_once_each_or_say_who_is_at_work(pipeline: Pipeline) -> None:
+    project, here = pipeline.project, pipeline.local
+    local.load(project, pipeline.directory, AS_OF)
+    deploy.deploy(project, here)
+    instants = [AS_OF + timedelta(minutes=minute) for minute in range(6)]
+
+    def once(as_of: datetime) -> str:
+        with Session(target_of(pipeline.status)) as session:
+            try:
+                session.execute(f"call ops.run_rental(timestamp '{as_of}', 'incremental')")
+            except StatementFailed as error:
+                assert isinstance(runlog.explained(error), LeaseHeld)
+                return "refused"
+        return "done"
+
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        ends = list(pool.map(once, instants))
+    with Session(target_of(pipeline.status)) as session:
+        states = [row[0] for row in session.execute("select state from ops.runs").rows]
+        assert "succeeded" in states
+        assert states.count("succeeded") + states.count("superseded") == ends.count("done")
+        # A refused run has left nothing, or a record of having stopped between two of its transactions.
+        assert run.run(project, here, "rental", as_of=AS_OF + timedelta(hours=1)).state == "succeeded"
+        booked = "select week_start, user_id, all_bookings from presentation.bookings_per_user_weekly"
+        assert len(session.execute(booked).rows) == 1
+        before = session.execute("select * from metrics.bookings_per_user_weekly").rows
+        assert run.run(project, here, "rental", mode="full").state == "succeeded"
+        assert session.execute("select * from metrics.bookings_per_user_weekly").rows == before
 
 
 def test_an_earlier_run_is_superseded_unless_it_rewinds(pipeline: Pipeline) -> None:
