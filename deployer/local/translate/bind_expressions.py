@@ -8,13 +8,13 @@ from typing import Any
 from deployer.local.translate import infer, intervals
 from deployer.local.translate.bind_base import blank_insensitive, is_texty
 from deployer.local.translate.bind_calls import CallBinder
+from deployer.local.translate.bind_operators import OperatorBinder
 from deployer.local.translate.bind_predicates import PredicateBinder
 from deployer.local.translate.casts import cast, pg_literal
 from deployer.local.translate.context import Context
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
 from deployer.local.translate.scope import Scope, Typed, no_column, resolve
-from deployer.sql.parse.datatypes import redshift_text
 from deployer.sql.parse.nodes import (
     AtTimeZone,
     Attribute,
@@ -50,17 +50,11 @@ from deployer.sql.types import (
     TIMESTAMP,
     TIMESTAMPTZ,
     UNKNOWN,
-    VARCHAR,
     RedshiftType,
 )
 
-_ARITHMETIC = frozenset("+-*/%")
-_COMPARISONS = frozenset(["=", "<>", "<", ">", "<=", ">="])
-_DATES = frozenset("date time timetz timestamp timestamptz interval".split())
-_BITWISE = frozenset(["<<", ">>", "&", "|", "#"])
 
-
-class ExpressionBinder(PredicateBinder, CallBinder):
+class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
     """Binds whole expressions; `Binder` adds the queries."""
 
     def __init__(self, context: Context) -> None:
@@ -192,175 +186,6 @@ class ExpressionBinder(PredicateBinder, CallBinder):
     def _interval(self, node: IntervalLiteral, scope: Scope) -> Typed:
         return Typed(intervals.render(node), INTERVAL)
 
-    # operators
-
-    def _unary(self, node: Unary, scope: Scope) -> Typed:
-        value = self.expr(node.operand, scope)
-        if node.op == "not":
-            return Typed(f"(NOT {value.sql})", BOOLEAN)
-        kind = value.type
-        if node.op in ("|/", "||/"):
-            return Typed(f"({node.op} ({value.sql})::double precision)", DOUBLE)
-        if kind is not None and kind.name == "varbyte" and node.op == "~":
-            return Typed(f"redshift.bitwise('~', {value.sql}, {value.sql})", kind)
-        if kind is not None and kind.name not in ("unknown", "interval") and not kind.is_numeric:
-            raise Refused(
-                f"operator does not exist: {node.op} {redshift_text(kind)}",
-                position=node.pos,
-                sqlstate="42883",
-            )
-        if kind == UNKNOWN:
-            kind = None
-        return self._sized(f"({node.op} {value.sql})", kind)
-
-    def _binary(self, node: Binary, scope: Scope) -> Typed:
-        op = node.op
-        if op == "and" or op == "or":
-            left, right = self.expr(node.left, scope), self.expr(node.right, scope)
-            return Typed(f"({left.sql} {op.upper()} {right.sql})", BOOLEAN)
-        left, right = self.expr(node.left, scope), self.expr(node.right, scope)
-        if op in _COMPARISONS:
-            return self.compare(op, left, right)
-        if op in _ARITHMETIC:
-            return self._arithmetic(node, left, right)
-        if op == "||":
-            return self._concatenate(node, left, right)
-        if op == "^":
-            return Typed(f"(({left.sql})::double precision ^ ({right.sql})::double precision)", DOUBLE)
-        if op in _BITWISE and left.type is not None and left.type.name == "varbyte":
-            return Typed(f"redshift.bitwise('{op}', {left.sql}, {right.sql})", left.type)
-        if op in _BITWISE:
-            kinds = [kind for kind in (left.type, right.type) if kind is not None and kind.is_integer]
-            return Typed(f"({left.sql} {op} {right.sql})", infer.common(list(kinds)) if kinds else None)
-        return self._regular_expression(node, left, right)
-
-    def _regular_expression(self, node: Binary, left: Typed, right: Typed) -> Typed:
-        """~ and its kin are POSIX operators; the double ones spell LIKE."""
-        op = node.op
-        if op in ("~*", "!~*"):
-            message = f"operator {op} is not supported on Redshift; use ~ with LOWER(), or REGEXP_INSTR"
-            self.context.over_user_tables.append(Refused(message, position=node.pos))
-        return Typed(f"({left.sql} {op} {right.sql})", BOOLEAN)
-
-    def compare(self, op: str, left: Typed, right: Typed) -> Typed:
-        """A comparison; of texts, without trailing blanks."""
-        a, b = self._comparable(left, right)
-        return Typed(f"({a} {op} {b})", BOOLEAN)
-
-    def _comparable(self, left: Typed, right: Typed) -> tuple[str, str]:
-        if (is_texty(left.type) and (is_texty(right.type) or right.type == UNKNOWN)) or (
-            is_texty(right.type) and left.type == UNKNOWN
-        ):
-            return blank_insensitive(left), blank_insensitive(right)
-        if is_texty(left.type) and right.type is not None and right.type.is_numeric:
-            text, number = _text_and_number(left, right)
-            return text, number
-        if is_texty(right.type) and left.type is not None and left.type.is_numeric:
-            text, number = _text_and_number(right, left)
-            return number, text
-        return left.sql, right.sql
-
-    def _arithmetic(self, node: Binary, left: Typed, right: Typed) -> Typed:
-        op, a, b = node.op, left.type, right.type
-        plain = f"({left.sql} {op} {right.sql})"
-        if (a is not None and a.name in _DATES) or (b is not None and b.name in _DATES):
-            return self._date_arithmetic(node, left, right, plain)
-        decimals = (a is not None and a.is_decimal) or (b is not None and b.is_decimal)
-        if a is None or b is None or UNKNOWN in (a, b):
-            if op == "+" and (is_texty(a) or is_texty(b)):
-                return self._concatenate(node, left, right)
-            if decimals:
-                self._undetermined(node, "the type of the other operand cannot be told")
-            known = a if b in (None, UNKNOWN) else b
-            return Typed(plain, None if known == UNKNOWN or None in (a, b) else known)
-        if op == "+" and a.is_text and b.is_text:
-            # The guide's NVL2 page joins names with it.
-            return self._concatenate(node, left, right)
-        if not (a.is_numeric and b.is_numeric):
-            raise Refused(
-                f"operator does not exist: {redshift_text(a)} {op} {redshift_text(b)}; use an explicit CAST",
-                position=node.pos,
-                sqlstate="42883",
-            )
-        try:
-            kind = infer.arithmetic(op, a, b)
-        except infer.Undetermined as error:
-            if self.context.only_catalogs:
-                return Typed(plain, None)
-            self._undetermined(node, str(error))
-        if kind.is_float and op == "%":
-            raise Refused(
-                "% takes integers and DECIMAL on Redshift, no floats", position=node.pos, sqlstate="42883"
-            )
-        if kind.is_decimal and op == "/":
-            # PostgreSQL keeps at least the dividend's scale in a quotient: give it the scale that is wanted.
-            wide = f"({left.sql})::numeric(76,{kind.scale})"
-            return Typed(f"({wide} / {right.sql})::{pg_type(kind)}", kind)
-        if kind == DOUBLE and not (a == b == DOUBLE):
-            return Typed(f"(({left.sql})::double precision {op} ({right.sql})::double precision)", kind)
-        return self._sized(plain, kind)
-
-    def _undetermined(self, node: Expr, why: str) -> Any:
-        raise Refused(
-            f"the result type of this DECIMAL operation cannot be told: {why}; CAST the operands to DECIMAL(p, s)",
-            position=node.pos,
-            sqlstate="42804",
-        )
-
-    def _sized(self, sql: str, kind: Kind) -> Typed:
-        if kind is not None and kind.is_decimal and kind.precision is not None:
-            return Typed(f"{sql}::{pg_type(kind)}", kind)
-        return Typed(sql, kind)
-
-    def _date_arithmetic(self, node: Binary, left: Typed, right: Typed, plain: str) -> Typed:
-        a, b = left.type, right.type
-        if a is None or b is None:
-            return Typed(plain, None)
-        if UNKNOWN in (a, b):
-            # PostgreSQL reads the literal as the other side's type, or as an interval beside a timestamp
-            other = b if a == UNKNOWN else a
-            if node.op == "-" and other.name in ("date", "timestamp", "timestamptz"):
-                return Typed(plain, infer.date_arithmetic("-", other, other))
-            raise Refused(
-                "the type of a string literal in date arithmetic is not clear; write INTERVAL '...' or DATE '...'",
-                position=node.pos,
-                sqlstate="42725",
-            )
-        kind = infer.date_arithmetic(node.op, a, b)
-        if kind is None:
-            raise Refused(
-                f"operator does not exist: {redshift_text(a)} {node.op} {redshift_text(b)}; use DATEADD or DATEDIFF",
-                position=node.pos,
-                sqlstate="42883",
-            )
-        if kind.name == "date" and "bigint" in (a.name, b.name):
-            left_sql = f"({left.sql})::integer" if a.name == "bigint" else left.sql
-            right_sql = f"({right.sql})::integer" if b.name == "bigint" else right.sql
-            return Typed(f"({left_sql} {node.op} {right_sql})", kind)
-        return Typed(plain, kind)
-
-    def _concatenate(self, node: Binary, left: Typed, right: Typed) -> Typed:
-        if left.type is not None and left.type == right.type and left.type.name == "varbyte":
-            return Typed(f"({left.sql} || {right.sql})", RedshiftType("varbyte"))
-        sides: list[str] = []
-        for side in (left, right):
-            if side.type is not None and side.type.name in ("boolean", "super", "varbyte", "interval"):
-                raise Refused(
-                    f"|| does not take {side.type.name.upper()}; CAST it to VARCHAR", position=node.pos,
-                    sqlstate="42883",
-                )  # fmt: skip
-            plain = side.type is None or side.type == UNKNOWN or side.type.is_text
-            sides.append(side.sql if plain else f"({side.sql})::text")
-        kinds = [self._text_type(left, node.left), self._text_type(right, node.right)]
-        return Typed(f"({sides[0]} || {sides[1]})", infer.concatenation(*kinds))
-
-    def _text_type(self, value: Typed, node: Expr) -> RedshiftType:
-        if isinstance(node, Literal) and node.kind == "string":
-            return RedshiftType("varchar", length=len(node.value.encode()))
-        if value.type is not None and value.type.is_text:
-            return value.type
-        return VARCHAR
-
     def _case(self, node: Case, scope: Scope) -> Typed:
         parts = ["CASE"]
         operand = None if node.operand is None else self.expr(node.operand, scope)
@@ -430,13 +255,6 @@ class ExpressionBinder(PredicateBinder, CallBinder):
             else:
                 texts.append(self.expr(part, scope).sql)
         return Typed("".join(texts), None)
-
-
-def _text_and_number(text: Typed, number: Typed) -> tuple[str, str]:
-    """Beside a DECIMAL a string is read as one; any other number becomes a string (DG "Type compatibility")."""
-    if number.type is not None and number.type.is_decimal:
-        return f"({text.sql})::numeric", number.sql
-    return blank_insensitive(text), f"(({number.sql})::text)::bpchar"
 
 
 def _known_qualifier(scope: Scope, qualifier: tuple[str, ...]) -> bool:
