@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from deployer.local.translate.context import Context
 from deployer.local.translate.infer import Kind
 from deployer.local.translate.scope import Scope, Typed
@@ -23,15 +25,16 @@ def blank_insensitive(value: Typed) -> str:
     return value.sql
 
 
-class BinderBase:
+class BinderBase(ABC):
     """The context of one statement, and what the parts of a binder ask of each other."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
 
+    @abstractmethod
     def expr(self, node: Expr, scope: Scope) -> Typed:
-        raise NotImplementedError
+        """An expression as PostgreSQL text, with its type."""
 
+    @abstractmethod
     def nested(self, query: Query, scope: Scope) -> tuple[str, list[tuple[str, Kind]], Scope]:
         """A sub-query's text, its columns, and its own block."""
-        raise NotImplementedError

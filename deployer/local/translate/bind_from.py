@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 from deployer.local.functions import registry
@@ -31,21 +32,24 @@ class Joined:
     columns: list[Field]
 
 
-class FromBinder:
+class FromBinder(ABC):
     """Binds FROM lists; the rest of a query comes from `Binder`."""
 
     context: Context
     ctes: list[dict[str, Columns]]
     correlated_queries: int
 
+    @abstractmethod
     def expr(self, node: Expr, scope: Scope) -> Typed:
-        raise NotImplementedError
+        """An expression as PostgreSQL text, with its type."""
 
+    @abstractmethod
     def compare(self, op: str, left: Typed, right: Typed) -> Typed:
-        raise NotImplementedError
+        """A comparison of two values."""
 
+    @abstractmethod
     def derived(self, query: Query, scope: Scope) -> tuple[str, Columns]:
-        raise NotImplementedError
+        """A sub-query in FROM: its text and its columns."""
 
     def from_clause(self, tables: list[From], scope: Scope) -> str:
         """The text of a FROM list. Fills `scope` with its sources."""

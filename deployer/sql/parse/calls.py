@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from deployer.sql.lexer import Token
 from deployer.sql.parse.cursor import Cursor, check_identifier
 from deployer.sql.parse.nodes import Column, Expr, FunctionCall, OrderItem, Query, Star, Window
@@ -9,11 +11,12 @@ from deployer.sql.parse.nodes import Column, Expr, FunctionCall, OrderItem, Quer
 _FRAME_WORDS = frozenset(["rows", "range", "groups"])
 
 
-class CallParser(Cursor):
+class CallParser(Cursor, ABC):
     """Parses names and calls; expressions and queries inside them come from the sub-classes."""
 
+    @abstractmethod
     def expr(self) -> Expr:
-        raise NotImplementedError
+        """A whole expression."""
 
     def starts_query(self) -> bool:
         """Whether a query begins here, possibly behind parentheses."""
@@ -23,8 +26,9 @@ class CallParser(Cursor):
         token = self.peek(ahead)
         return token.kind == "word" and token.value in ("select", "with")
 
+    @abstractmethod
     def query(self) -> Query:
-        raise NotImplementedError
+        """A whole query."""
 
     def _name(self, token: Token) -> Expr:
         """A column of one to four parts, or a call."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from deployer.sql.lexer import Token
 from deployer.sql.parse.calls import CallParser
 from deployer.sql.parse.nodes import (
@@ -26,8 +28,9 @@ _TYPED = frozenset(["date", "timestamp", "time", "timestamptz", "timetz"])
 class PrimaryParser(CallParser):
     """Parses the operands of expressions."""
 
+    @abstractmethod
     def _other(self) -> Expr:
-        raise NotImplementedError
+        """An operand of comparisons: everything that binds tighter than they do."""
 
     def _primary(self) -> Expr:
         token = self.token
