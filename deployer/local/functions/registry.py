@@ -21,7 +21,7 @@ from deployer.local.functions import (
     windows,
 )
 from deployer.local.functions.api import Call, Function, Types
-from deployer.local.functions.refusals import NOT_YET, POSTGRESQL_ONLY
+from deployer.sql.functions import NOT_YET, POSTGRESQL_ONLY
 from deployer.sql.parse.nodes import Expr
 from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType

@@ -10,39 +10,12 @@ from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import SYSTEM_SCHEMAS, Context, finish
 from deployer.local.translate.ddl_table import create_table
 from deployer.local.translate.tables import new_name
+from deployer.sql.lacking import DEFINITIONS as LACKING
 from deployer.sql.names import Name, quote_ident
 from deployer.sql.parse.nodes import DerivedTable, From, Join, Query, Select, TableRef
 from deployer.sql.parse.parser import Parser
 from deployer.sql.refused import Refused
 
-LACKING = {
-    "index": "indexes are not supported on Redshift; choose a SORTKEY and a DISTKEY",
-    "unique": "unique indexes are not supported on Redshift; UNIQUE is informational in CREATE TABLE",
-    "trigger": "triggers are not supported on Redshift; call a stored procedure",
-    "constraint": "constraint triggers are not supported on Redshift; call a stored procedure",
-    "sequence": "sequences are not supported on Redshift; use an IDENTITY(seed, step) column",
-    "domain": "domains are not supported on Redshift; use the type itself",
-    "type": "user-defined types are not supported on Redshift; use separate columns or SUPER",
-    "tablespace": "tablespaces are not supported on Redshift",
-    "extension": "extensions are not supported on Redshift",
-    "rule": "rules are not supported on Redshift; use a view",
-    "collation": "collations are not supported on Redshift; use the COLLATE function",
-    "conversion": "conversions are not supported on Redshift",
-    "operator": "user-defined operators are not supported on Redshift",
-    "aggregate": "user-defined aggregates are not supported on Redshift",
-    "cast": "user-defined casts are not supported on Redshift; use CAST",
-    "text": "full text search is not supported on Redshift",
-    "foreign": "foreign data wrappers (SQL/MED) are not supported on Redshift; use CREATE EXTERNAL SCHEMA",
-    "server": "foreign data wrappers (SQL/MED) are not supported on Redshift; use CREATE EXTERNAL SCHEMA",
-    "policy": "row security policies are made by CREATE RLS POLICY on Redshift",
-    "publication": "logical replication is not supported on Redshift",
-    "subscription": "logical replication is not supported on Redshift",
-    "statistics": "extended statistics are not supported on Redshift; use ANALYZE",
-    "event": "event triggers are not supported on Redshift",
-    "language": "procedural languages cannot be created on Redshift",
-    "recursive": "CREATE RECURSIVE VIEW is not supported on Redshift; use WITH RECURSIVE in the view",
-    "access": "access methods are not supported on Redshift",
-}
 NOT_YET = frozenset(
     "external materialized database datashare model library masking rls identity function template".split()
 )

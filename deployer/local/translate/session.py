@@ -14,29 +14,13 @@ from deployer.local.translate.bind_queries import Binder
 from deployer.local.translate.context import Context, finish
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.scope import Scope
+from deployer.sql.lacking import COMMANDS as _LACKING
 from deployer.sql.names import quote_ident
 from deployer.sql.parse.parser import Parser
 from deployer.sql.refused import Refused
 
 Statement = Callable[[Parser, Context], Translation]
 
-_LACKING = {
-    "savepoint": "SAVEPOINT is not supported on Redshift; a transaction is committed or rolled back whole",
-    "release": "RELEASE SAVEPOINT is not supported on Redshift",
-    "listen": "LISTEN is not supported on Redshift",
-    "notify": "NOTIFY is not supported on Redshift",
-    "unlisten": "UNLISTEN is not supported on Redshift",
-    "do": "DO is not supported on Redshift; create and CALL a procedure",
-    "discard": "DISCARD is not supported on Redshift; close the session",
-    "checkpoint": "CHECKPOINT is not supported on Redshift",
-    "reindex": "REINDEX is not supported on Redshift; use VACUUM REINDEX",
-    "cluster": "CLUSTER is not supported on Redshift; use a SORTKEY and VACUUM",
-    "load": "LOAD is not supported on Redshift",
-    "move": "MOVE is not supported on Redshift; use FETCH FORWARD",
-    "reassign": "REASSIGN OWNED is not supported on Redshift; use ALTER TABLE ... OWNER TO",
-    "security": "SECURITY LABEL is not supported on Redshift",
-    "import": "IMPORT FOREIGN SCHEMA is not supported on Redshift; use CREATE EXTERNAL SCHEMA",
-}
 _NOT_YET = frozenset("copy unload refresh attach detach cancel desc use".split())
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deployer.local.functions import registry
-from deployer.local.functions.refusals import NOT_YET, POSTGRESQL_ONLY
+from deployer.sql.functions import NOT_YET, POSTGRESQL_ONLY
 from deployer.sql.refused import Refused
 
 REFERENCE = Path(__file__).parents[4] / "shared" / "data" / "redshift_reference"

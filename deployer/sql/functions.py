@@ -1,4 +1,4 @@
-"""Functions that are refused by name.
+"""Functions that are refused by name, by the local Redshift and by lint.
 
 `NOT_YET`: Redshift has them (the Developer Guide lists them), the local one does not; the value ends the
 sentence "X is a Redshift function that the local Redshift does not run yet".
@@ -7,6 +7,15 @@ https://docs.aws.amazon.com/redshift/latest/dg/c_unsupported-postgresql-function
 """
 
 from __future__ import annotations
+
+LEADER_NODE_ONLY = frozenset(
+    """
+    age current_time current_timestamp isfinite localtime localtimestamp now
+    getbit get_byte set_bit set_byte to_ascii
+    current_schema current_schemas has_database_privilege has_schema_privilege has_table_privilege
+    """.split()
+)
+"""Functions that fail in a query over user tables (DG c_SQL_functions_leader_node_only, Date_functions_header)."""
 
 _CLUSTER = "; it speaks about a real cluster"
 _SKETCH = "; COUNT(DISTINCT ...) is exact"
