@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.errors import StatementFailed, UsageError
+from deployer.errors import StatementFailed, UsageError, ZeroshiftError
 from deployer.operations import replace
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import target
@@ -20,9 +20,12 @@ from deployer.project.migrations import Migration
 from deployer.project.objects import Object
 from deployer.warehouse import catalog, lease, ledger
 from deployer.warehouse.lease import Lease
-from deployer.warehouse.ledger import Deployed
+from deployer.warehouse.ledger import Deployed, Entry
 from deployer.warehouse.retry import retrying
 from deployer.warehouse.session import Session, Target
+
+_READ_ALL = 20
+"""From how many objects on their definitions are read back all at once."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,16 @@ def deploy(
             return Deployment((), (), (), (), (), change.left_over, len(wanted))
         held = lease.acquire(session)
         try:
-            applied = _migrate(where, project, session, versions, held, progress)
-            return _replace(session, project, wanted, prune, held, applied, progress)
+            commit = _git_commit(project.root)
+            with session.transaction():
+                lease.renew(session, held)
+                number = ledger.begin(session, deployed_by=lease.owner(), git_commit=commit, plan_checksum="")
+            try:
+                applied = _migrate(where, project, session, versions, held, progress)
+                return _replace(session, wanted, prune, held, applied, number, commit, progress)
+            except ZeroshiftError:
+                _note_failure(session, held, number)
+                raise
         finally:
             _release(session, held)
 
@@ -144,15 +155,15 @@ def _change(session: Session, wanted: tuple[Object, ...], prune: bool) -> _Chang
 
 def _replace(
     session: Session,
-    project: Project,
     wanted: tuple[Object, ...],
     prune: bool,
     held: Lease,
     applied: tuple[str, ...],
+    number: int,
+    commit: str | None,
     progress: Progress,
 ) -> Deployment:
     needs = graph.dependencies(wanted)
-    commit = _git_commit(project.root)
 
     def once() -> Deployment:
         with session.transaction():
@@ -183,6 +194,8 @@ def _replace(
             )
             for item in change.drop:
                 ledger.forget(session, item.kind, item.name)
+            _write_history(session, number, wanted, change, done)
+            ledger.end(session, number, ledger.DONE)
         return Deployment(
             migrations=applied,
             created=done.created,
@@ -194,6 +207,47 @@ def _replace(
         )
 
     return retrying(once)
+
+
+def _write_history(
+    session: Session, number: int, wanted: tuple[Object, ...], change: _Change, done: replace.Done
+) -> None:
+    """Add what this deployment did to the history, and read back what the warehouse made of it."""
+    recorded, live = ledger.entries(session), ledger.live(session)
+    actions = {name: "create" for name in done.created} | {name: "replace" for name in done.replaced}
+    actions |= {name: "recreate" for name in done.recreated}
+    for item in wanted:
+        known = recorded.get(item.key)
+        if item.name not in actions and (known is None or known.checksum != item.checksum):
+            # An older zeroshift deployed it and kept no text; the checksum says that it is this file.
+            actions[item.name] = "adopt"
+    entries = [
+        Entry(actions[item.name], item.kind, item.name, str(item.path), item.checksum, item.text)
+        for item in wanted
+        if item.name in actions
+    ]
+    entries += [Entry("drop", item.kind, item.name, item.path, item.checksum, "") for item in change.drop]
+    ledger.append(session, number, entries)
+    stale = {item.key for item in wanted if item.name in actions or item.key not in live}
+    # One by one where few changed; all at once is one question, but a long answer.
+    if len(stale) > _READ_ALL:
+        found = catalog.definitions(session)
+        ledger.record_live(session, {key: found[key] for key in stale})
+        return
+    texts = {
+        item.key: catalog.definition(session, item.kind, item.name) for item in wanted if item.key in stale
+    }
+    ledger.record_live(session, {key: text for key, text in texts.items() if text is not None})
+
+
+def _note_failure(session: Session, held: Lease, number: int) -> None:
+    try:
+        with session.transaction():
+            lease.renew(session, held)
+            ledger.end(session, number, ledger.FAILED)
+    except ZeroshiftError:
+        # The connection or the lease is gone, and that error is being reported: the next deployment marks the row.
+        return
 
 
 def _release(session: Session, held: Lease) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deployer.errors import UsageError
@@ -48,7 +48,7 @@ class Object:
     `name` is schema.name in lower case. `signature` is a procedure's input types, `(timestamp, varchar)`,
     and empty for a view. `checksum` is over the file's bytes with line ends made `\\n`, so that a checkout
     on another system changes nothing. `mentions` are all dotted names in the SQL, bodies included:
-    schema.name.
+    schema.name. `text` is the whole file, its line ends made `\\n`.
     """
 
     kind: str
@@ -60,6 +60,7 @@ class Object:
     statements: tuple[Statement, ...]
     late_binding: bool
     mentions: frozenset[str]
+    text: str = field(default="", repr=False)
 
     @property
     def key(self) -> str:
@@ -120,6 +121,7 @@ def read(path: Path, root: Path) -> Object:
         statements=tuple(statements),
         late_binding=kind == "view" and _is_late_binding(tokens),
         mentions=frozenset(_mentions(tokens)),
+        text=text,
     )
 
 

@@ -68,3 +68,79 @@ def grants(session: Session, schema: str, name: str) -> tuple[Grant, ...]:
         Grant(str(privilege).strip().lower(), str(grantee).strip(), str(kind).strip().lower(), bool(option))
         for privilege, grantee, kind, option in found.rows
     )
+
+
+def definitions(session: Session) -> dict[str, str]:
+    """What the warehouse holds of every view and procedure: {"view shown.totals": text, ...}.
+
+    Redshift rewrites what it is given, so a text is to be compared only with one that was read in the same way.
+    A view's is its query (SHOW VIEW shows the same; PG_VIEWS answers for all in one question). A procedure's is its
+    arguments, its rights and its body, from PG_PROC_INFO, for SHOW PROCEDURE answers for one at a time; overloads of
+    one name stand in one text, so that one which somebody added shows.
+    """
+    return _views(session, None) | _procedures(session, None)
+
+
+def definition(session: Session, kind: str, name: str, signature: str = "") -> str | None:
+    """The same for one object, None when it does not exist; `signature`, `(bigint)`, picks one of the overloads."""
+    if kind == "view":
+        return _views(session, name).get(f"view {name}")
+    text = _procedures(session, name).get(f"procedure {name}")
+    if text is None or not signature:
+        return text
+    overloads = text.split(_BETWEEN_OVERLOADS)
+    return next((found for found in overloads if _same_signature(found, signature)), None)
+
+
+_BETWEEN_OVERLOADS = "\n--\n"
+
+
+def _views(session: Session, name: str | None) -> dict[str, str]:
+    narrowed, values = _named("schemaname", "viewname", name)
+    found = session.execute(
+        f"select schemaname, viewname, definition from pg_catalog.pg_views where {narrowed}", values
+    )
+    return {f"view {schema}.{view}": str(text or "").strip() for schema, view, text in found.rows}
+
+
+def _procedures(session: Session, name: str | None) -> dict[str, str]:
+    narrowed, values = _named("n.nspname", "p.proname", name)
+    found = session.execute(
+        "select n.nspname, p.proname, oidvectortypes(p.proargtypes), array_to_string(p.proargnames, ', '),"
+        " p.prosecdef, p.prosrc from pg_catalog.pg_proc_info as p"
+        ' join pg_catalog.pg_namespace as n on n."oid" = p.pronamespace'
+        f" where p.prokind = 'p' and {narrowed}",
+        values,
+    )
+    texts: dict[str, list[str]] = {}
+    for schema, procedure, types, names, is_definer, body in found.rows:
+        head = f"({types})\nnames ({names or ''})\nsecurity {'definer' if is_definer else 'invoker'}\n"
+        texts.setdefault(f"procedure {schema}.{procedure}", []).append(head + str(body))
+    return {key: _BETWEEN_OVERLOADS.join(sorted(overloads)) for key, overloads in texts.items()}
+
+
+def _named(schema_column: str, name_column: str, name: str | None) -> tuple[str, tuple[str, ...]]:
+    """A condition for one object's name, or for all that are not the system's; both have values to bind."""
+    if name is not None:
+        schema, _, bare = name.partition(".")
+        return f"{schema_column} = %s and {name_column} = %s", (schema, bare)
+    return f"{schema_column} not in (%s, %s)", ("pg_catalog", "information_schema")
+
+
+def _same_signature(text: str, signature: str) -> bool:
+    """Whether a definition is that of the procedure with these input types, however they are spelled."""
+    listed = text.partition("\n")[0].strip("()").split(", ")
+    wanted = signature.strip("()").split(", ")
+    return [_SPELLING.get(kind, kind) for kind in listed] == wanted
+
+
+_SPELLING = {
+    "character varying": "varchar",
+    "character": "char",
+    "numeric": "decimal",
+    "timestamp without time zone": "timestamp",
+    "timestamp with time zone": "timestamptz",
+    "time without time zone": "time",
+    "time with time zone": "timetz",
+}
+"""PostgreSQL's names of types, which the catalog shows, as project files and DROP PROCEDURE are read."""

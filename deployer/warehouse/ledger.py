@@ -1,52 +1,32 @@
-"""What was deployed: one row for each repeatable object, in the deployer's own schema.
+"""What was deployed, in the deployer's own schema.
 
-Redshift enforces no keys, so every writer deletes before it inserts, inside the deployment's transaction.
+Live state: `objects`, one row a view or procedure, and `definitions`, what the warehouse made of it. History, which is
+only added to: `deployments`, and `history` with the whole text of each file that a deployment changed. Migrations:
+Alembic's own table with the head, and `applied` with the checksum of each file.
+
+Redshift enforces no keys, so every writer deletes before it inserts, inside a transaction that holds the lease.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
-from deployer.errors import StatementFailed
+from deployer.warehouse import chunks
+from deployer.warehouse.ledger_tables import SCHEMA, VERSION_TABLE, ensure, missing
 from deployer.warehouse.session import Session
 
-SCHEMA = "zeroshift_deploy"
-VERSION_TABLE = "migrations"
+__all__ = ["SCHEMA", "VERSION_TABLE", "Deployed", "Deployment", "Migrated", "ensure", "missing"]
 
-_CREATE = (
-    f"create schema if not exists {SCHEMA}",
-    f"""\
-create table if not exists {SCHEMA}.objects (
-    kind varchar(16) not null,
-    name varchar(260) not null,
-    signature varchar(8192) not null,
-    path varchar(1024) not null,
-    checksum varchar(96) not null,
-    late_binding boolean not null,
-    depends_on varchar(65535) not null,
-    deployed_at timestamp not null,
-    deployed_by varchar(256) not null,
-    git_commit varchar(64)
-) diststyle all""",
-    f"""\
-create table if not exists {SCHEMA}.lease (
-    token varchar(64) not null,
-    owner varchar(256) not null,
-    host varchar(256) not null,
-    process_id integer not null,
-    acquired_at timestamp not null,
-    expires_at timestamp not null
-) diststyle all""",
-    # Alembic's own table: created here, because Alembic would create it without saying how to distribute it.
-    f"""\
-create table if not exists {SCHEMA}.{VERSION_TABLE} (
-    version_num varchar(128) not null
-) diststyle all""",
-)
+RUNNING, DONE, FAILED, ABANDONED = "running", "done", "failed", "abandoned"
+"""A deployment's states. Abandoned: it was still running when the next one began, so its process was killed."""
 
 _COLUMNS = "kind, name, signature, path, checksum, late_binding, depends_on"
+_HISTORY = "deployment_id, action, kind, name, path, checksum, part, text"
 
 
 @dataclass(frozen=True)
@@ -61,27 +41,45 @@ class Deployed:
     late_binding: bool
     depends_on: tuple[str, ...]
 
+    @property
+    def key(self) -> str:
+        """Kind and name."""
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One row of the log. `objects` and `migrations`: how many it changed. Times are the warehouse's, UTC."""
+
+    id: int
+    deployed_by: str
+    host: str
+    process_id: int
+    git_commit: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    status: str
+    plan_checksum: str
+    objects: int
+    migrations: int
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """A migration that was applied. `deployment_id` is 0 where an older zeroshift did it, which kept no checksums."""
+
+    revision: str
+    path: str
+    checksum: str
+    deployment_id: int
+
 
 def exists(session: Session) -> bool:
     """Whether anything was ever deployed into this warehouse."""
-    found = session.execute(
-        "select count(*) from information_schema.tables where table_schema = %s and table_name = 'objects'",
-        (SCHEMA,),
-    )
-    return bool(found.rows[0][0])
+    return "objects" not in missing(session)
 
 
-def ensure(session: Session) -> None:
-    """Create the deployer's schema and tables where they are missing."""
-    if exists(session):
-        return
-    for statement in _CREATE:
-        try:
-            session.execute(statement)
-        except StatementFailed as error:
-            # Two first deployments at once: "if not exists" does not wait, so one of them finds a duplicate.
-            if error.sqlstate not in ("23505", "42P06", "42P07"):
-                raise
+# -- live state -----------------------------------------------------------------------------------------------------
 
 
 def read(session: Session) -> dict[str, Deployed]:
@@ -99,11 +97,15 @@ def record(
     session: Session, objects: Iterable[Deployed], *, deployed_by: str, git_commit: str | None
 ) -> None:
     """Write down `objects` in place of what was known of them; runs in the caller's transaction."""
-    for item in objects:
-        forget(session, item.kind, item.name)
-        session.execute(
-            f"insert into {SCHEMA}.objects ({_COLUMNS}, deployed_at, deployed_by, git_commit)"
-            " values (%s, %s, %s, %s, %s, %s, %s, getdate(), %s, %s)",
+    listed = list(objects)
+    _forget(session, "objects", listed)
+    # One time for all of them.
+    now = session.execute("select getdate()").rows[0][0]
+    chunks.insert(
+        session,
+        f"{SCHEMA}.objects",
+        f"{_COLUMNS}, deployed_at, deployed_by, git_commit",
+        (
             (
                 item.kind,
                 item.name,
@@ -112,18 +114,187 @@ def record(
                 item.checksum,
                 item.late_binding,
                 json.dumps(list(item.depends_on)),
+                now,
                 deployed_by,
                 git_commit,
-            ),
-        )
+            )
+            for item in listed
+        ),
+    )
 
 
 def forget(session: Session, kind: str, name: str) -> None:
-    """Delete what is known of one object; runs in the caller's transaction."""
-    session.execute(f"delete from {SCHEMA}.objects where kind = %s and name = %s", (kind, name))
+    """Delete what is known of one object's live state; runs in the caller's transaction. Its history stays."""
+    for table in ("objects", "definitions"):
+        session.execute(f"delete from {SCHEMA}.{table} where kind = %s and name = %s", (kind, name))
+
+
+def live(session: Session) -> dict[str, str]:
+    """What the warehouse made of each object, read back right after it was deployed: {key: definition}.
+
+    Redshift rewrites what it is given, so hand-made changes are found by comparing this with catalog.definition().
+    Objects that an older zeroshift deployed are absent until the first deployment by this one.
+    """
+    if "definitions" in missing(session):
+        return {}
+    found = session.execute(f"select kind, name, part, text from {SCHEMA}.definitions")
+    return chunks.joined((f"{kind} {name}", part, text) for kind, name, part, text in found.rows)
+
+
+def record_live(session: Session, definitions: dict[str, str]) -> None:
+    """Keep read-back definitions by key in place of earlier ones; runs in the caller's transaction."""
+    keys = [key.split(" ", 1) for key in definitions]
+    listed = [Deployed(kind, name, "", "", "", False, ()) for kind, name in keys]
+    _forget(session, "definitions", listed)
+    chunks.insert(
+        session,
+        f"{SCHEMA}.definitions",
+        "kind, name, part, text",
+        (
+            (item.kind, item.name, number, part)
+            for item in listed
+            for number, part in enumerate(chunks.cut(definitions[item.key]))
+        ),
+    )
+
+
+def _forget(session: Session, table: str, objects: list[Deployed]) -> None:
+    for kind in sorted({item.kind for item in objects}):
+        names = [item.name for item in objects if item.kind == kind]
+        for start in range(0, len(names), 500):
+            some = names[start : start + 500]
+            marks = ", ".join(["%s"] * len(some))
+            session.execute(
+                f"delete from {SCHEMA}.{table} where kind = %s and name in ({marks})", (kind, *some)
+            )
+
+
+# -- history --------------------------------------------------------------------------------------------------------
+
+
+def begin(session: Session, *, deployed_by: str, git_commit: str | None, plan_checksum: str) -> int:
+    """Enter a deployment that begins now, and return its number; runs in a transaction that holds the lease.
+
+    Earlier ones that never ended are marked as abandoned: the lease says that nobody is at work any more.
+    """
+    session.execute(f"update {SCHEMA}.deployments set status = %s where status = %s", (ABANDONED, RUNNING))
+    number = int(session.execute(f"select coalesce(max(id), 0) + 1 from {SCHEMA}.deployments").rows[0][0])
+    session.execute(
+        f"insert into {SCHEMA}.deployments (id, deployed_by, host, process_id, git_commit, started_at, status,"
+        " plan_checksum) values (%s, %s, %s, %s, %s, getdate(), %s, %s)",
+        (number, deployed_by, socket.gethostname(), os.getpid(), git_commit, RUNNING, plan_checksum),
+    )
+    return number
+
+
+def end(session: Session, deployment: int, status: str) -> None:
+    """Write how a deployment ended; runs in the caller's transaction, or alone after a failure."""
+    session.execute(
+        f"update {SCHEMA}.deployments set status = %s, finished_at = getdate() where id = %s",
+        (status, deployment),
+    )
+
+
+def deployments(session: Session) -> tuple[Deployment, ...]:
+    """All deployments, the newest first; empty before this zeroshift has deployed."""
+    if "deployments" in missing(session):
+        return ()
+    found = session.execute(
+        "select d.id, d.deployed_by, d.host, d.process_id, d.git_commit, d.started_at, d.finished_at, d.status,"
+        " d.plan_checksum, coalesce(h.objects, 0), coalesce(m.migrations, 0)"
+        f" from {SCHEMA}.deployments as d"
+        f" left join (select deployment_id, count(*) as objects from {SCHEMA}.history where part = 0"
+        " and action <> 'adopt' group by deployment_id) as h on h.deployment_id = d.id"
+        f" left join (select deployment_id, count(*) as migrations from {SCHEMA}.applied group by deployment_id) as m"
+        " on m.deployment_id = d.id order by d.id desc"
+    )
+    return tuple(Deployment(*row) for row in found.rows)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one deployment did to one object. `action`: create, replace, recreate, drop, or adopt (the text of a file
+    that an older zeroshift had deployed). `text` is the whole file; empty for drop.
+    """
+
+    action: str
+    kind: str
+    name: str
+    path: str
+    checksum: str
+    text: str
+
+
+def append(session: Session, deployment: int, entries: Iterable[Entry]) -> None:
+    """Add to the history; runs in the caller's transaction."""
+    chunks.insert(
+        session,
+        f"{SCHEMA}.history",
+        _HISTORY,
+        (
+            (deployment, item.action, item.kind, item.name, item.path, item.checksum, number, part)
+            for item in entries
+            for number, part in enumerate(chunks.cut(item.text))
+        ),
+    )
+
+
+def entries(session: Session, deployment: int | None = None) -> dict[str, Entry]:
+    """The last entry of each object at the end of `deployment`, None for now; dropped objects are left out.
+
+    Only deployments that ended well count: the others changed no object (all change in one transaction).
+    """
+    if "history" in missing(session):
+        return {}
+    found = session.execute(
+        f"select h.action, h.kind, h.name, h.path, h.checksum, h.part, h.text from {SCHEMA}.history as h"
+        f" join (select kind, name, max(deployment_id) as deployment_id from {SCHEMA}.history"
+        + (" where deployment_id <= %s" if deployment is not None else "")
+        + " group by kind, name) as last on last.kind = h.kind and last.name = h.name"
+        " and last.deployment_id = h.deployment_id where h.action <> 'drop'",
+        None if deployment is None else (deployment,),
+    )
+    texts = chunks.joined((f"{kind} {name}", part, text) for _, kind, name, _, _, part, text in found.rows)
+    return {
+        f"{kind} {name}": Entry(action, kind, name, path, checksum, texts[f"{kind} {name}"])
+        for action, kind, name, path, checksum, _, _ in found.rows
+    }
+
+
+def source(session: Session, deployment: int | None = None) -> dict[str, str]:
+    """The whole file of each object as it stood at the end of `deployment` (None: now): {key: text}."""
+    return {key: entry.text for key, entry in entries(session, deployment).items()}
+
+
+# -- migrations -----------------------------------------------------------------------------------------------------
 
 
 def migration_heads(session: Session) -> tuple[str, ...]:
     """The migrations that the warehouse stands at: none before the first, one afterwards."""
     found = session.execute(f"select version_num from {SCHEMA}.{VERSION_TABLE} order by version_num")
     return tuple(row[0] for row in found.rows)
+
+
+def applied(session: Session) -> dict[str, Migrated]:
+    """The migrations that were applied, by revision; those of an older zeroshift only once they were adopted."""
+    if "applied" in missing(session):
+        return {}
+    found = session.execute(f"select revision, path, checksum, deployment_id from {SCHEMA}.applied")
+    return {row[0]: Migrated(*row) for row in found.rows}
+
+
+def record_migrated(session: Session, migrations: Iterable[Migrated], *, applied_by: str) -> None:
+    """Write down migrations with their checksums, in place of earlier rows; runs in the caller's transaction."""
+    for item in migrations:
+        session.execute(f"delete from {SCHEMA}.applied where revision = %s", (item.revision,))
+        session.execute(
+            f"insert into {SCHEMA}.applied (revision, path, checksum, deployment_id, applied_at, applied_by)"
+            " values (%s, %s, %s, %s, getdate(), %s)",
+            (item.revision, item.path, item.checksum, item.deployment_id, applied_by),
+        )
+
+
+def set_head(session: Session, revision: str) -> None:
+    """Make `revision` the one that the warehouse stands at; runs in the caller's transaction."""
+    session.execute(f"delete from {SCHEMA}.{VERSION_TABLE}")
+    session.execute(f"insert into {SCHEMA}.{VERSION_TABLE} (version_num) values (%s)", (revision,))

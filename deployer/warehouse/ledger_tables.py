@@ -1,0 +1,121 @@
+"""The ledger's tables, and how those of an older zeroshift are brought up to date."""
+
+from __future__ import annotations
+
+from deployer.errors import StatementFailed
+from deployer.warehouse.session import Session
+
+SCHEMA = "zeroshift_deploy"
+VERSION_TABLE = "migrations"
+
+# The first three are what zeroshift 0.1 created; every later table is added beside them, so that a warehouse of that
+# time keeps its rows.
+_TABLES = {
+    "objects": f"""\
+create table if not exists {SCHEMA}.objects (
+    kind varchar(16) not null,
+    name varchar(260) not null,
+    signature varchar(8192) not null,
+    path varchar(1024) not null,
+    checksum varchar(96) not null,
+    late_binding boolean not null,
+    depends_on varchar(65535) not null,
+    deployed_at timestamp not null,
+    deployed_by varchar(256) not null,
+    git_commit varchar(64)
+) diststyle all""",
+    "lease": f"""\
+create table if not exists {SCHEMA}.lease (
+    token varchar(64) not null,
+    owner varchar(256) not null,
+    host varchar(256) not null,
+    process_id integer not null,
+    acquired_at timestamp not null,
+    expires_at timestamp not null
+) diststyle all""",
+    # Alembic's form, so that its own commands understand it: one row, the head.
+    VERSION_TABLE: f"""\
+create table if not exists {SCHEMA}.{VERSION_TABLE} (
+    version_num varchar(128) not null
+) diststyle all""",
+    # One row a deployment that changed something, or tried to.
+    "deployments": f"""\
+create table if not exists {SCHEMA}.deployments (
+    id bigint not null,
+    deployed_by varchar(256) not null,
+    host varchar(256) not null,
+    process_id integer not null,
+    git_commit varchar(64),
+    started_at timestamp not null,
+    finished_at timestamp,
+    status varchar(16) not null,
+    plan_checksum varchar(96) not null
+) diststyle all""",
+    # Append-only. What each deployment changed, with the whole text of each file in parts that fit a VARCHAR.
+    "history": f"""\
+create table if not exists {SCHEMA}.history (
+    deployment_id bigint not null,
+    action varchar(16) not null,
+    kind varchar(16) not null,
+    name varchar(260) not null,
+    path varchar(1024) not null,
+    checksum varchar(96) not null,
+    part integer not null,
+    text varchar(65535) not null
+) diststyle even sortkey (deployment_id)""",
+    # What the warehouse made of each object, read back after it was deployed last.
+    "definitions": f"""\
+create table if not exists {SCHEMA}.definitions (
+    kind varchar(16) not null,
+    name varchar(260) not null,
+    part integer not null,
+    text varchar(65535) not null
+) diststyle even sortkey (name)""",
+    # One row a migration that was applied, with the checksum of its file at that time.
+    "applied": f"""\
+create table if not exists {SCHEMA}.applied (
+    revision varchar(128) not null,
+    path varchar(1024) not null,
+    checksum varchar(96) not null,
+    deployment_id bigint not null,
+    applied_at timestamp not null,
+    applied_by varchar(256) not null
+) diststyle all""",
+    # How far a migration has come that cannot run in one transaction. Empty when none is under way.
+    "steps": f"""\
+create table if not exists {SCHEMA}.steps (
+    revision varchar(128) not null,
+    checksum varchar(96) not null,
+    done integer not null,
+    attempted integer not null
+) diststyle all""",
+}
+
+_EXISTS_ALREADY = ("23505", "42P06", "42P07")
+
+
+def missing(session: Session) -> tuple[str, ...]:
+    """The ledger's tables that this warehouse lacks: all of them before the first deployment."""
+    found = session.execute(
+        "select table_name from information_schema.tables where table_schema = %s", (SCHEMA,)
+    )
+    there = {str(row[0]) for row in found.rows}
+    return tuple(name for name in _TABLES if name not in there)
+
+
+def ensure(session: Session) -> tuple[str, ...]:
+    """Create the deployer's schema and the tables that are missing; returns which were.
+
+    An older zeroshift's tables stay as they are: its rows are kept.
+    """
+    lacking = missing(session)
+    if not lacking:
+        return ()
+    for statement in (f"create schema if not exists {SCHEMA}", *(_TABLES[name] for name in lacking)):
+        try:
+            session.execute(statement)
+        except StatementFailed as error:
+            # Two first deployments at once: "if not exists" does not wait, so one of them finds a duplicate.
+            if error.sqlstate not in _EXISTS_ALREADY:
+                raise
+    return lacking
