@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from deployer.errors import Unavailable
 from deployer.operations.progress import Progress, silent
 from deployer.project.config import Environment, Project
+from deployer.project.environments import LOCAL
 from deployer.warehouse.session import Target
 
 if TYPE_CHECKING:
@@ -31,7 +32,16 @@ def local_environment(project: Project) -> LocalEnvironment:
 
 
 def target(project: Project, environment: Environment, progress: Progress = silent) -> Target:
-    """Where `environment` listens; the local one is started when it does not run."""
+    """Where `environment` listens, and as whom; the local one is started when it does not run.
+
+    Raises AwsError or Unavailable when AWS gives no credentials.
+    """
+    if environment.kind != LOCAL:
+        # boto3 takes longer to load than most commands to run.
+        from deployer.aws import connect
+
+        progress(f"asking AWS for credentials for {environment.name}")
+        return connect.target(environment)
     local = local_environment(project)
     if not local.status().running:
         progress("starting the local warehouse")

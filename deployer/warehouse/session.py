@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from deployer.errors import StatementFailed, Unavailable
+from deployer.sql.names import quote_literal
 
 CONNECTION_LOST = "08006"
 """SQLSTATE that we give to a connection that broke, for the driver raises it without one."""
@@ -17,7 +18,10 @@ CONNECTION_LOST = "08006"
 
 @dataclass(frozen=True)
 class Target:
-    """Where a warehouse listens and as whom to log in. `ssl` is off only for the local one, on loopback."""
+    """Where a warehouse listens and as whom to log in. `ssl` is off only for the local one, on loopback.
+
+    `settings` are SET at the start of every session: (name, value).
+    """
 
     host: str
     port: int
@@ -25,6 +29,7 @@ class Target:
     user: str
     password: str = field(repr=False)
     ssl: bool = False
+    settings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,37 @@ class Session:
     """
 
     def __init__(self, target: Target) -> None:
+        self.target = target
+        self._connection: Any = None
+        self.reopen()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def driver_connection(self) -> Any:
+        """The redshift_connector connection itself, for Alembic, which brings its own transactions."""
+        return self._connection
+
+    def reopen(self) -> None:
+        """Connect, anew where it was connected: what the session had set, and an open transaction, are gone.
+
+        Raises Unavailable.
+        """
         # Imported here, since it brings boto3 along: `zeroshift --help` should not wait for that.
         import redshift_connector
 
-        self.target = target
+        target = self.target
+        if self._connection is not None:
+            self.close()
         self._errors = (redshift_connector.error.Error, OSError, struct.error)
         try:
             self._connection = redshift_connector.connect(
@@ -74,22 +106,9 @@ class Session:
                 f"cannot connect to {target.user}@{target.host}:{target.port}/{target.database}: {reason}"
             ) from error
         self._connection.autocommit = True
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    @property
-    def driver_connection(self) -> Any:
-        """The redshift_connector connection itself, for Alembic, which brings its own transactions."""
-        return self._connection
+        for name, value in target.settings:
+            # A number as the documentation writes it (statement_timeout), a text as a literal.
+            self.execute(f"set {name} to {value if value.isdigit() else quote_literal(value)}")
 
     def close(self) -> None:
         """Close; a server that has gone already is no error."""

@@ -1,0 +1,1 @@
+"""AWS: credentials, CloudFormation stacks, and the few calls that CloudFormation lacks."""

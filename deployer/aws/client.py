@@ -1,0 +1,180 @@
+"""Every call to AWS goes through `Aws.call`: one place to check, to mask and to turn errors into sentences.
+
+boto3 validates the parameters' names and types against AWS's models before it sends anything. Where the calls go is
+boto3's business too: AWS_ENDPOINT_URL leads them to the local AWS.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from deployer.errors import Unavailable, ZeroshiftError
+from deployer.mask import mask
+from deployer.project.environments import Remote
+
+_OWN_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+
+_SHOWS = {
+    "AccessDenied": "its policy does not allow this: compare it with `zeroshift template --bootstrap`",
+    "AccessDeniedException": "its policy does not allow this: compare it with `zeroshift template --bootstrap`",
+    "UnauthorizedOperation": "its policy does not allow this: compare it with `zeroshift template --bootstrap`",
+    "ExpiredToken": "log in again, e.g. `aws sso login`",
+    "ExpiredTokenException": "log in again, e.g. `aws sso login`",
+    "InvalidClientTokenId": "the credentials are not known to AWS: log in again, or set AWS_PROFILE",
+    "UnrecognizedClientException": "the credentials are not known to AWS: log in again, or set AWS_PROFILE",
+    "ThrottlingException": "AWS asks to slow down: wait a minute and repeat",
+    "Throttling": "AWS asks to slow down: wait a minute and repeat",
+}
+
+
+class AwsError(ZeroshiftError):
+    """AWS refused a call. `code` is AWS's own (AccessDenied, ValidationError, ...), `said` its words, masked."""
+
+    def __init__(self, service: str, operation: str, code: str, said: str) -> None:
+        hint = _SHOWS.get(code, "")
+        super().__init__(
+            f"AWS refused {service} {operation} ({code}): {said}" + (f"; {hint}" if hint else "")
+        )
+        self.code = code
+        self.said = said
+
+
+class Aws:
+    """AWS as one identity in one region: the caller, or the role `remote.owner` that the caller may assume."""
+
+    def __init__(self, remote: Remote) -> None:
+        self.remote = remote
+        self._session: Any = None
+        self._clients: dict[str, Any] = {}
+        self._assumed: Mapping[str, str] | None = None
+        self._identity: Mapping[str, str] | None = None
+
+    def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """One operation (`create_change_set`) of one service (`cloudformation`), and its response.
+
+        Raises AwsError when AWS refuses, Unavailable when it cannot be reached or nobody is logged in.
+        """
+        if self.remote.owner and self._assumed is None and service != "sts":
+            self._assume(self.remote.owner)
+        return self._call(service, operation, parameters)
+
+    def pages(self, service: str, operation: str, key: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """The items under `key` of all pages of an operation that pages by NextToken."""
+        token: dict[str, str] = {}
+        while True:
+            page = self.call(service, operation, **parameters, **token)
+            yield from page.get(key, [])
+            if not page.get("NextToken"):
+                return
+            token = {"NextToken": page["NextToken"]}
+
+    def is_local(self, service: str) -> bool:
+        """Whether calls to `service` stay on this machine, as those to the local AWS do."""
+        return is_loopback(urlsplit(str(self._client(service).meta.endpoint_url)).hostname or "")
+
+    def role_arn(self, name: str) -> str:
+        """The ARN of the caller's account's role `name`."""
+        account, partition = self._caller()["Account"], self._caller()["Arn"].split(":")[1]
+        return f"arn:{partition}:iam::{account}:role/{name}"
+
+    def _caller(self) -> Mapping[str, str]:
+        if self._identity is None:
+            self._identity = self._call("sts", "get_caller_identity", {})
+        return self._identity
+
+    def _assume(self, role: str) -> None:
+        """Take the owner's role on, unless the caller has it already, as a CI job of the deployer has."""
+        # arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION
+        if f":assumed-role/{role}/" in self._caller()["Arn"]:
+            self._assumed = {}
+            return
+        answer = self._call(
+            "sts",
+            "assume_role",
+            {
+                "RoleArn": self.role_arn(role),
+                "RoleSessionName": "zeroshift",
+                # A role that was itself assumed may assume another for an hour at most (IAM User Guide,
+                # id_roles_terms-and-concepts, "Role chaining").
+                "DurationSeconds": 3600,
+            },
+        )
+        self._assumed = answer["Credentials"]
+        self._clients.clear()
+
+    def _call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        import botocore.exceptions as failures
+
+        shown = _camel(operation)
+        try:
+            answer: dict[str, Any] = getattr(self._client(service), operation)(**parameters)
+            return answer
+        except failures.ClientError as error:
+            told = error.response.get("Error", {})
+            said = mask(str(told.get("Message") or error), accounts=True)
+            raise AwsError(service, shown, str(told.get("Code", "unknown")), _one_line(said)) from None
+        except failures.ProfileNotFound:
+            raise Unavailable(
+                f"there is no AWS profile {self.remote.profile!r} on this machine; create it with"
+                " `aws configure sso`, or set AWS_ACCESS_KEY_ID and its like"
+            ) from None
+        except (failures.NoCredentialsError, failures.PartialCredentialsError, failures.TokenRetrievalError):
+            raise Unavailable(
+                "there are no AWS credentials; log in with `aws sso login`, set AWS_PROFILE, or the key 'profile'"
+            ) from None
+        except (failures.BotoCoreError, failures.HTTPClientError) as error:
+            said = _one_line(mask(str(error), accounts=True))
+            raise Unavailable(
+                f"AWS {service} {shown} failed in {self.remote.region}: {said};"
+                " check the network and the region, and repeat"
+            ) from None
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            import boto3
+            from botocore.config import Config
+
+            if self._session is None:
+                own = any(os.environ.get(name) for name in _OWN_CREDENTIALS)
+                # The environment's own credentials win, so that CI needs no profile of that name.
+                profile = None if own else self.remote.profile or None
+                self._session = boto3.Session(profile_name=profile, region_name=self.remote.region)
+            keys = self._assumed or {}
+            self._clients[service] = self._session.client(
+                service,
+                aws_access_key_id=keys.get("AccessKeyId"),
+                aws_secret_access_key=keys.get("SecretAccessKey"),
+                aws_session_token=keys.get("SessionToken"),
+                config=Config(
+                    connect_timeout=10,
+                    read_timeout=60,
+                    retries={"mode": "standard", "max_attempts": 5},
+                    user_agent_extra="zeroshift",
+                ),
+            )
+        return self._clients[service]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` names this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _camel(operation: str) -> str:
+    return "".join(part.capitalize() for part in operation.split("_"))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:1000].rstrip(".")

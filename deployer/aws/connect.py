@@ -1,0 +1,149 @@
+"""From an environment in AWS to where its warehouse listens and temporary or stored credentials for it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.aws.client import Aws, AwsError, is_loopback
+from deployer.errors import Unavailable, UsageError
+from deployer.project.environments import SERVERLESS, Environment, Remote
+from deployer.warehouse.session import Target
+
+PORT = 5439
+CREDENTIAL_SECONDS = 3600
+"""As long as GetCredentials and GetClusterCredentialsWithIAM give (900 to 3600 seconds). A session that is open
+lives on after that."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a warehouse listens. `workgroup_id` and `arn` identify it in policies; neither is for printing."""
+
+    host: str
+    port: int
+    arn: str
+    workgroup_id: str = ""
+
+
+def target(environment: Environment) -> Target:
+    """The warehouse of a serverless or cluster environment, with credentials for one hour.
+
+    Raises AwsError, Unavailable, or UsageError for a secret of another shape.
+    """
+    assert environment.remote is not None
+    remote = environment.remote
+    aws = Aws(remote)
+    where = place(aws, environment, needs_arn=False)
+    user, password = _credentials(aws, environment, remote)
+    service = "redshift-serverless" if environment.kind == SERVERLESS else "redshift"
+    # Only the local AWS, which gives out the local Redshift, speaks without TLS: a tunnel on loopback to a real
+    # warehouse does not.
+    local = aws.is_local(service) and is_loopback(where.host)
+    return Target(
+        where.host,
+        where.port,
+        remote.database,
+        user,
+        password,
+        ssl=not local,
+        settings=(
+            ("statement_timeout", str(remote.cost.statement_timeout * 1000)),
+            ("query_group", remote.cost.query_group),
+        ),
+    )
+
+
+def place(aws: Aws, environment: Environment, *, needs_arn: bool = True) -> Place:
+    """Where the warehouse listens, asked of AWS unless the configuration says it and no ARN is needed."""
+    remote = aws.remote
+    if remote.host and not needs_arn:
+        return Place(remote.host, remote.port or PORT, "")
+    found = _workgroup(aws, remote) if environment.kind == SERVERLESS else _cluster(aws, remote)
+    return Place(remote.host or found.host, remote.port or found.port, found.arn, found.workgroup_id)
+
+
+def _workgroup(aws: Aws, remote: Remote) -> Place:
+    try:
+        found = aws.call("redshift-serverless", "get_workgroup", workgroupName=remote.identifier)["workgroup"]
+    except AwsError as error:
+        if error.code == "ResourceNotFoundException":
+            raise UsageError(
+                f"there is no workgroup {remote.identifier!r} in {remote.region}; create it, or mend the key"
+                " 'workgroup' or 'region' in zeroshift.toml"
+            ) from None
+        raise
+    endpoint = _endpoint(found.get("endpoint") or {}, "address", "port", found.get("status"), remote)
+    return Place(*endpoint, found["workgroupArn"], found["workgroupId"])
+
+
+def _cluster(aws: Aws, remote: Remote) -> Place:
+    try:
+        answer = aws.call("redshift", "describe_clusters", ClusterIdentifier=remote.identifier)
+    except AwsError as error:
+        if error.code in ("ClusterNotFound", "ClusterNotFoundFault"):
+            raise UsageError(
+                f"there is no cluster {remote.identifier!r} in {remote.region}; create it, or mend the key"
+                " 'cluster' or 'region' in zeroshift.toml"
+            ) from None
+        raise
+    found = answer["Clusters"][0]
+    endpoint = _endpoint(found.get("Endpoint") or {}, "Address", "Port", found.get("ClusterStatus"), remote)
+    return Place(*endpoint, "")
+
+
+def _endpoint(
+    found: dict[str, Any], address: str, port: str, status: object, remote: Remote
+) -> tuple[str, int]:
+    if not found.get(address):
+        raise Unavailable(
+            f"{remote.identifier} has no endpoint yet, its status is {status}; wait until it is available,"
+            " or resume it"
+        )
+    return str(found[address]), int(found.get(port) or PORT)
+
+
+def _credentials(aws: Aws, environment: Environment, remote: Remote) -> tuple[str, str]:
+    """User and password: from the secret, or temporary ones of the IAM identity."""
+    if remote.secret:
+        return _secret(aws, remote)
+    if environment.kind == SERVERLESS:
+        given = aws.call(
+            "redshift-serverless",
+            "get_credentials",
+            workgroupName=remote.identifier,
+            dbName=remote.database,
+            durationSeconds=CREDENTIAL_SECONDS,
+        )
+        return given["dbUser"], given["dbPassword"]
+    given = aws.call(
+        "redshift",
+        "get_cluster_credentials_with_iam",
+        ClusterIdentifier=remote.identifier,
+        DbName=remote.database,
+        DurationSeconds=CREDENTIAL_SECONDS,
+    )
+    return given["DbUser"], given["DbPassword"]
+
+
+def _secret(aws: Aws, remote: Remote) -> tuple[str, str]:
+    """`username` and `password` of the secret's JSON, as Redshift's own secrets have them (management guide,
+    data-api-secrets)."""
+    try:
+        text = aws.call("secretsmanager", "get_secret_value", SecretId=remote.secret).get("SecretString")
+    except AwsError as error:
+        if error.code == "ResourceNotFoundException":
+            raise UsageError(
+                f"there is no secret {remote.secret!r} in {remote.region}; create it with the keys"
+                " username and password"
+            ) from None
+        raise
+    try:
+        content = json.loads(text or "")
+        return str(content["username"]), str(content["password"])
+    except (ValueError, TypeError, KeyError):
+        # Without the error's own words: they would show what the secret holds.
+        raise UsageError(
+            f"the secret {remote.secret!r} must hold a JSON object with the keys username and password"
+        ) from None
