@@ -1,0 +1,1 @@
+"""Schedules as files: what EventBridge Scheduler is to call, and when."""
