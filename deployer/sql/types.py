@@ -69,6 +69,17 @@ OID = RedshiftType("oid")
 NAME = RedshiftType("name")
 UNKNOWN = RedshiftType("unknown")
 
+BY_OID = {
+    16: BOOLEAN, 19: NAME, 20: BIGINT, 21: SMALLINT, 23: INTEGER, 25: VARCHAR, 26: OID, 700: REAL, 701: DOUBLE,
+    705: UNKNOWN, 1042: RedshiftType("char"), 1043: VARCHAR, 1082: DATE, 1083: TIME, 1114: TIMESTAMP,
+    1184: TIMESTAMPTZ, 1186: INTERVAL, 1188: INTERVAL, 1190: INTERVAL, 1266: TIMETZ, 1700: RedshiftType("decimal"),
+    4000: SUPER, 6551: RedshiftType("varbyte"),
+}  # fmt: skip
+"""The types by the numbers that catalogs and the wire protocol give them, without lengths and precisions.
+
+From 4000 on, and 1188 and 1190 (the two kinds of intervals), they are Redshift's own: redshift_connector's RedshiftOID.
+"""
+
 
 def decimal(precision: int, scale: int) -> RedshiftType:
     """DECIMAL(precision, scale)."""

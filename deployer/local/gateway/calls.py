@@ -13,9 +13,9 @@ from deployer.local.procedures import create
 from deployer.local.procedures.create import read_procedure_type
 from deployer.local.procedures.executor import StoredProcedure, Value
 from deployer.local.procedures.interpreter import Interpreter
-from deployer.local.procedures.resolution import type_name
 from deployer.local.procedures.values import evaluate_simply, without_numbers
 from deployer.sql.lexer import tokenize
+from deployer.sql.overloads import type_name
 from deployer.sql.plpgsql import parse_call
 from deployer.sql.plpgsql_ast import Call
 from deployer.sql.plpgsql_reader import BodyError, Reader, read_tokens

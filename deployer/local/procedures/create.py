@@ -11,10 +11,10 @@ import json
 from collections.abc import Iterator
 
 from deployer.local.procedures.executor import StoredProcedure
-from deployer.local.procedures.resolution import type_name
 from deployer.local.translate.api import Translation
 from deployer.local.translate.datatypes import pg_type
 from deployer.sql.names import Name, quote_ident
+from deployer.sql.overloads import type_name
 from deployer.sql.parse.cursor import Cursor
 from deployer.sql.parse.datatypes import read_type, redshift_text
 from deployer.sql.plpgsql_ast import Block, Case, Declaration, ForInteger, ForQuery, If, Loop, Statement
