@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 import deployer
-from deployer.cli import demo, deploy, local, output, query, run, status, verify
+from deployer.cli import demo, deploy, lint, local, output, query, run, status, verify
 from deployer.cli.options import CONTEXT, debugging
 from deployer.errors import StatementFailed, ZeroshiftError
 from deployer.project import config
@@ -34,7 +34,16 @@ def cli() -> None:
     """An Amazon Redshift warehouse as code: deploy it, run it, ask it, also on a laptop without AWS."""
 
 
-for command in (demo.demo, local.local, deploy.deploy, run.run, query.query, status.status, verify.verify):
+for command in (
+    demo.demo,
+    local.local,
+    deploy.deploy,
+    run.run,
+    query.query,
+    status.status,
+    verify.verify,
+    lint.lint,
+):
     cli.add_command(command)
 
 

@@ -25,16 +25,16 @@ begin
         from ops.numbers as thousands
         cross join ops.numbers as units
         where units.n < 1000
-            and thousands.n <= step_count / 1000
+            and thousands.n <= cast(step_count / 1000 as bigint)
             and thousands.n * 1000 + units.n <= step_count;
     elsif period_unit = 'week' then
-        step_count := datediff(day, first_period, last_period) / 7;
+        step_count := cast(datediff(day, first_period, last_period) / 7 as bigint);
         insert into periods (period_start)
         select cast(dateadd(day, 7 * (thousands.n * 1000 + units.n), first_period) as date)
         from ops.numbers as thousands
         cross join ops.numbers as units
         where units.n < 1000
-            and thousands.n <= step_count / 1000
+            and thousands.n <= cast(step_count / 1000 as bigint)
             and thousands.n * 1000 + units.n <= step_count;
     else
         step_count := datediff(day, first_period, last_period);
@@ -43,7 +43,7 @@ begin
         from ops.numbers as thousands
         cross join ops.numbers as units
         where units.n < 1000
-            and thousands.n <= step_count / 1000
+            and thousands.n <= cast(step_count / 1000 as bigint)
             and thousands.n * 1000 + units.n <= step_count;
     end if;
 end;

@@ -3,8 +3,8 @@
 --   30 days have passed or the next one takes over, so each user counts once, and a running sum of
 --   beginnings and ends gives every day.
 -- Grain: metrics.repeat_customer_rate_daily: day
--- Reads: curated.bookings, ops.dirty_work
--- Writes: metrics.repeat_customer_rate_daily, ops.run_steps
+-- Reads: curated.bookings, ops.dirty_work, ops.numbers
+-- Writes: metrics.repeat_customer_rate_daily, ops.dirty_work, ops.run_steps
 -- Params: this_run; run_as_of: the instant that the run speaks for
 -- Schedule: none, called by metrics.refresh_rental
 -- Owner: data engineering

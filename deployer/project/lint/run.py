@@ -1,0 +1,130 @@
+"""Lint files: read them, run every rule, leave out what comments keep quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from deployer.errors import UsageError
+from deployer.project.lint import rules
+from deployer.project.lint.alembic_files import read_migration
+from deployer.project.lint.catalog import Catalog
+from deployer.project.lint.findings import ERROR, Finding, Report, Rule, SourceFile
+from deployer.project.lint.registry import FILE_CHECKS, PROCEDURE_CHECKS, RULES, UNIT_CHECKS
+from deployer.project.lint.silence import Silencers
+from deployer.project.lint.units import Content, read_sql_file
+
+SILENCER_FAULT, SILENCER_UNUSED, UNREADABLE = (
+    rules.reading.FAULT,
+    rules.reading.UNUSED,
+    rules.reading.UNREADABLE,
+)
+_NEVER_QUIET = (SILENCER_FAULT.code, SILENCER_UNUSED.code)
+
+
+def lint(root: Path, paths: Iterable[Path] = ()) -> Report:
+    """Lint files and directories, by default the project's procedures and migrations.
+
+    The whole project is read in any case, since rules ask what other files define. Raises UsageError for a path that
+    does not exist or holds nothing to lint.
+    """
+    wanted = _wanted(root, list(paths))
+    known = {path: None for path in [*_project_files(root), *wanted]}
+    contents = {path: _read(path, root) for path in known}
+    catalog = Catalog(contents.values())
+    findings: list[Finding] = []
+    silenced = 0
+    for path in wanted:
+        found, quiet = check(contents[path], catalog)
+        findings += found
+        silenced += quiet
+    errors = sum(finding.severity == ERROR for finding in findings)
+    return Report(len(wanted), errors, len(findings) - errors, silenced, tuple(findings))
+
+
+def check(content: Content, catalog: Catalog) -> tuple[list[Finding], int]:
+    """The findings of one file in the order of its text, and how many comments keep quiet."""
+    silencers = Silencers(content.file)
+    findings: list[Finding] = []
+    quiet = 0
+    for rule, line, column, message, first_line in _all(content, catalog):
+        if rule.code not in _NEVER_QUIET and silencers.quiets(rule.code, line, first_line):
+            quiet += 1
+        else:
+            findings.append(_finding(rule, content.file, line, column, message))
+    for silencer in silencers.found:
+        unknown = [code for code in silencer.codes if code not in RULES]
+        fault = silencer.fault or (f"there is no rule {', '.join(unknown)}" if unknown else "")
+        if fault:
+            findings.append(_finding(SILENCER_FAULT, content.file, silencer.line, silencer.column, fault))
+            continue
+        for code in silencer.codes:
+            if code not in silencer.used:
+                message = f"nothing here breaks {code}: remove the comment"
+                findings.append(
+                    _finding(SILENCER_UNUSED, content.file, silencer.line, silencer.column, message)
+                )
+    return sorted(set(findings)), quiet
+
+
+def _all(content: Content, catalog: Catalog) -> Iterable[tuple[Rule, int, int, str, int]]:
+    for message, line, column in content.broken:
+        yield UNREADABLE, line, column, message, line
+    for unit in content.all_units():
+        for rule, check_unit in UNIT_CHECKS:
+            for offset, message in check_unit(unit, catalog):
+                yield rule, *unit.locate(offset), message, unit.line
+    for procedure in content.procedures:
+        for rule, check_procedure in PROCEDURE_CHECKS:
+            for offset, message in check_procedure(procedure, catalog):
+                line, column = procedure.body(offset) if offset >= 0 else procedure.unit.locate(0)
+                yield rule, line, column, message, line
+    for rule, check_file in FILE_CHECKS:
+        for line, column, message in check_file(content, catalog):
+            yield rule, line, column, message, line
+
+
+def _finding(rule: Rule, file: SourceFile, line: int, column: int, message: str) -> Finding:
+    return Finding(file.shown, line, column, rule.code, rule.name, rule.severity, message)
+
+
+def _project_files(root: Path) -> list[Path]:
+    found = sorted((root / "procedures").rglob("*.sql"))
+    return [*sorted((root / "migrations" / "versions").glob("*.py")), *found]
+
+
+def _wanted(root: Path, paths: list[Path]) -> list[Path]:
+    if not paths:
+        return _project_files(root)
+    found: dict[Path, None] = {}
+    for path in paths:
+        whole = path.absolute()
+        if whole.is_dir():
+            inside = [*sorted(whole.rglob("*.sql")), *sorted(whole.rglob("versions/*.py"))]
+            if whole.name == "versions":
+                inside += sorted(whole.glob("*.py"))
+        elif whole.is_file() and whole.suffix in (".sql", ".py"):
+            inside = [whole]
+        elif whole.exists():
+            raise UsageError(
+                f"{path} is neither an .sql file nor a migration (.py); name a file or a directory of them"
+            )
+        else:
+            raise UsageError(f"{path} does not exist; name a file or a directory to lint")
+        found.update(dict.fromkeys(item for item in inside if item.name != "__init__.py"))
+    return list(found)
+
+
+def _read(path: Path, root: Path) -> Content:
+    shown = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    kind = "migration" if path.suffix == ".py" else "sql"
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        content = Content(SourceFile(path, shown, "", kind))
+        content.broken.append((f"not UTF-8 text (byte {error.start + 1})", 1, 1))
+        return content
+    except OSError as error:
+        raise UsageError(f"cannot read {shown}: {error.strerror}") from None
+    file = SourceFile(path, shown, text.replace("\r\n", "\n"), kind)
+    return read_migration(file) if kind == "migration" else read_sql_file(file)

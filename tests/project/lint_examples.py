@@ -1,0 +1,35 @@
+"""Runs lint on a text as if it stood in a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deployer.project.lint.alembic_files import read_migration
+from deployer.project.lint.catalog import Catalog
+from deployer.project.lint.findings import Finding, SourceFile
+from deployer.project.lint.run import check
+from deployer.project.lint.units import Content, read_sql_file
+
+
+def read(text: str, name: str = "") -> Content:
+    """A file of this text: a migration when it speaks of op., else SQL."""
+    migration = "op." in text and "create " not in text.split("op.")[0]
+    name = name or ("migrations/versions/0001_example.py" if migration else "example.sql")
+    file = SourceFile(Path(name), name, text, "migration" if name.endswith(".py") else "sql")
+    return read_migration(file) if file.kind == "migration" else read_sql_file(file)
+
+
+def findings(text: str, *others: str) -> list[Finding]:
+    """What lint finds in `text`, in a project that holds the `others` too."""
+    content = read(text)
+    catalog = Catalog([*(read(other, f"other_{n}.sql") for n, other in enumerate(others)), content])
+    return check(content, catalog)[0]
+
+
+def codes(text: str, *others: str) -> set[str]:
+    return {finding.code for finding in findings(text, *others)}
+
+
+def places(text: str, code: str, *others: str) -> list[tuple[int, int]]:
+    """Line and column of each finding of one rule."""
+    return [(found.line, found.column) for found in findings(text, *others) if found.code == code]
