@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 import deployer
-from deployer.cli import demo, deploy, lint, local, output, query, run, status, verify
+from deployer.cli import demo, deploy, lineage, lint, local, output, query, run, status, verify
 from deployer.cli.options import CONTEXT, debugging
 from deployer.errors import StatementFailed, ZeroshiftError
 from deployer.project import config
@@ -42,6 +42,7 @@ for command in (
     query.query,
     status.status,
     verify.verify,
+    lineage.lineage,
     lint.lint,
 ):
     cli.add_command(command)
