@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,11 +49,21 @@ class AwsError(ZeroshiftError):
         self.said = said
 
 
+@dataclass(frozen=True)
+class Endpoint:
+    """An AWS that is not Amazon's: the local one of an environment of kind local."""
+
+    url: str
+    access_key: str
+    secret_key: str = field(repr=False)
+
+
 class Aws:
     """AWS as one identity in one region: the caller, or the role `remote.owner` that the caller may assume."""
 
-    def __init__(self, remote: Remote) -> None:
+    def __init__(self, remote: Remote, endpoint: Endpoint | None = None) -> None:
         self.remote = remote
+        self._endpoint = endpoint
         self._session: Any = None
         self._clients: dict[str, Any] = {}
         self._assumed: Mapping[str, str] | None = None
@@ -113,6 +124,7 @@ class Aws:
 
     def _call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         import botocore.exceptions as failures
+        from botocore.parsers import ResponseParserError
 
         shown = _camel(operation)
         try:
@@ -131,7 +143,7 @@ class Aws:
             raise Unavailable(
                 "there are no AWS credentials; log in with `aws sso login`, set AWS_PROFILE, or the key 'profile'"
             ) from None
-        except (failures.BotoCoreError, failures.HTTPClientError) as error:
+        except (failures.BotoCoreError, ResponseParserError) as error:
             said = _one_line(mask(str(error), accounts=True))
             raise Unavailable(
                 f"AWS {service} {shown} failed in {self.remote.region}: {said};"
@@ -144,13 +156,19 @@ class Aws:
             from botocore.config import Config
 
             if self._session is None:
-                own = any(os.environ.get(name) for name in _OWN_CREDENTIALS)
+                own = self._endpoint or any(os.environ.get(name) for name in _OWN_CREDENTIALS)
                 # The environment's own credentials win, so that CI needs no profile of that name.
                 profile = None if own else self.remote.profile or None
                 self._session = boto3.Session(profile_name=profile, region_name=self.remote.region)
             keys = self._assumed or {}
+            if self._endpoint is not None:
+                keys = {
+                    "AccessKeyId": self._endpoint.access_key,
+                    "SecretAccessKey": self._endpoint.secret_key,
+                }
             self._clients[service] = self._session.client(
                 service,
+                endpoint_url=self._endpoint.url if self._endpoint else None,
                 aws_access_key_id=keys.get("AccessKeyId"),
                 aws_secret_access_key=keys.get("SecretAccessKey"),
                 aws_session_token=keys.get("SessionToken"),
@@ -177,4 +195,4 @@ def _camel(operation: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:1000].rstrip(".")
+    return " ".join(text.split())[:1000].rstrip(".:")

@@ -8,7 +8,7 @@ from typing import Any
 
 from deployer.aws.client import Aws, AwsError, is_loopback
 from deployer.errors import Unavailable, UsageError
-from deployer.project.environments import SERVERLESS, Environment, Remote
+from deployer.project.environments import CLUSTER, Environment, Remote
 from deployer.warehouse.session import Target
 
 PORT = 5439
@@ -37,7 +37,7 @@ def target(environment: Environment) -> Target:
     aws = Aws(remote)
     where = place(aws, environment, needs_arn=False)
     user, password = _credentials(aws, environment, remote)
-    service = "redshift-serverless" if environment.kind == SERVERLESS else "redshift"
+    service = "redshift" if environment.kind == CLUSTER else "redshift-serverless"
     # Only the local AWS, which gives out the local Redshift, speaks without TLS: a tunnel on loopback to a real
     # warehouse does not.
     local = aws.is_local(service) and is_loopback(where.host)
@@ -60,7 +60,7 @@ def place(aws: Aws, environment: Environment, *, needs_arn: bool = True) -> Plac
     remote = aws.remote
     if remote.host and not needs_arn:
         return Place(remote.host, remote.port or PORT, "")
-    found = _workgroup(aws, remote) if environment.kind == SERVERLESS else _cluster(aws, remote)
+    found = _cluster(aws, remote) if environment.kind == CLUSTER else _workgroup(aws, remote)
     return Place(remote.host or found.host, remote.port or found.port, found.arn, found.workgroup_id)
 
 
@@ -108,7 +108,7 @@ def _credentials(aws: Aws, environment: Environment, remote: Remote) -> tuple[st
     """User and password: from the secret, or temporary ones of the IAM identity."""
     if remote.secret:
         return _secret(aws, remote)
-    if environment.kind == SERVERLESS:
+    if environment.kind != CLUSTER:
         given = aws.call(
             "redshift-serverless",
             "get_credentials",

@@ -1,0 +1,163 @@
+"""The one endpoint of the local AWS: hands each call to a service of ours or on to ministack.
+
+Which service a call is for stands in its signature's scope (SigV4: Credential=KEY/date/region/service/aws4_request).
+Our services see who calls by the key's owner, which the answers of STS and IAM told when they gave the key out.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Protocol
+
+log = logging.getLogger("zeroshift.aws")
+
+_SCOPE = re.compile(r"Credential=([^/,\s]+)/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+_HOP_BY_HOP = {
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "te",
+    "trailer",
+    "upgrade",
+    "proxy-authenticate",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call to a service of ours. `key` is the caller's access key id, `identity` what it belongs to, "" for root."""
+
+    operation: str
+    region: str
+    key: str
+    identity: str
+    body: bytes
+
+
+class Service(Protocol):
+    def handle(self, call: Call) -> tuple[int, bytes]:
+        """The HTTP status and the JSON body of the answer."""
+
+
+class Identities:
+    """Whose an access key is, learned from the answers that gave it out, and kept in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._known: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self._known = {}
+
+    def learn(self, answer: str) -> None:
+        """Take notice of the answers of AssumeRole and its like, and of CreateAccessKey."""
+        key = re.search(r"<AccessKeyId>([^<]+)</AccessKeyId>", answer)
+        role = re.search(r"<Arn>arn:[^<]*:assumed-role/([^/<]+)/[^<]*</Arn>", answer)
+        user = re.search(r"<UserName>([^<]+)</UserName>", answer)
+        if key and role:
+            self._known[key.group(1)] = f"IAMR:{role.group(1)}"
+        elif key and user and "CreateAccessKey" in answer:
+            self._known[key.group(1)] = f"IAM:{user.group(1)}"
+        else:
+            return
+        temporary = self._path.with_suffix(f".{threading.get_ident()}")
+        temporary.write_text(json.dumps(self._known), encoding="utf-8")
+        temporary.replace(self._path)
+
+    def of(self, key: str) -> str:
+        """The database user that Redshift makes of the key's owner (management guide, data-api-iam), or ""."""
+        return self._known.get(key, "")
+
+
+class Front:
+    """The HTTP server, on 127.0.0.1 only."""
+
+    def __init__(
+        self, backend: int, services: Mapping[str, Service], identities: Path, wanted: int = 0
+    ) -> None:
+        self.identities = Identities(identities)
+        handler = type("Handler", (_Handler,), {"front": self, "backend": backend, "services": services})
+        try:
+            self._server = ThreadingHTTPServer(("127.0.0.1", wanted), handler)
+        except OSError:
+            # Another program has the port of the last time.
+            self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_address[1])
+
+    def start(self) -> None:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    front: Front
+    backend: int
+    services: Mapping[str, Service]
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        scope = _SCOPE.search(self.headers.get("Authorization", ""))
+        service = self.services.get(scope.group(3)) if scope else None
+        if service is None or scope is None:
+            self._forward(body)
+            return
+        operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        key = scope.group(1)
+        call = Call(operation, scope.group(2), key, self.front.identities.of(key), body)
+        try:
+            status, answer = service.handle(call)
+        except Exception:
+            log.exception("%s failed", operation)
+            status, answer = 500, b'{"__type": "InternalServerException", "message": "see aws.log"}'
+        self._answer(status, [("Content-Type", "application/x-amz-json-1.1")], answer)
+
+    def _forward(self, body: bytes) -> None:
+        onward = http.client.HTTPConnection("127.0.0.1", self.backend, timeout=120)
+        try:
+            onward.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                if name.lower() not in _HOP_BY_HOP:
+                    onward.putheader(name, value)
+            onward.endheaders(body)
+            answer = onward.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            log.error("ministack does not answer: %s", error)
+            self._answer(503, [], b"the local AWS is stopping")
+            return
+        finally:
+            onward.close()
+        if b"<AccessKeyId>" in content:
+            self.front.identities.learn(content.decode(errors="replace"))
+        self._answer(answer.status, answer.getheaders(), content)
+
+    def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+        self.send_response_only(status)
+        for name, value in headers:
+            if name.lower() not in _HOP_BY_HOP and name.lower() != "content-length":
+                self.send_header(name, value)
+        # The answer to HEAD has no body, and the length that it would have had.
+        told = next((value for name, value in headers if name.lower() == "content-length"), None)
+        length = told if self.command == "HEAD" and told else str(len(content))
+        if status not in (204, 304):
+            self.send_header("Content-Length", length)
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = _serve
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Requests are not logged: their lines can hold what nobody should read."""

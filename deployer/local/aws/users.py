@@ -1,0 +1,88 @@
+"""The database users of IAM identities on the local Redshift, as GetCredentials makes them."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from pathlib import Path
+
+from deployer.errors import StatementFailed, Unavailable
+from deployer.local.aws.environment import ACCESS_KEY, SECRET_KEY
+from deployer.local.environment import LocalEnvironment, Status
+from deployer.sql.names import quote_ident, quote_literal
+from deployer.warehouse.session import Session, Target
+
+ROLES_TAG = "RedshiftDbRoles"
+
+
+class Users:
+    """Users and their temporary passwords. A password is given again while it is good for long enough, so that two
+    callers at once do not take it from each other."""
+
+    def __init__(self, home: Path, backend: str) -> None:
+        self._local = LocalEnvironment(home)
+        self._backend = backend
+        self._given: dict[str, tuple[str, float]] = {}
+        self._lock = threading.Lock()
+
+    def endpoint(self) -> tuple[str, int]:
+        """Host and port of the local Redshift, which is started when it does not run."""
+        status = self._status()
+        assert status.port is not None
+        return status.host, status.port
+
+    def admin_password(self) -> str:
+        """The administrator's password."""
+        return self._status().password
+
+    def credentials(self, user: str, seconds: int) -> tuple[str, str, float]:
+        """User, password and the instant (Unix time) until which the password is good."""
+        with self._lock:
+            password, until = self._given.get(user, ("", 0.0))
+            if until < time.time() + seconds - 60:
+                until = time.time() + seconds
+                # Redshift's rule: upper and lower case and a digit (developer guide, r_CREATE_USER).
+                password = password or f"Aa1{secrets.token_urlsafe(24)}"
+                self._put(user, password)
+                self._given[user] = (password, until)
+            return user, password, until
+
+    def _put(self, user: str, password: str) -> None:
+        status = self._status()
+        if status.port is None:
+            raise Unavailable("the local Redshift does not run")
+        admin = Target(status.host, status.port, status.database, status.user, status.password)
+        with Session(admin) as session:
+            known = session.execute("select 1 from pg_user where usename = %s", [user]).rows
+            verb = "alter" if known else "create"
+            session.execute(f"{verb} user {quote_ident(user)} password {quote_literal(password)}")
+            for role in self._roles(user):
+                try:
+                    session.execute(f"grant role {quote_ident(role)} to {quote_ident(user)}")
+                except StatementFailed:
+                    # Roles that do not exist are passed over (redshift-iam-access-federated-db-roles).
+                    continue
+
+    def _roles(self, user: str) -> list[str]:
+        """The database roles that the IAM role's tag RedshiftDbRoles names, between colons."""
+        if not user.startswith("IAMR:"):
+            return []
+        import boto3
+        from botocore.exceptions import ClientError
+
+        iam = boto3.client(
+            "iam",
+            endpoint_url=self._backend,
+            region_name="us-east-1",
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+        )
+        try:
+            tags = iam.list_role_tags(RoleName=user.removeprefix("IAMR:"))["Tags"]
+        except ClientError:
+            return []
+        return [name for tag in tags if tag["Key"] == ROLES_TAG for name in tag["Value"].split(":") if name]
+
+    def _status(self) -> Status:
+        return self._local.ensure_up()

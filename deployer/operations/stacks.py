@@ -1,0 +1,234 @@
+"""The AWS part of plan, deploy, drift and destroy: the stacks base and run, and the workgroup's usage limit.
+
+`plan` asks what would change and leaves nothing behind. `deploy` calls `apply_base` before the SQL and `apply_run`
+after it, with the plan that it showed: anything else is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployer.aws import bootstrap, changesets, connect, drift, naming, stacks, templates, usage_limit
+from deployer.aws.changesets import Planned, ResourceChange
+from deployer.aws.client import Aws, Endpoint
+from deployer.aws.stacks import Stack
+from deployer.aws.usage_limit import UsageLimit
+from deployer.errors import Unsafe
+from deployer.operations.changes import Change
+from deployer.operations.progress import Progress, silent
+from deployer.project.config import CONFIG_FILE, Project
+from deployer.project.environments import CLUSTER, LOCAL, Environment
+
+_ACTIONS = {"Add": "create", "Modify": "modify", "Remove": "remove", "Import": "create"}
+
+
+@dataclass(frozen=True)
+class AwsPlan:
+    """What a deployment would do in AWS. `fingerprint` is equal for equal plans: a saved plan holds it."""
+
+    base: Planned | None = None
+    run: Planned | None = None
+    limit: UsageLimit | None = None
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """All of it, base first, the usage limit last."""
+        found = [change for planned in (self.base, self.run) if planned for change in _changes(planned)]
+        if self.limit is not None and self.limit.is_changed:
+            found.append(_limit_change(self.limit))
+        return tuple(found)
+
+    @property
+    def fingerprint(self) -> str:
+        parts = [planned.fingerprint for planned in (self.base, self.run) if planned]
+        if self.limit is not None:
+            parts.append(f"{self.limit.before}>{self.limit.amount}")
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class AwsDone:
+    """What a step in AWS did; `left` are resources that a deletion has left in the account, as they hold data."""
+
+    changes: tuple[Change, ...]
+    left: tuple[str, ...] = ()
+
+
+def has_stacks(environment: Environment) -> bool:
+    """Whether the environment has an AWS side at all."""
+    return environment.remote is not None
+
+
+def changes(project: Project, environment: Environment, progress: Progress = silent) -> tuple[Change, ...]:
+    """What a deployment would change in AWS; nothing for an environment without an AWS side."""
+    return plan(project, environment, progress).changes
+
+
+def plan(project: Project, environment: Environment, progress: Progress = silent) -> AwsPlan:
+    """What a deployment would do in AWS. Raises AwsError, Unavailable, StackFailed, and Unsafe for a change that
+    would replace what holds data."""
+    if not has_stacks(environment):
+        return AwsPlan()
+    aws = _aws(project, environment, progress)
+    progress("planning the CloudFormation stacks")
+    planned = [changesets.plan(aws, _stack(aws, project, environment, part)) for part in naming.PARTS]
+    for item in planned:
+        changesets.refuse_data_loss(item)
+    return AwsPlan(planned[0], planned[1], usage_limit.plan(aws, environment))
+
+
+def settle(project: Project, environment: Environment, progress: Progress = silent) -> None:
+    """Wait for stacks that a killed deployment has left in progress, so that a plan of them can be made."""
+    if has_stacks(environment):
+        aws = _aws(project, environment, progress)
+        for part in naming.PARTS:
+            stacks.settle(aws, naming.stack(project, environment, part), progress)
+
+
+def apply_base(
+    project: Project, environment: Environment, expected: AwsPlan | None = None, progress: Progress = silent
+) -> AwsDone:
+    """Deploy what the SQL and the schedules stand on: the base stack and the usage limit."""
+    if not has_stacks(environment):
+        return AwsDone(())
+    aws = _aws(project, environment, progress)
+    done = _apply(aws, project, environment, "base", expected.base if expected else None, progress)
+    limit = usage_limit.apply(aws, environment, expected.limit if expected else None)
+    if limit is not None and limit.is_changed:
+        progress(f"usage limit set to {limit.amount} RPU hours, {limit.period}")
+        return AwsDone((*done.changes, _limit_change(limit)), done.left)
+    return done
+
+
+def apply_run(
+    project: Project, environment: Environment, expected: AwsPlan | None = None, progress: Progress = silent
+) -> AwsDone:
+    """Deploy what calls the warehouse's procedures, which are there by now: the run stack."""
+    if not has_stacks(environment):
+        return AwsDone(())
+    aws = _aws(project, environment, progress)
+    return _apply(aws, project, environment, "run", expected.run if expected else None, progress)
+
+
+def drifted(
+    project: Project, environment: Environment, progress: Progress = silent
+) -> tuple[drift.Drift, ...]:
+    """Resources of the stacks that somebody has changed by hand."""
+    if not has_stacks(environment):
+        return ()
+    aws = _aws(project, environment, progress)
+    found: list[drift.Drift] = []
+    for part in naming.PARTS:
+        progress(f"looking for drift in the stack {part}")
+        found += drift.detect(aws, naming.stack(project, environment, part))
+    return tuple(found)
+
+
+def destroy(project: Project, environment: Environment, *, yes: bool, progress: Progress = silent) -> AwsDone:
+    """Delete the stacks, run before base. What holds data stays in the account and is named; so does the warehouse.
+
+    Raises Unsafe without `yes`.
+    """
+    templates.scope(project, environment)
+    names = [naming.stack(project, environment, part) for part in reversed(naming.PARTS)]
+    if not yes:
+        raise Unsafe(
+            f"this deletes the stacks {' and '.join(names)} with all their resources; say --yes to do it"
+        )
+    aws = _aws(project, environment, progress)
+    left: list[str] = []
+    gone: list[Change] = []
+    for name in names:
+        state = stacks.settle(aws, name, progress)
+        left += stacks.delete(aws, name, progress)
+        if state not in (stacks.ABSENT, stacks.REVIEWED):
+            gone.append(Change("remove", "AWS::CloudFormation::Stack", name))
+    return AwsDone(tuple(gone), tuple(left))
+
+
+def template(project: Project, environment: Environment, part: str) -> templates.Template | None:
+    """The template of "base", "run" or "bootstrap"; None for a stack that nothing belongs into yet."""
+    if part == "bootstrap":
+        return bootstrap.template(project, environment)
+    return templates.template(project, environment, part)
+
+
+def _aws(project: Project, environment: Environment, progress: Progress) -> Aws:
+    assert environment.remote is not None
+    if environment.kind != LOCAL:
+        return Aws(environment.remote)
+    # Not at the top: only code that starts an environment of kind local may import deployer.local.
+    from deployer.local.aws.environment import ACCESS_KEY, SECRET_KEY, LocalAws
+
+    local = LocalAws(project.home)
+    if not local.status().running:
+        progress("starting the local AWS")
+    url = local.up().endpoint_url
+    assert url is not None
+    return Aws(environment.remote, Endpoint(url, ACCESS_KEY, SECRET_KEY))
+
+
+def _stack(aws: Aws, project: Project, environment: Environment, part: str) -> Stack:
+    assert environment.remote is not None
+    body = templates.template(project, environment, part)
+    values = {}
+    if body is not None and environment.kind != CLUSTER:
+        values[templates.WORKGROUP_ID] = connect.place(aws, environment).workgroup_id
+    role = environment.remote.cloudformation_role
+    return Stack(
+        naming.stack(project, environment, part),
+        body,
+        values,
+        templates.tags(project, environment, part),
+        aws.role_arn(role) if role else "",
+    )
+
+
+def _apply(
+    aws: Aws,
+    project: Project,
+    environment: Environment,
+    part: str,
+    expected: Planned | None,
+    progress: Progress,
+) -> AwsDone:
+    stack = _stack(aws, project, environment, part)
+    planned, left = changesets.apply(aws, stack, progress, expected)
+    return AwsDone(_changes(planned), left)
+
+
+def _changes(planned: Planned) -> tuple[Change, ...]:
+    """A stack's changes. One that only touches tags or outputs is told as a change of the stack itself."""
+    found = tuple(_change(planned, item) for item in planned.changes)
+    if not found and planned.action != "none":
+        action = {"create": "create", "update": "modify", "delete": "remove"}[planned.action]
+        return (Change(action, "AWS::CloudFormation::Stack", planned.stack.name, CONFIG_FILE),)
+    return found
+
+
+def _change(planned: Planned, item: ResourceChange) -> Change:
+    action = _ACTIONS.get(item.action, "modify")
+    destructive = ""
+    if item.action == "Remove":
+        if not (item.retained or item.holds_data):
+            destructive = f"{item.kind} {item.logical_id} is deleted"
+    elif item.replacement == "True":
+        action = "replace"
+        destructive = f"{item.kind} {item.logical_id} is replaced by a new one, and the old one deleted"
+    reason = f"changes {', '.join(item.properties)}" if item.properties else ""
+    if item.action == "Remove" and not destructive:
+        reason = "it holds data: it leaves the stack and stays in the account"
+    elif item.replacement == "Conditional":
+        reason += "; may be replaced, as CloudFormation only finds out when it does it"
+    return Change(action, item.kind, item.logical_id, CONFIG_FILE, reason=reason, destructive=destructive)
+
+
+def _limit_change(limit: UsageLimit) -> Change:
+    before = f"from {limit.before} " if limit.before else ""
+    return Change(
+        "modify" if limit.before else "create",
+        "usage limit",
+        f"{limit.period} {limit.action}",
+        CONFIG_FILE,
+        reason=f"{before}to {limit.amount} RPU hours",
+    )
