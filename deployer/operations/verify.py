@@ -86,10 +86,20 @@ def verify(
         return Verification(len(names), len(promised), count, tuple(found + wrong), written)
 
 
-def after_deploy(session: Session, project: Project) -> Verification:
-    """What a deployment verifies when it has committed: every presentation view, and its contract."""
-    files = {item.name: item for item in objects.read_all(project.procedures, project.root)}
-    promised = contracts.read_all(project.procedures, project.root)
+def after_deploy(
+    session: Session,
+    project: Project,
+    files: Mapping[str, Object] | None = None,
+    promised: Mapping[str, Contract] | None = None,
+) -> Verification:
+    """What a deployment verifies when it has committed: every presentation view, and its contract.
+
+    `files` and `promised` are the project's objects by name and its contracts, where the caller has read them already.
+    """
+    if files is None:
+        files = {item.name: item for item in objects.read_all(project.procedures, project.root)}
+    if promised is None:
+        promised = contracts.read_all(project.procedures, project.root)
     deployed = ledger.read(session)
     names = sorted(
         item.name
@@ -124,11 +134,13 @@ def check_contracts(
 ) -> list[Finding]:
     """Compare the contracts with the deployed views called `names`; name the presentation views without one."""
     listed = set(names)
-    found = [
-        Finding(ERROR, "contract", item.view, item.message, str(item.path), item.line)
-        for item in broken(session, promised.values())
-    ]
+    found = []
+    there = columns_of(session, promised)
     for view, contract in sorted(promised.items()):
+        found += [
+            Finding(ERROR, "contract", view, item.message, str(item.path), item.line)
+            for item in contracts.breaks(contract, there[view])
+        ]
         found += [
             Finding(
                 UNKNOWN,
@@ -138,7 +150,7 @@ def check_contracts(
                 str(contract.path),
                 item.line,
             )
-            for item in contracts.untold(contract, columns(session, view))
+            for item in contracts.untold(contract, there[view])
         ]
     for name in sorted(listed - set(promised)):
         if _is_presentation(name):
@@ -152,23 +164,50 @@ def broken(session: Session, promised: Iterable[Contract]) -> list[Break]:
 
     So a plan or a deployment asks inside its transaction, before it commits, and raises `contracts.refusal`.
     """
-    found: list[Break] = []
-    for contract in sorted(promised, key=lambda item: item.view):
-        found += contracts.breaks(contract, columns(session, contract.view))
-    return found
+    by_view = {contract.view: contract for contract in promised}
+    there = columns_of(session, by_view, in_transaction=True)
+    return [item for view in sorted(by_view) for item in contracts.breaks(by_view[view], there[view])]
 
 
-def columns(session: Session, view: str) -> dict[str, str]:
-    """A view's columns and their types, as contracts write them; empty when there is no such view, or it is broken."""
-    schema, _, name = view.partition(".")
-    rows = catalog.columns(session, schema, name)
-    if rows:
-        return contracts.column_types(rows)
-    # The catalog may be silent about a late-binding view (the local one is): a table made of it has its columns.
+def columns_of(
+    session: Session, views: Iterable[str], *, in_transaction: bool = False
+) -> dict[str, dict[str, str]]:
+    """Views' columns and their types, as contracts write them; none for a view that does not exist or is broken.
+
+    In a transaction a broken view raises StatementFailed: the warehouse has ended the transaction by then.
+    """
+    wanted = set(views)
+    if not wanted:
+        return {}
+    schemas = sorted({view.partition(".")[0] for view in wanted})
+    found = session.execute(
+        "select table_schema, table_name, column_name, data_type, character_maximum_length, numeric_precision,"
+        f" numeric_scale from svv_columns where table_schema in ({', '.join(['%s'] * len(schemas))})"
+        " order by table_schema, table_name, ordinal_position",
+        schemas,
+    )
+    rows: dict[str, list[tuple[object, ...]]] = {view: [] for view in wanted}
+    for schema, name, *column in found.rows:
+        if f"{schema}.{name}" in wanted:
+            rows[f"{schema}.{name}"].append(tuple(column))
+    types = {view: contracts.column_types(listed) for view, listed in rows.items()}
+    silent_about = [view for view, columns in types.items() if not columns]
+    if silent_about:
+        exists = catalog.view_names(session)
+        for view in silent_about:
+            if view in exists:
+                types[view] = _late_columns(session, view, in_transaction)
+    return types
+
+
+def _late_columns(session: Session, view: str, in_transaction: bool) -> dict[str, str]:
+    """The columns of a late-binding view that the catalog is silent about (the local one is): a table made of it has
+    them.
+    """
     try:
-        session.execute(f"create temp table {_PROBE} as select * from {_sql(view)} where false")
+        session.execute(f"create temp table {_PROBE} as select * from {_sql(view)} where false", where=view)
     except StatementFailed as error:
-        if error.sqlstate == CONNECTION_LOST:
+        if in_transaction or error.sqlstate == CONNECTION_LOST:
             raise
         return {}
     found = session.execute(
@@ -225,7 +264,7 @@ def _write_contracts(
     for name in names:
         if name in have or name not in files or not _is_presentation(name):
             continue
-        there = columns(session, name)
+        there = columns_of(session, [name])[name]
         if not there:
             continue
         path = files[name].path.with_suffix("")

@@ -138,6 +138,23 @@ def breaks(contract: Contract, columns: Mapping[str, str]) -> tuple[Break, ...]:
     )
 
 
+def breaks_of(
+    promised: Mapping[str, Contract],
+    planned: Mapping[str, Iterable[Sequence[object]]],
+    dropped: Iterable[str] = (),
+) -> tuple[Break, ...]:
+    """What a plan would break: `planned` are the columns (as `catalog.columns` reads them) that its changed views will
+    have, `dropped` the views that will be gone.
+    """
+    after = {view: column_types(rows) for view, rows in planned.items()} | {view: {} for view in dropped}
+    return tuple(
+        item
+        for view, columns in sorted(after.items())
+        if view in promised
+        for item in breaks(promised[view], columns)
+    )
+
+
 def untold(contract: Contract, columns: Mapping[str, str]) -> tuple[Promise, ...]:
     """The promises of a length that nobody can check: the local catalog keeps none for an expression's VARCHAR."""
     return tuple(

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from small_project import SmallProject
 
 from deployer.cli.verify import verify as command
-from deployer.errors import Unsafe, UsageError
+from deployer.errors import StatementFailed, Unsafe, UsageError
 from deployer.operations import verify as operations
 from deployer.operations.deploy import deploy
 from deployer.operations.verify import Finding, Verification
@@ -106,6 +106,14 @@ def test_views_are_selected_and_contracts_compared(
     assert 'shown.late cannot be selected: late-binding view "shown.late": column "amount"' in (
         found.findings[1].message
     )
+
+    # Inside a transaction the warehouse's own words are told, never "current transaction is aborted".
+    promised = contracts.read_all(small.load().procedures, small.root)
+    with pytest.raises(StatementFailed, match='column "amount"'), session.transaction():
+        operations.broken(session, [promised["shown.late"]])
+    with session.transaction():
+        gone = operations.broken(session, [promised["shown.totals"]])
+    assert [item.found for item in gone] == [None]
 
     # The command: exit code 1, one line each.
     monkeypatch.chdir(small.root)

@@ -121,6 +121,17 @@ def test_the_refusal_names_every_column_and_exits_with_3(tmp_path: Path) -> None
     assert "sales.contract.toml:7: presentation.sales.amount" in str(error)
 
 
+def test_what_a_plan_would_break(tmp_path: Path) -> None:
+    promised = {"presentation.sales": read(tmp_path, GOOD)}
+    rows = [("day", "date", None, None, None), ("Odd name", "character varying", 3, None, None)]
+    assert contracts.breaks_of(promised, {"presentation.other": []}, ["shop.gone"]) == ()
+    assert [item.column for item in contracts.breaks_of(promised, {"presentation.sales": rows})] == [
+        "place",
+        "amount",
+    ]
+    assert len(contracts.breaks_of(promised, {}, ["presentation.sales"])) == 4
+
+
 _TYPES = st.one_of(
     st.sampled_from(
         ["smallint", "integer", "bigint", "real", "double precision", "boolean", "date", "timestamp",
