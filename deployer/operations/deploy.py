@@ -1,36 +1,46 @@
-"""`zeroshift deploy`: migrations, then views and procedures, so that the warehouse is as the repository says.
+"""`zeroshift deploy`: carry out a plan, under a lease, so that it may be killed at any moment and run again.
 
-Each migration commits alone. All repeatable objects change in one transaction together with the ledger, so
-that a deployment which is killed leaves either the old objects or the new ones, and can simply be run again.
+Each migration commits with its version row. All views and procedures change in one transaction together with the
+ledger, so that a deployment which is killed leaves either the old ones or the new ones.
 """
 
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.errors import StatementFailed, UsageError, ZeroshiftError
-from deployer.operations import replace
+from deployer.errors import StatementFailed, Unsafe, ZeroshiftError
+from deployer.operations import deploy_migrations, plan_objects, replace, verify
+from deployer.operations import plan as plans
+from deployer.operations.plan import Draft, Files, Plan, Provider
+from deployer.operations.plan_objects import ObjectPlan
 from deployer.operations.progress import Progress, silent
+from deployer.operations.verify import Finding
 from deployer.operations.warehouses import target
-from deployer.project import graph, migrations, objects
+from deployer.project import contracts
 from deployer.project.config import Environment, Project
 from deployer.project.migrations import Migration
-from deployer.project.objects import Object
 from deployer.warehouse import catalog, lease, ledger
+from deployer.warehouse.catalog import Blocker
 from deployer.warehouse.lease import Lease
-from deployer.warehouse.ledger import Deployed, Entry
-from deployer.warehouse.retry import retrying
-from deployer.warehouse.session import Session, Target
+from deployer.warehouse.ledger import Migrated
+from deployer.warehouse.retry import CANCELLED, retrying
+from deployer.warehouse.session import Session
 
-_READ_ALL = 20
-"""From how many objects on their definitions are read back all at once."""
+STATEMENT_SECONDS = 30.0
+"""How long a statement about a view or procedure may take. It takes milliseconds; what lasts is the wait for somebody's
+lock, and whoever wants to read that view then waits behind us."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deployment did. `left_over`: deployed once, no longer in the project, still in the warehouse."""
+    """What a deployment did. `left_over`: deployed once, no longer in the project, still in the warehouse.
+
+    `number` is its number in the ledger, 0 when there was nothing to do. `other` is what was done beside migrations and
+    objects (grants, AWS resources); `findings` is what verifying the presentation found afterwards.
+    """
 
     migrations: tuple[str, ...]
     created: tuple[str, ...]
@@ -39,215 +49,306 @@ class Deployment:
     dropped: tuple[str, ...]
     left_over: tuple[str, ...]
     unchanged: int
+    number: int = 0
+    other: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def did_nothing(self) -> bool:
-        return not (self.migrations or self.created or self.replaced or self.recreated or self.dropped)
+        return not (
+            self.migrations or self.created or self.replaced or self.recreated or self.dropped or self.other
+        )
+
+    @property
+    def works(self) -> bool:
+        """Whether verifying found no error."""
+        return not any(finding.severity == verify.ERROR for finding in self.findings)
 
 
 def deploy(
-    project: Project, environment: Environment, *, prune: bool = False, progress: Progress = silent
+    project: Project,
+    environment: Environment,
+    *,
+    prune: bool = False,
+    plan_file: Path | None = None,
+    allow: Collection[str] = (),
+    wait: float = 0.0,
+    statement_seconds: float = STATEMENT_SECONDS,
+    files: Files | None = None,
+    git_commit: str | None = None,
+    providers: Sequence[Provider] | None = None,
+    progress: Progress = silent,
 ) -> Deployment:
     """Deploy `project` into `environment`; `prune` also drops what the project no longer has.
 
-    Raises UsageError before anything is touched when the project itself is wrong; StatementFailed with file
-    and line for the first statement that the warehouse refuses; LeaseHeld while somebody else deploys;
-    Unsafe when a view would have to be dropped that something outside of the project uses.
+    With `plan_file` exactly that plan is applied. `allow` names the destructive changes that may take place. `wait`:
+    for how many seconds another deployment is waited for. `files` stand in for the project's own (a rollback has them
+    from the ledger), and `git_commit` for the commit that is checked out.
+
+    Raises UsageError before anything is touched when the project itself is wrong; StatementFailed with file and line
+    for the first statement that the warehouse refuses; LeaseHeld while somebody else deploys; Unsafe for what is
+    destructive and not allowed, for a plan that no longer holds, and for migrations that were tampered with.
     """
-    versions = migrations.read(project.migrations)
-    wanted = graph.in_order(objects.read_all(project.procedures, project.root))
-    progress(f"read {len(versions)} migrations and {len(wanted)} objects")
-    where = target(project, environment, progress)
-    with Session(where) as session:
+    files = files if files is not None else plans.read_files(project)
+    commit = git_commit if git_commit is not None else checked_out(project.root)
+    told = plans.read(plan_file) if plan_file is not None else None
+    progress(f"read {len(files.versions)} migrations and {len(files.wanted)} objects")
+    with Session(target(project, environment, progress)) as session:
+        prune = told.pruned if told is not None else prune
+        made = plans.draft(project, environment, session, files, prune=prune, providers=providers)
+        if told is not None and plan_file is not None:
+            plans.refuse_other(told, made.plan, plan_file)
+        refuse(made.plan, allow)
+        if not made.plan.changes and not _is_older(session):
+            return _result(made.objects, (), (), 0)
         ledger.ensure(session)
-        pending = _pending(session, versions)
-        change = _change(session, wanted, prune)
-        if not pending and change.is_empty:
-            return Deployment((), (), (), (), (), change.left_over, len(wanted))
-        held = lease.acquire(session)
+        held = lease.acquire(session, wait=wait, on_wait=lambda holder: progress(f"waiting for {holder}"))
         try:
-            commit = _git_commit(project.root)
-            with session.transaction():
-                lease.renew(session, held)
-                number = ledger.begin(session, deployed_by=lease.owner(), git_commit=commit, plan_checksum="")
-            try:
-                applied = _migrate(where, project, session, versions, held, progress)
-                return _replace(session, wanted, prune, held, applied, number, commit, progress)
-            except ZeroshiftError:
-                _note_failure(session, held, number)
-                raise
+            if plans.stand(session) != made.plan.warehouse:
+                # Somebody has deployed between our look and the lease.
+                made = plans.draft(project, environment, session, files, prune=prune, providers=providers)
+                if told is not None and plan_file is not None:
+                    plans.refuse_other(told, made.plan, plan_file)
+                refuse(made.plan, allow)
+                if not made.plan.changes:
+                    return _result(made.objects, (), (), 0)
+            return _Run(project, environment, session, held, made, commit, statement_seconds, progress).run(
+                prune
+            )
         finally:
             _release(session, held)
 
 
-def _pending(session: Session, versions: tuple[Migration, ...]) -> tuple[str, ...]:
-    """The revisions that the warehouse lacks."""
-    known = [migration.revision for migration in versions]
-    heads = ledger.migration_heads(session)
-    if not heads:
-        return tuple(known)
-    if len(heads) > 1 or heads[0] not in known:
-        raise UsageError(
-            f"the warehouse stands at migration {', '.join(heads)}, which this checkout does not have;"
-            " deploy from a newer one"
+def refuse(made: Plan, allow: Collection[str]) -> None:
+    """Raise Unsafe for a plan with problems, or with destructive changes that `allow` does not name."""
+    if made.problems:
+        first = made.problems[0]
+        where = f"{first.path}:{first.line}: " if first.path else ""
+        more = (
+            f" (and {len(made.problems) - 1} more; `zeroshift plan` shows all)" if made.problems[1:] else ""
         )
-    return tuple(known[known.index(heads[0]) + 1 :])
+        mend = f"; or `zeroshift repair` will {first.repair}" if first.repair else ""
+        raise Unsafe(f"{where}{first.message}{mend}{more}; nothing was changed")
+    refused = [change for change in made.destructive if change.name not in allow]
+    if refused:
+        listed = "; ".join(f"{change.key} loses {change.destructive}" for change in refused)
+        options = " ".join(f"--allow-destructive {change.name}" for change in refused)
+        raise Unsafe(
+            f"this would lose data or objects: {listed}; to go on, say {options}; nothing was changed"
+        )
 
 
-def _migrate(
-    where: Target,
-    project: Project,
-    session: Session,
-    versions: tuple[Migration, ...],
-    held: Lease,
-    progress: Progress,
-) -> tuple[str, ...]:
-    # Asked again under the lease: another deployment may have applied some in between.
-    pending = _pending(session, versions)
-    if not pending:
-        return ()
-    if lease.runs_exist(session):
-        lease.refuse_during_runs(session)
-    # Imported when there is something to migrate: Alembic and SQLAlchemy take longer to load than most commands to run.
-    from deployer.warehouse import migrate
+class _Run:
+    """One deployment, under its lease."""
 
-    names = {migration.revision: migration.path.stem for migration in versions}
-    done = migrate.upgrade(
-        where, project.migrations, held, lambda revision: progress(f"migration {names[revision]}")
-    )
-    return done.revisions
+    def __init__(
+        self,
+        project: Project,
+        environment: Environment,
+        session: Session,
+        held: Lease,
+        made: Draft,
+        commit: str | None,
+        statement_seconds: float,
+        progress: Progress,
+    ) -> None:
+        self._project = project
+        self._environment = environment
+        self._session = session
+        self._held = held
+        self._draft = made
+        self._statement_seconds = statement_seconds
+        self._progress = progress
+        self._commit = commit
+        self._blockers: tuple[Blocker, ...] = ()
 
-
-@dataclass(frozen=True)
-class _Change:
-    """What differs between the project and the warehouse."""
-
-    changed: tuple[Object, ...]
-    deployed: dict[str, Deployed]
-    left_over: tuple[str, ...]
-    drop: tuple[Deployed, ...]
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.changed or self.drop)
-
-
-def _change(session: Session, wanted: tuple[Object, ...], prune: bool) -> _Change:
-    deployed = ledger.read(session)
-    there = {
-        "view": catalog.view_names(session) if deployed else set(),
-        "procedure": catalog.procedure_names(session) if deployed else set(),
-    }
-    # Somebody may have dropped an object by hand: then it is missing, whatever the ledger says.
-    deployed = {key: item for key, item in deployed.items() if item.name in there[item.kind]}
-    changed = tuple(
-        item
-        for item in wanted
-        if item.key not in deployed
-        or deployed[item.key].checksum != item.checksum
-        or deployed[item.key].signature != item.signature
-    )
-    keys = {item.key for item in wanted}
-    gone = tuple(item for key, item in sorted(deployed.items()) if key not in keys)
-    left_over = () if prune else tuple(item.name for item in gone)
-    return _Change(changed, deployed, left_over, gone if prune else ())
-
-
-def _replace(
-    session: Session,
-    wanted: tuple[Object, ...],
-    prune: bool,
-    held: Lease,
-    applied: tuple[str, ...],
-    number: int,
-    commit: str | None,
-    progress: Progress,
-) -> Deployment:
-    needs = graph.dependencies(wanted)
-
-    def once() -> Deployment:
+    def run(self, prune: bool) -> Deployment:
+        session, made = self._session, self._draft
         with session.transaction():
-            # First, so that its write lock keeps any other deployment out until we commit.
-            lease.renew(session, held)
-            if lease.runs_exist(session):
-                lease.fence_runs(session)
-            change = _change(session, wanted, prune)
-            done = replace.apply(
-                session, wanted, change.changed, change.drop, change.deployed, needs, progress
-            )
-            ledger.record(
+            lease.renew(session, self._held)
+            number = ledger.begin(
                 session,
-                [
-                    Deployed(
-                        item.kind,
-                        item.name,
-                        item.signature,
-                        str(item.path),
-                        item.checksum,
-                        item.late_binding,
-                        needs[item.name],
-                    )
-                    for item in change.changed
-                ],
                 deployed_by=lease.owner(),
-                git_commit=commit,
+                git_commit=self._commit,
+                plan_checksum=made.plan.checksum,
             )
-            for item in change.drop:
-                ledger.forget(session, item.kind, item.name)
-            _write_history(session, number, wanted, change, done)
-            ledger.end(session, number, ledger.DONE)
-        return Deployment(
-            migrations=applied,
-            created=done.created,
-            replaced=done.replaced,
-            recreated=done.recreated,
-            dropped=done.dropped,
-            left_over=change.left_over,
-            unchanged=len(wanted) - len(change.changed) - len(done.recreated),
+        try:
+            other = self._provided(plans.BEFORE)
+            compared = self._sql(number, prune)
+            other += self._provided(plans.AFTER) + self._provided(plans.LAST)
+            findings = verify.after_deploy(session, self._project).findings
+            self._end(number)
+        except ZeroshiftError:
+            self._note_failure(number)
+            raise
+        return _result(
+            compared, tuple(item.migration.revision for item in made.pending), other, number, findings
         )
 
-    return retrying(once)
+    def _sql(self, number: int, prune: bool) -> ObjectPlan:
+        session, made = self._session, self._draft
+        compared = made.objects
+        if made.pending:
+            if lease.runs_exist(session):
+                lease.refuse_during_runs(session)
+            deploy_migrations.apply(
+                session, self._held, number, self._project.root, made.pending, self._progress
+            )
+            # What the views' columns are, the migrations may have changed.
+            compared = self._compare(prune)
+        return self._objects(number, compared, prune)
+
+    def _compare(self, prune: bool) -> ObjectPlan:
+        return plan_objects.plan(
+            self._session,
+            self._draft.files.wanted,
+            ledger.read(self._session),
+            prune=prune,
+            migrations_pending=False,
+        )
+
+    def _objects(self, number: int, compared: ObjectPlan, prune: bool) -> ObjectPlan:
+        session, wanted = self._session, self._draft.files.wanted
+
+        def once() -> ObjectPlan:
+            with session.transaction():
+                # First, so that its write lock keeps any other deployment out until we commit.
+                lease.renew(session, self._held)
+                if lease.runs_exist(session):
+                    lease.fence_runs(session)
+                session.execute(f"set statement_timeout to {int(self._statement_seconds * 1000)}")
+                replace.apply(session, compared.changes, self._progress)
+                lease.reset_timeout(session)
+                self._refuse_broken(compared)
+                replace.record(
+                    session,
+                    number,
+                    wanted,
+                    compared,
+                    deployed_by=lease.owner(),
+                    git_commit=self._commit,
+                )
+                self._adopt_migrations()
+                lease.renew(session, self._held)
+            return compared
+
+        def recover() -> ObjectPlan | None:
+            session.reopen()
+            # Nothing left to do: the commit had taken place.
+            return None if self._compare(prune).changes else compared
+
+        try:
+            # Safe: one transaction, which creates and replaces; done twice it is the same.
+            return retrying(once, recover=recover, also=lambda error: self._is_blocked(error, compared))
+        except StatementFailed as error:
+            if error.sqlstate != CANCELLED:
+                raise
+            who = "; ".join(str(blocker) for blocker in self._blockers)
+            raise StatementFailed(
+                f"it waited {self._statement_seconds:g} s for somebody's lock, again and again:"
+                f" {who or 'nobody that this user can see holds it any more'};"
+                " wait for it, or end it with pg_terminate_backend, and deploy again; no view or procedure was changed",
+                sqlstate=error.sqlstate,
+                sql=error.sql,
+                where=error.where,
+            ) from error
+        finally:
+            lease.reset_timeout(session)
+
+    def _is_blocked(self, error: StatementFailed, compared: ObjectPlan) -> bool:
+        """Whether a statement timed out, most likely behind a reader; says behind whom."""
+        if error.sqlstate != CANCELLED:
+            return False
+        self._blockers = catalog.blockers(self._session, replace.relations(compared.changes))
+        for blocker in self._blockers:
+            self._progress(f"{error.where}: waiting for {blocker}")
+        return True
+
+    def _refuse_broken(self, compared: ObjectPlan) -> None:
+        """Contracts of the views that have changed, asked in the transaction that would break them."""
+        changed = {item.change.name for item in compared.changes}
+        promised = [item for name, item in self._draft.files.contracts.items() if name in changed]
+        broken = verify.broken(self._session, promised) if promised else []
+        if broken:
+            raise contracts.refusal(broken)
+
+    def _adopt_migrations(self) -> None:
+        """Checksums of migrations that an older zeroshift applied: of the files as they are now."""
+        heads = ledger.migration_heads(self._session)
+        known = ledger.applied(self._session)
+        unknown: list[Migration] = [
+            migration
+            for migration in self._draft.files.versions
+            if heads and migration.revision <= heads[0] and migration.revision not in known
+        ]
+        ledger.record_migrated(
+            self._session,
+            [
+                Migrated(item.revision, str(item.path.relative_to(self._project.root)), item.checksum, 0)
+                for item in unknown
+            ],
+            applied_by=lease.owner(),
+        )
+
+    def _provided(self, stage: str) -> tuple[str, ...]:
+        done: list[str] = []
+        for provider, changes in self._draft.provided:
+            if provider.stage == stage and changes:
+                with lease.kept(self._session, self._held):
+                    provider.apply(self._project, self._environment, self._session, changes, self._progress)
+                done += [f"{change.action} {change.key}" for change in changes]
+        return tuple(done)
+
+    def _end(self, number: int) -> None:
+        def once() -> bool:
+            with self._session.transaction():
+                lease.renew(self._session, self._held)
+                ledger.end(self._session, number, ledger.DONE)
+            return True
+
+        def again() -> None:
+            self._session.reopen()
+
+        retrying(once, recover=again)
+
+    def _note_failure(self, number: int) -> None:
+        try:
+            with self._session.transaction():
+                lease.renew(self._session, self._held)
+                ledger.end(self._session, number, ledger.FAILED)
+        except ZeroshiftError:
+            # The connection or the lease is gone, and that error is being reported; the next deployment marks the row.
+            return
 
 
-def _write_history(
-    session: Session, number: int, wanted: tuple[Object, ...], change: _Change, done: replace.Done
-) -> None:
-    """Add what this deployment did to the history, and read back what the warehouse made of it."""
-    recorded, live = ledger.entries(session), ledger.live(session)
-    actions = {name: "create" for name in done.created} | {name: "replace" for name in done.replaced}
-    actions |= {name: "recreate" for name in done.recreated}
-    for item in wanted:
-        known = recorded.get(item.key)
-        if item.name not in actions and (known is None or known.checksum != item.checksum):
-            # An older zeroshift deployed it and kept no text; the checksum says that it is this file.
-            actions[item.name] = "adopt"
-    entries = [
-        Entry(actions[item.name], item.kind, item.name, str(item.path), item.checksum, item.text)
-        for item in wanted
-        if item.name in actions
-    ]
-    entries += [Entry("drop", item.kind, item.name, item.path, item.checksum, "") for item in change.drop]
-    ledger.append(session, number, entries)
-    stale = {item.key for item in wanted if item.name in actions or item.key not in live}
-    # One by one where few changed; all at once is one question, but a long answer.
-    if len(stale) > _READ_ALL:
-        found = catalog.definitions(session)
-        ledger.record_live(session, {key: found[key] for key in stale})
-        return
-    texts = {
-        item.key: catalog.definition(session, item.kind, item.name) for item in wanted if item.key in stale
-    }
-    ledger.record_live(session, {key: text for key, text in texts.items() if text is not None})
+def _is_older(session: Session) -> bool:
+    """Whether an older zeroshift deployed here, whose ledger lacks what this one keeps."""
+    lacking = ledger.missing(session)
+    return bool(lacking) and "objects" not in lacking and bool(ledger.read(session))
 
 
-def _note_failure(session: Session, held: Lease, number: int) -> None:
-    try:
-        with session.transaction():
-            lease.renew(session, held)
-            ledger.end(session, number, ledger.FAILED)
-    except ZeroshiftError:
-        # The connection or the lease is gone, and that error is being reported: the next deployment marks the row.
-        return
+def _result(
+    compared: ObjectPlan,
+    migrations: tuple[str, ...],
+    other: tuple[str, ...],
+    number: int,
+    findings: tuple[Finding, ...] = (),
+) -> Deployment:
+    def names(action: str) -> tuple[str, ...]:
+        return tuple(item.change.name for item in compared.changes if item.change.action == action)
+
+    return Deployment(
+        migrations=migrations,
+        created=names("create"),
+        replaced=names("replace"),
+        recreated=names("recreate"),
+        dropped=names("drop"),
+        left_over=compared.orphans,
+        unchanged=compared.unchanged,
+        number=number,
+        other=other,
+        findings=findings,
+    )
 
 
 def _release(session: Session, held: Lease) -> None:
@@ -259,7 +360,7 @@ def _release(session: Session, held: Lease) -> None:
         return
 
 
-def _git_commit(root: Path) -> str | None:
+def checked_out(root: Path) -> str | None:
     """The commit that is checked out, with `+` when files differ from it; None outside of a repository."""
     try:
         commit = subprocess.run(

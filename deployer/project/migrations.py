@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from deployer.errors import UsageError
+
+CHECKSUM = "sha256"
 
 _FILE_NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.py$")
 
@@ -19,6 +22,24 @@ class Migration:
     revision: str
     down_revision: str | None
     path: Path
+
+    @property
+    def text(self) -> str:
+        """The file, its line ends made `\\n`. Raises UsageError when it cannot be read."""
+        try:
+            return self.path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read {self.path}: {error}") from None
+
+    @property
+    def checksum(self) -> str:
+        """`sha256:...` over the text, so that a checkout with other line ends has the same."""
+        return checksum(self.text)
+
+
+def checksum(text: str) -> str:
+    """A text's checksum, with the algorithm's name before it."""
+    return f"{CHECKSUM}:{hashlib.new(CHECKSUM, text.encode()).hexdigest()}"
 
 
 def read(directory: Path) -> tuple[Migration, ...]:

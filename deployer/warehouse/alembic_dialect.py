@@ -10,7 +10,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.ddl.base import alter_column, alter_table, format_type
+from alembic.ddl.postgresql import PostgresqlColumnType
 from sqlalchemy.dialects import registry
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy_redshift.dialect import RedshiftDialect_redshift_connector
 
 NAME = "redshift.zeroshift"
@@ -34,6 +37,14 @@ class ZeroshiftDialect(RedshiftDialect_redshift_connector):  # type: ignore[misc
         self, connection: Any, table_names: Iterable[str], schema: str | None = None, **kw: Any
     ) -> Iterable[tuple[tuple[str | None, str], bool]]:
         return [((schema, name), self.has_table(connection, name, schema)) for name in table_names]
+
+
+@compiles(PostgresqlColumnType, "redshift")
+def _change_type(element: PostgresqlColumnType, compiler: Any, **kw: Any) -> str:
+    """ALTER COLUMN ... TYPE, which Alembic writes for PostgreSQL alone. Source: Redshift DG, "ALTER TABLE"."""
+    table = alter_table(compiler, element.table_name, element.schema)
+    column = alter_column(compiler, element.column_name)
+    return f"{table} {column} TYPE {format_type(compiler, element.type_)}"
 
 
 registry.register(NAME, __name__, "ZeroshiftDialect")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
-from deployer.sql.names import quote_ident
+from deployer.sql.names import quote_ident, quote_literal
 from deployer.warehouse.session import Session
 
 
 @dataclass(frozen=True)
 class Grant:
-    """One privilege on a relation, as SVV_RELATION_PRIVILEGES shows it. `grantee_type`: user, role, group,
-    public.
+    """One privilege on a relation or procedure, as the SVV_..._PRIVILEGES views show it. `grantee_type`: user, role,
+    group, public.
     """
 
     privilege: str
@@ -19,13 +21,14 @@ class Grant:
     grantee_type: str
     with_grant_option: bool
 
-    def sql(self, schema: str, name: str) -> str:
-        """The statement that gives it again."""
+    def sql(self, schema: str, name: str, *, kind: str = "", signature: str = "") -> str:
+        """The statement that gives it again; `kind` is "procedure " for one, with its argument types."""
         to = {"role": "role ", "group": "group "}.get(self.grantee_type, "") + quote_ident(self.grantee)
         if self.grantee_type == "public":
             to = "public"
         option = " with grant option" if self.with_grant_option else ""
-        return f"grant {self.privilege} on {quote_ident(schema)}.{quote_ident(name)} to {to}{option}"
+        target = f"{quote_ident(schema)}.{quote_ident(name)}{signature}"
+        return f"grant {self.privilege} on {kind}{target} to {to}{option}"
 
 
 def view_names(session: Session) -> set[str]:
@@ -70,6 +73,98 @@ def grants(session: Session, schema: str, name: str) -> tuple[Grant, ...]:
     )
 
 
+@dataclass(frozen=True)
+class Comments:
+    """What COMMENT has said about a relation and its columns."""
+
+    relation: str
+    columns: tuple[tuple[str, str], ...]
+
+    def sql(self, kind: str, schema: str, name: str, kept: Collection[str] | None = None) -> tuple[str, ...]:
+        """The statements that say it again, for the columns in `kept` (None: all)."""
+        target = f"{quote_ident(schema)}.{quote_ident(name)}"
+        whole = (f"comment on {kind} {target} is {quote_literal(self.relation)}",) if self.relation else ()
+        return (
+            *whole,
+            *(
+                f"comment on column {target}.{quote_ident(column)} is {quote_literal(text)}"
+                for column, text in self.columns
+                if kept is None or column in kept
+            ),
+        )
+
+
+def comments(session: Session, schema: str, name: str) -> Comments:
+    """The comments on a table or view: the column remarks of SVV_TABLES and SVV_COLUMNS."""
+    found = session.execute(
+        "select remarks from svv_tables where table_schema = %s and table_name = %s", (schema, name)
+    )
+    relation = next((str(row[0]) for row in found.rows if row[0]), "")
+    found = session.execute(
+        "select column_name, remarks from svv_columns where table_schema = %s and table_name = %s"
+        " and remarks <> '' order by ordinal_position",
+        (schema, name),
+    )
+    return Comments(relation, tuple((str(column), str(text)) for column, text in found.rows))
+
+
+def execute_grants(session: Session, schema: str, name: str) -> tuple[Grant, ...]:
+    """Who may call a procedure, of any signature; its owner left out (SVV_FUNCTION_PRIVILEGES)."""
+    found = session.execute(
+        "select distinct privilege_type, identity_name, identity_type, admin_option from svv_function_privileges"
+        " where namespace_name = %s and function_name = %s and identity_name <> current_user",
+        (schema, name),
+    )
+    return tuple(
+        sorted(
+            (
+                Grant(
+                    str(privilege).strip().lower(), str(who).strip(), str(kind).strip().lower(), bool(option)
+                )
+                for privilege, who, kind, option in found.rows
+            ),
+            key=lambda grant: (grant.grantee_type, grant.grantee, grant.privilege),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """A session that holds a lock on a relation: its process id, its user, and since when (UTC) in its transaction."""
+
+    process_id: int
+    user: str
+    since: datetime
+    relation: str
+
+    def __str__(self) -> str:
+        return f"session {self.process_id} of {self.user} (in a transaction since {self.since} UTC) on {self.relation}"
+
+
+def blockers(session: Session, names: Collection[str]) -> tuple[Blocker, ...]:
+    """Who else holds a lock on one of these relations (schema.name). A superuser sees all, a user only its own.
+
+    Source: Redshift Database Developer Guide, "SVV_TRANSACTIONS".
+    """
+    wanted = sorted(names)
+    if not wanted:
+        return ()
+    marks = ", ".join(["%s"] * len(wanted))
+    # pg_backend_pid() is for the leader node alone, and its value is bound: the view may be a compute node's business.
+    own = session.execute("select pg_backend_pid()").rows[0][0]
+    found = session.execute(
+        "select distinct t.pid, t.txn_owner, t.txn_start, n.nspname || '.' || c.relname from svv_transactions as t"
+        ' join pg_catalog.pg_class as c on c."oid" = t.relation'
+        ' join pg_catalog.pg_namespace as n on n."oid" = c.relnamespace'
+        f" where t.granted and t.pid <> %s and n.nspname || '.' || c.relname in ({marks}) order by 3, 1",
+        (own, *wanted),
+    )
+    return tuple(
+        Blocker(int(process), str(user).strip(), since, str(relation))
+        for process, user, since, relation in found.rows
+    )
+
+
 def definitions(session: Session) -> dict[str, str]:
     """What the warehouse holds of every view and procedure: {"view shown.totals": text, ...}.
 
@@ -78,7 +173,12 @@ def definitions(session: Session) -> dict[str, str]:
     arguments, its rights and its body, from PG_PROC_INFO, for SHOW PROCEDURE answers for one at a time; overloads of
     one name stand in one text, so that one which somebody added shows.
     """
-    return _views(session, None) | _procedures(session, None)
+    return view_definitions(session) | _procedures(session, None)
+
+
+def view_definitions(session: Session) -> dict[str, str]:
+    """The part of `definitions` that is about views."""
+    return _views(session, None)
 
 
 def definition(session: Session, kind: str, name: str, signature: str = "") -> str | None:

@@ -1,10 +1,12 @@
 """The deployment lease: two deployments into one warehouse exclude each other.
 
 Redshift has neither advisory locks nor enforced keys. A lease is one row with an owner, a token and an
-expiry, taken under LOCK as the first statement of a short transaction, and renewed by an UPDATE inside
-every later transaction of the deployment: no row updated means that somebody took over, and then that
-transaction must not commit. The same UPDATE holds a write lock, so that nobody can take over before it
-commits.
+expiry, taken under LOCK as the first statement of a short transaction.
+
+Renewal. Every transaction of a deployment renews the lease by an UPDATE as its first statement, and again as its last:
+no row updated means that somebody took over, and then that transaction must not commit. The UPDATE holds a write lock,
+so that nobody can take over before the commit, however long the transaction lasts, and what they find then is fresh.
+Statements that run in no transaction (VACUUM) hold no lock: around them `kept` renews over a second connection.
 """
 
 from __future__ import annotations
@@ -12,25 +14,33 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+import threading
+import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
-from deployer.errors import LeaseHeld
+from deployer.errors import LeaseHeld, StatementFailed, ZeroshiftError
 from deployer.warehouse.ledger import SCHEMA
-from deployer.warehouse.retry import retrying
+from deployer.warehouse.retry import CANCELLED, retrying
 from deployer.warehouse.session import Session
 
 MINUTES = 15
-"""How long a lease lives without being renewed: longer than any single transaction should take."""
+"""How long a lease lives without being renewed."""
+
+_RENEW_EVERY = MINUTES * 60 / 5
+_LOCK_SECONDS = 10.0
+"""How long to wait for the row's lock at least: the holder's transactions may be about to commit."""
+_POLL_SECONDS = 0.5
 
 _TABLE = f"{SCHEMA}.lease"
 
 
 @dataclass(frozen=True)
 class Lease:
-    """A lease that we hold. `renew_sql` is for whoever writes through another client than Session
-    (Alembic).
-    """
+    """A lease that we hold."""
 
     token: str
 
@@ -43,32 +53,125 @@ class Lease:
         )
 
 
-def acquire(session: Session) -> Lease:
-    """Take the lease; raises LeaseHeld with owner and time when somebody else has it."""
-    # Read before locking: a deployment that is at work holds a lock on the row, and we want to say so, not
-    # to wait.
-    _refuse_if_held(session)
-    lease = Lease(uuid.uuid4().hex)
+@dataclass(frozen=True)
+class Holder:
+    """Who has the lease. `alive`: True or False where that can be proved, None where it cannot. Times are UTC.
 
-    def take() -> None:
+    `expired`: it was not renewed in time, so that anybody may take it.
+    """
+
+    token: str
+    owner: str
+    host: str
+    process_id: int
+    acquired_at: datetime
+    expires_at: datetime
+    expired: bool
+    alive: bool | None
+
+    def __str__(self) -> str:
+        return f"{self.owner} on {self.host} (process {self.process_id}) since {self.acquired_at} UTC"
+
+
+def acquire(
+    session: Session, *, wait: float = 0.0, on_wait: Callable[[Holder], None] = lambda holder: None
+) -> Lease:
+    """Take the lease; waits up to `wait` seconds for its holder, and tells `on_wait` once whom it waits for.
+
+    Raises LeaseHeld with the holder when somebody else still has it then.
+    """
+    deadline = time.monotonic() + wait
+    told = False
+    while True:
+        # Read before locking: a deployment that is at work holds a lock on the row.
+        found = holder(session)
+        if found is None or not _keeps(found):
+            lease = Lease(uuid.uuid4().hex)
+            taken = _take(session, lease, max(deadline - time.monotonic(), _LOCK_SECONDS))
+            if taken is None:
+                return lease
+            found = taken
+        if time.monotonic() >= deadline:
+            raise _held(found)
+        if not told:
+            on_wait(found)
+            told = True
+        # Redshift has nothing that a session could wait on for another one's commit: the row is asked again.
+        time.sleep(_POLL_SECONDS)
+
+
+def _take(session: Session, lease: Lease, seconds: float) -> Holder | None:
+    """Write our row under LOCK; returns who was there first, None when we have it."""
+    process = int(session.execute("select pg_backend_pid()").rows[0][0])
+
+    def take() -> Holder | None:
         with session.transaction():
             session.execute(f"lock table {_TABLE}")
-            _refuse_if_held(session)
+            found = holder(session)
+            if found is not None and _keeps(found):
+                return found
             session.execute(f"delete from {_TABLE}")
             session.execute(
-                f"insert into {_TABLE} (token, owner, host, process_id, acquired_at, expires_at)"
-                f" values (%s, %s, %s, %s, getdate(), dateadd(minute, {MINUTES}, getdate()))",
-                (lease.token, owner(), socket.gethostname(), os.getpid()),
+                f"insert into {_TABLE} (token, owner, host, process_id, acquired_at, expires_at, session_id)"
+                f" values (%s, %s, %s, %s, getdate(), dateadd(minute, {MINUTES}, getdate()), %s)",
+                (lease.token, owner(), socket.gethostname(), os.getpid(), process),
             )
+            return None
 
-    retrying(take)
-    return lease
+    # The holder may be in the middle of a long transaction, which has the lock.
+    session.execute(f"set statement_timeout to {int(seconds * 1000)}")
+    try:
+        return retrying(take)
+    except StatementFailed as error:
+        found = holder(session) if error.sqlstate == CANCELLED else None
+        if found is None:
+            raise
+        return found
+    finally:
+        reset_timeout(session)
+
+
+def reset_timeout(session: Session) -> None:
+    """Back to the session's own timeout, else to the user's or the workload manager's; a dead connection has none."""
+    own = dict(session.target.settings).get("statement_timeout", "")
+    try:
+        session.execute(
+            f"set statement_timeout to {int(own)}" if own.isdigit() else "reset statement_timeout"
+        )
+    except StatementFailed:
+        return
 
 
 def renew(session: Session, lease: Lease) -> None:
-    """First statement of each transaction: raises LeaseHeld when the lease was taken over."""
+    """First and last statement of each transaction: raises LeaseHeld when the lease was taken over."""
     if session.execute(lease.renew_sql).row_count != 1:
         raise lost()
+
+
+@contextmanager
+def kept(session: Session, lease: Lease) -> Iterator[None]:
+    """Renew the lease over a second connection while the body runs something outside of a transaction.
+
+    Not within a transaction, which holds the row's lock itself: the second connection would wait for it.
+    """
+    done = threading.Event()
+
+    def keep() -> None:
+        try:
+            with Session(session.target) as second:
+                while not done.wait(_RENEW_EVERY):
+                    retrying(lambda: second.execute(lease.renew_sql))
+        except ZeroshiftError:
+            # The body's own session tells what is wrong, or its next renewal does.
+            return
+
+    thread = threading.Thread(target=keep, name="zeroshift-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=5)
 
 
 def lost() -> LeaseHeld:
@@ -82,6 +185,71 @@ def lost() -> LeaseHeld:
 def release(session: Session, lease: Lease) -> None:
     """Give the lease back; one that was taken over in between is left alone."""
     retrying(lambda: session.execute(f"delete from {_TABLE} where token = %s", (lease.token,)))
+
+
+def take_away(session: Session, from_whom: Holder) -> bool:
+    """Delete the lease of `from_whom`; False when it was released or renewed by another meanwhile.
+
+    Raises LeaseHeld when its holder is in a transaction, which is the best proof that it lives.
+    """
+    session.execute(f"set statement_timeout to {int(_LOCK_SECONDS * 1000)}")
+    try:
+        with session.transaction():
+            session.execute(f"lock table {_TABLE}")
+            return (
+                session.execute(f"delete from {_TABLE} where token = %s", (from_whom.token,)).row_count == 1
+            )
+    except StatementFailed as error:
+        if error.sqlstate != CANCELLED:
+            raise
+        raise LeaseHeld(
+            f"{from_whom} is in the middle of a transaction; wait for it, or end its session with"
+            f" pg_terminate_backend, and repeat"
+        ) from error
+    finally:
+        reset_timeout(session)
+
+
+def holder(session: Session) -> Holder | None:
+    """Who has the lease, None when nobody has."""
+    found = session.execute(
+        "select token, owner, host, process_id, acquired_at, expires_at, expires_at <= getdate(), session_id"
+        f" from {_TABLE} order by expires_at desc"
+    )
+    for token, name, host, process_id, since, until, expired, session_id in found.rows:
+        return Holder(
+            token, name, host, process_id, since, until, bool(expired),
+            _is_alive(session, host, process_id, session_id, since),
+        )  # fmt: skip
+    return None
+
+
+def _keeps(found: Holder) -> bool:
+    """Whether a lease is to be respected: in time, and its holder not proved dead."""
+    # One that was killed, or whose machine was started again, rolled back its transactions with its session.
+    return not found.expired and found.alive is not False
+
+
+def _held(found: Holder) -> LeaseHeld:
+    return LeaseHeld(
+        f"another deployment is at work: {found}; wait for it (--wait SECONDS), or, if it died,"
+        " take the lease away with `zeroshift unlock`"
+    )
+
+
+def _is_alive(
+    session: Session, host: str, process_id: int, session_id: int | None, since: datetime
+) -> bool | None:
+    if host == socket.gethostname():
+        return _process_exists(process_id)
+    if session_id is None:
+        return None
+    # STV_SESSIONS shows a user's own sessions, a superuser all of them (Redshift DG): one that is not there may be
+    # hidden, so only its presence proves something. Process ids are used again: an older session it must be.
+    found = session.execute(
+        "select count(*) from stv_sessions where process = %s and starttime <= %s", (session_id, since)
+    )
+    return True if found.rows[0][0] else None
 
 
 def refuse_during_runs(session: Session) -> None:
@@ -124,22 +292,7 @@ def owner() -> str:
         return f"uid {os.getuid()}"
 
 
-def _refuse_if_held(session: Session) -> None:
-    found = session.execute(
-        f"select owner, host, process_id, acquired_at from {_TABLE} where expires_at > getdate()"
-    )
-    for held_by, host, process_id, since in found.rows:
-        if host == socket.gethostname() and not _is_alive(process_id):
-            # It was killed, or its machine was started again. Its transactions were rolled back with its
-            # session.
-            continue
-        raise LeaseHeld(
-            f"another deployment is at work: {held_by} on {host} (process {process_id}) since {since} UTC;"
-            f" wait for it, or {MINUTES} minutes after it died"
-        )
-
-
-def _is_alive(process_id: int) -> bool:
+def _process_exists(process_id: int) -> bool:
     try:
         os.kill(process_id, 0)
     except ProcessLookupError:

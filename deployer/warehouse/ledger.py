@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,6 +27,10 @@ RUNNING, DONE, FAILED, ABANDONED = "running", "done", "failed", "abandoned"
 
 _COLUMNS = "kind, name, signature, path, checksum, late_binding, depends_on"
 _HISTORY = "deployment_id, action, kind, name, path, checksum, part, text"
+_MIGRATION = "migration"
+_NO_LIMIT = 2**62
+_FEW = 500
+"""Up to how many names a question lists; more are answered by all."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,12 @@ def live(session: Session) -> dict[str, str]:
     return chunks.joined((f"{kind} {name}", part, text) for kind, name, part, text in found.rows)
 
 
+def live_keys(session: Session) -> set[str]:
+    """The objects whose definition was read back."""
+    found = session.execute(f"select distinct kind, name from {SCHEMA}.definitions")
+    return {f"{kind} {name}" for kind, name in found.rows}
+
+
 def record_live(session: Session, definitions: dict[str, str]) -> None:
     """Keep read-back definitions by key in place of earlier ones; runs in the caller's transaction."""
     keys = [key.split(" ", 1) for key in definitions]
@@ -204,11 +214,21 @@ def deployments(session: Session) -> tuple[Deployment, ...]:
         " d.plan_checksum, coalesce(h.objects, 0), coalesce(m.migrations, 0)"
         f" from {SCHEMA}.deployments as d"
         f" left join (select deployment_id, count(*) as objects from {SCHEMA}.history where part = 0"
-        " and action <> 'adopt' group by deployment_id) as h on h.deployment_id = d.id"
+        " and action <> 'adopt' and kind <> 'migration' group by deployment_id) as h on h.deployment_id = d.id"
         f" left join (select deployment_id, count(*) as migrations from {SCHEMA}.applied group by deployment_id) as m"
         " on m.deployment_id = d.id order by d.id desc"
     )
     return tuple(Deployment(*row) for row in found.rows)
+
+
+def last_done(session: Session) -> int:
+    """The number of the last deployment that ended well, 0 before the first."""
+    if "deployments" in missing(session):
+        return 0
+    found = session.execute(
+        f"select coalesce(max(id), 0) from {SCHEMA}.deployments where status = %s", (DONE,)
+    )
+    return int(found.rows[0][0])
 
 
 @dataclass(frozen=True)
@@ -239,26 +259,48 @@ def append(session: Session, deployment: int, entries: Iterable[Entry]) -> None:
     )
 
 
-def entries(session: Session, deployment: int | None = None) -> dict[str, Entry]:
+def entries(
+    session: Session, deployment: int | None = None, *, keys: Collection[str] | None = None
+) -> dict[str, Entry]:
     """The last entry of each object at the end of `deployment`, None for now; dropped objects are left out.
 
-    Only deployments that ended well count: the others changed no object (all change in one transaction).
+    `keys` narrows it to these objects. Only deployments that ended well count: the others changed no object, for all
+    objects change in one transaction. The texts of migrations are not among them: `migration_text` has those.
     """
     if "history" in missing(session):
         return {}
+    conditions, values = ["h.action <> %s", "h.kind <> %s"], ["drop", _MIGRATION]
+    if keys is not None and len(keys) <= _FEW:
+        if not keys:
+            return {}
+        conditions.append("h.name in (" + ", ".join(["%s"] * len(keys)) + ")")
+        values += [key.split(" ", 1)[1] for key in sorted(keys)]
     found = session.execute(
         f"select h.action, h.kind, h.name, h.path, h.checksum, h.part, h.text from {SCHEMA}.history as h"
         f" join (select kind, name, max(deployment_id) as deployment_id from {SCHEMA}.history"
-        + (" where deployment_id <= %s" if deployment is not None else "")
-        + " group by kind, name) as last on last.kind = h.kind and last.name = h.name"
-        " and last.deployment_id = h.deployment_id where h.action <> 'drop'",
-        None if deployment is None else (deployment,),
+        " where deployment_id <= %s group by kind, name) as last on last.kind = h.kind and last.name = h.name"
+        f" and last.deployment_id = h.deployment_id where {' and '.join(conditions)}",
+        (_NO_LIMIT if deployment is None else deployment, *values),
     )
     texts = chunks.joined((f"{kind} {name}", part, text) for _, kind, name, _, _, part, text in found.rows)
-    return {
+    result = {
         f"{kind} {name}": Entry(action, kind, name, path, checksum, texts[f"{kind} {name}"])
         for action, kind, name, path, checksum, _, _ in found.rows
     }
+    return result if keys is None else {key: entry for key, entry in result.items() if key in keys}
+
+
+def recorded(session: Session) -> dict[str, str]:
+    """The checksum of the file that the history has last of each object that is not dropped: {key: checksum}."""
+    if "history" in missing(session):
+        return {}
+    found = session.execute(
+        f"select h.action, h.kind, h.name, h.checksum from {SCHEMA}.history as h"
+        f" join (select kind, name, max(deployment_id) as deployment_id from {SCHEMA}.history group by kind, name)"
+        " as last on last.kind = h.kind and last.name = h.name and last.deployment_id = h.deployment_id"
+        " where h.part = 0 and h.kind <> 'migration'"
+    )
+    return {f"{kind} {name}": checksum for action, kind, name, checksum in found.rows if action != "drop"}
 
 
 def source(session: Session, deployment: int | None = None) -> dict[str, str]:
@@ -291,6 +333,51 @@ def record_migrated(session: Session, migrations: Iterable[Migrated], *, applied
             f"insert into {SCHEMA}.applied (revision, path, checksum, deployment_id, applied_at, applied_by)"
             " values (%s, %s, %s, %s, getdate(), %s)",
             (item.revision, item.path, item.checksum, item.deployment_id, applied_by),
+        )
+
+
+def migration_text(session: Session, revision: str) -> str | None:
+    """The file of a migration as it was applied last; None where an older zeroshift did it."""
+    if "history" in missing(session):
+        return None
+    found = session.execute(
+        f"select deployment_id, part, text from {SCHEMA}.history where kind = %s and name = %s",
+        (_MIGRATION, revision),
+    )
+    newest = max((row[0] for row in found.rows), default=None)
+    texts = chunks.joined((revision, part, text) for number, part, text in found.rows if number == newest)
+    return texts.get(revision)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How far a migration has come that cannot run in one transaction.
+
+    `done` statements are done for certain; `attempted` is one more while the next one runs, or ran when the process
+    was killed. `checksum` is that of the file.
+    """
+
+    revision: str
+    checksum: str
+    done: int
+    attempted: int
+
+
+def steps(session: Session) -> Steps | None:
+    """The migration that stands half applied, None when there is none."""
+    if "steps" in missing(session):
+        return None
+    found = session.execute(f"select revision, checksum, done, attempted from {SCHEMA}.steps")
+    return Steps(*found.rows[0]) if found.rows else None
+
+
+def record_steps(session: Session, progress: Steps | None) -> None:
+    """Write how far it has come, None at its end; runs in the caller's transaction."""
+    session.execute(f"delete from {SCHEMA}.steps")
+    if progress is not None:
+        session.execute(
+            f"insert into {SCHEMA}.steps (revision, checksum, done, attempted) values (%s, %s, %s, %s)",
+            (progress.revision, progress.checksum, progress.done, progress.attempted),
         )
 
 

@@ -91,16 +91,26 @@ create table if not exists {SCHEMA}.steps (
 ) diststyle all""",
 }
 
-_EXISTS_ALREADY = ("23505", "42P06", "42P07")
+_COLUMNS = {
+    # The holder's session, whose presence proves that it lives.
+    ("lease", "session_id"): f"alter table {SCHEMA}.lease add column session_id integer",
+}
+"""Columns that later versions have added to the tables of 0.1."""
+
+_EXISTS_ALREADY = ("23505", "42P06", "42P07", "42701")
 
 
 def missing(session: Session) -> tuple[str, ...]:
-    """The ledger's tables that this warehouse lacks: all of them before the first deployment."""
+    """The ledger's tables, and columns as `table.column`, that this warehouse lacks: all at the first deployment."""
     found = session.execute(
-        "select table_name from information_schema.tables where table_schema = %s", (SCHEMA,)
+        "select table_name, column_name from information_schema.columns where table_schema = %s", (SCHEMA,)
     )
-    there = {str(row[0]) for row in found.rows}
-    return tuple(name for name in _TABLES if name not in there)
+    columns = {(str(table), str(column)) for table, column in found.rows}
+    tables = {table for table, _ in columns}
+    return (
+        *(name for name in _TABLES if name not in tables),
+        *(f"{table}.{column}" for table, column in _COLUMNS if (table, column) not in columns),
+    )
 
 
 def ensure(session: Session) -> tuple[str, ...]:
@@ -111,7 +121,12 @@ def ensure(session: Session) -> tuple[str, ...]:
     lacking = missing(session)
     if not lacking:
         return ()
-    for statement in (f"create schema if not exists {SCHEMA}", *(_TABLES[name] for name in lacking)):
+    statements = [f"create schema if not exists {SCHEMA}"]
+    statements += [statement for name, statement in _TABLES.items() if name in lacking]
+    statements += [
+        statement for (table, column), statement in _COLUMNS.items() if f"{table}.{column}" in lacking
+    ]
+    for statement in statements:
         try:
             session.execute(statement)
         except StatementFailed as error:
