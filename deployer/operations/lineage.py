@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from deployer.errors import UsageError
 from deployer.project.config import Project
-from deployer.project.lineage.build import build
 from deployer.project.lineage.model import (
     CONTROL,
     FILTER,
@@ -75,7 +74,7 @@ def lineage(project: Project, name: str, *, downstream: bool = False, everything
     Unless `everything` is asked for, what decides about what decides is left out, and so is what an IF decides.
     Raises UsageError when the repository knows no such table or column, or has a file that cannot be read.
     """
-    graph = build(project)
+    graph = read(project)
     relation, column = _find(graph, name)
     starts = [(relation, column)] if column else [(relation, each) for each in _columns(graph, relation)]
     depth = CONTROL if everything else FILTER
@@ -83,6 +82,13 @@ def lineage(project: Project, name: str, *, downstream: bool = False, everything
     ends = _ends(graph, walk, relation, by_table=not column)
     gaps = tuple(sorted(graph.gaps.values(), key=lambda gap: (gap.path, gap.line, gap.reason)))
     return Lineage(relation.name, column, relation.kind, downstream, ends, gaps)
+
+
+def read(project: Project) -> Graph:
+    """The graph of a repository. The parsers are loaded here, so that `zeroshift --help` does without them."""
+    from deployer.project.lineage.build import build
+
+    return build(project)
 
 
 def _find(graph: Graph, name: str) -> tuple[Relation, str]:
@@ -96,7 +102,8 @@ def _find(graph: Graph, name: str) -> tuple[Relation, str]:
             continue
         if found.columns is not None and column not in found.columns:
             raise UsageError(f"{before} has no column {column}; it has: {', '.join(found.columns)}")
-        if found.columns is None and column not in _columns(graph, found):
+        hidden = any(step.rest or step.whole for step in graph.writers.get(found, ()))
+        if found.columns is None and not hidden and column not in _columns(graph, found):
             known = ", ".join(sorted(set(_columns(graph, found)) - {ROWS})) or "none"
             raise UsageError(f"no file reads a column {column} of {before}; those that are read: {known}")
         return found, column
@@ -128,7 +135,7 @@ def _ends(graph: Graph, walk: Trace, start: Relation, *, by_table: bool) -> tupl
     for point, how in walk.reached.items():
         if how.before is None or not point.relation.lasting or point.relation is start:
             continue
-        if walk.upstream and not _is_source(graph, point.relation):
+        if walk.upstream and not _is_source(graph, point):
             continue
         key = (point.relation, "" if by_table else point.column)
         if key not in best or how.kind < walk.reached[best[key]].kind:
@@ -148,12 +155,15 @@ def _ends(graph: Graph, walk: Trace, start: Relation, *, by_table: bool) -> tupl
     )
 
 
-def _is_source(graph: Graph, relation: Relation) -> bool:
-    """Whether data enters here: nothing in the repository writes it, or migrations alone, once."""
-    if relation.kind in _OUTSIDE:
+def _is_source(graph: Graph, point: Point) -> bool:
+    """Whether data enters here: nothing in the repository writes the column, or a migration alone, once."""
+    if point.relation.kind in _OUTSIDE:
         return True
-    steps = graph.writers.get(relation, [])
-    return relation.kind == "table" and all(step.site.path.startswith("migrations/") for step in steps)
+    return point.relation.kind == "table" and not any(
+        point.column in step.columns or step.rest or step.whole
+        for step in graph.writers.get(point.relation, ())
+        if not step.site.path.startswith("migrations/")
+    )
 
 
 def _told(relation: Relation, kind: int, kinds: dict[tuple[Relation, str], int]) -> bool:

@@ -131,7 +131,7 @@ def graph(project: Project) -> Graph:
 @pytest.fixture
 def ask(project: Project, graph: Graph, monkeypatch: pytest.MonkeyPatch):
     """Questions to one graph, since it takes a third of a second to build."""
-    monkeypatch.setattr(operations, "build", lambda _: graph)
+    monkeypatch.setattr(operations, "read", lambda _: graph)
     return lambda name, **options: operations.lineage(project, name, **options)
 
 

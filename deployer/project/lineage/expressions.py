@@ -78,7 +78,8 @@ class Expressions(ABC):
             for source in sources:
                 if source.alias == name and source.anything is not None:
                     return Out(parts[-1], source.anything.under(source.extra))
-            found = pick([source for source in sources if not source.open], name)
+            # A column that is not known to exist is guessed only where its relation is named.
+            found = pick([source for source in sources if length > 1 or not source.open], name)
             if found is not None:
                 return Out(parts[-1], found.flow)
         return None

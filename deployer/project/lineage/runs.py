@@ -28,7 +28,7 @@ from deployer.sql.refused import Refused
 
 Parsed = n.Query | n.Insert | n.Update | n.Delete | n.Merge
 
-_WRITTEN_BEFORE = frozenset("into update from table merge".split())
+_WRITTEN_BEFORE = frozenset("into update from table view exists copy truncate".split())
 
 
 class Runner:
@@ -158,7 +158,7 @@ class Runner:
                         "create",
                         "with",
                     }
-                    if written is None and writes and (before in _WRITTEN_BEFORE or before == "copy"):
+                    if written is None and writes and before in _WRITTEN_BEFORE:
                         written = relation
             index += 1
         return written, found
@@ -267,7 +267,7 @@ class Runner:
         table = ddl.NewTable(parts, temporary or parts[-1].startswith("#"))
         target = self._new_table(table, at, frame, state, site(0))
         writer.become(target, (), outputs)
-        writer.fill((target,), "select into", query.pos, (), outputs)
+        writer.fill((target,), "select into", query.pos, (), outputs, new=True)
 
     def view(self, text: str, writer: Writer) -> Relation:
         """CREATE VIEW: the view's columns and the step that fills it. Raises Refused."""
@@ -281,7 +281,7 @@ class Runner:
         outputs = writer.outputs(query, None)
         self.graph.writers[view] = []
         writer.become(view, columns, outputs)
-        writer.fill((view,), "view", 0, columns, outputs)
+        writer.fill((view,), "view", 0, columns, outputs, new=True)
         return view
 
     def _copy(self, text: str, site: Callable[[int], Site], state: State, writer: Writer) -> None:
@@ -315,7 +315,7 @@ class Runner:
         export.site = site(0)
         outputs = writer.outputs(query, None)
         writer.become(export, (), outputs)
-        writer.fill((export,), "unload", 0, (), outputs)
+        writer.fill((export,), "unload", 0, (), outputs, new=True)
 
 
 def _parse(text: str) -> Parsed:

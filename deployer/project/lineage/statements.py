@@ -37,25 +37,20 @@ class Writer(Queries):
     # -- queries that fill a relation ------------------------------------------------------------------------
 
     def fill(
-        self,
-        targets: tuple[Relation, ...],
-        verb: str,
-        pos: int,
-        columns: tuple[str, ...],
-        outputs: list[Output],
-    ) -> None:
-        """Rows of a query into relations, by position; by name where a `*` hides the positions."""
+        self, targets: tuple[Relation, ...], verb: str, pos: int, columns: tuple[str, ...],
+        outputs: list[Output], *, new: bool = False,
+    ) -> None:  # fmt: skip
+        """Rows of a query into relations, by position. `new` for what the query itself gives its columns."""
         for target in targets:
             listed = list(columns) or target.columns
             for output in outputs:
-                names = [out.name for out in output.columns]
-                if output.open and listed is not None and target.kind != "view":
-                    self.names.gap(pos, "* of a relation whose columns are not known is matched by name")
-                elif listed is None:
-                    self.names.gap(
-                        pos, f"the columns of {target.name} are not known; they are matched by name"
-                    )
-                else:
+                names = [out.name for out in outputs[0].columns]
+                if listed is None:
+                    if not new:
+                        self.names.gap(pos, f"the columns of {target.name} are not known; they go by name")
+                elif output.open and not new:
+                    self.names.gap(pos, "* of a relation whose columns are not known; they go by name")
+                elif not output.open:
                     names = listed[: len(names)]
                 self._step(target, verb, pos, list(zip(names, output.columns, strict=False)), output)
 
@@ -106,7 +101,7 @@ class Writer(Queries):
         assert table.query is not None
         outputs = self.outputs(table.query, None)
         self.become(target, tuple(table.columns), outputs)
-        self.fill((target,), "create table as", pos, tuple(table.columns), outputs)
+        self.fill((target,), "create table as", pos, tuple(table.columns), outputs, new=True)
 
     def become(self, target: Relation, listed: tuple[str, ...], outputs: list[Output]) -> None:
         """Give a relation the columns of a query."""

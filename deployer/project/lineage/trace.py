@@ -102,38 +102,40 @@ def trace(
     return walk
 
 
-def _agree(constants: dict[str, Constants], facts: Facts, changed: set[str]) -> bool:
+def _agree(constants: dict[str, Constants], facts: Facts) -> bool:
     """Whether rows with these constants can be among those with these facts."""
     for column, texts in facts:
         written = constants.get(column)
-        if written is not None and column not in changed and not written & texts:
+        if written is not None and not written & texts:
             return False
     return True
 
 
-_NEVER: set[str] = set()
+def _lasting(facts: Facts, changed: set[str] | None) -> Facts:
+    """Without the columns that an UPDATE sets: what a row had when it was inserted says nothing of them."""
+    return frozenset(fact for fact in facts if fact[0] not in changed) if changed and facts else facts
 
 
 def _before(graph: Graph, point: Point) -> Iterator[tuple[Point, int, Step]]:
     """What a column is written from."""
-    changed = graph.changed.get(point.relation, _NEVER)
+    facts = _lasting(point.facts, graph.changed.get(point.relation))
     for step in graph.writers.get(point.relation, ()):
-        if not _agree(step.constants, point.facts, changed):
+        if not _agree(step.constants, facts):
             continue
         flow = step.columns.get(point.column)
         if flow is not None:
             for read in flow.value:
-                yield _source(read, step, point.facts), VALUE, step
+                yield _source(read, step, facts), VALUE, step
             for read in flow.condition:
-                yield _source(read, step, point.facts), CONDITION, step
+                yield _source(read, step, facts), CONDITION, step
         else:
             for read in step.rest:
-                yield _source(read._replace(column=point.column), step, point.facts), VALUE, step
+                yield _source(read._replace(column=point.column), step, facts), VALUE, step
         for relation in step.whole:
             yield Point(relation, ROWS), VALUE, step
         if step.rows or flow is not None:
             for read in step.filters:
-                yield _source(read, step, point.facts), FILTER, step
+                yield _source(read, step, facts), FILTER, step
             for read in step.control:
                 yield Point(read.relation, read.column, read.only), CONTROL, step
 
@@ -178,10 +180,9 @@ class _Readers:
 
     def after(self, point: Point) -> Iterator[tuple[Point, int, Step]]:
         """What is written from a column."""
-        facts = dict(point.facts)
-        changed = self._graph.changed.get(point.relation, _NEVER)
+        facts = dict(_lasting(point.facts, self._graph.changed.get(point.relation)))
         for read, step, column, kind in self._reads.get((point.relation, point.column), ()):
-            if not _agree(facts, read.only, changed):
+            if not _agree(facts, read.only):
                 continue
             known = self._facts(step, point, facts)
             if kind >= FILTER:
@@ -190,7 +191,7 @@ class _Readers:
             else:
                 yield Point(step.target, column, known), kind, step
         for read, step in self._rest.get(point.relation, ()):
-            if point.column not in step.columns and _agree(facts, read.only, changed):
+            if point.column not in step.columns and _agree(facts, read.only):
                 yield Point(step.target, point.column, self._facts(step, point, facts)), VALUE, step
         for step in self._whole.get(point.relation, ()):
             for target in _targets(step):
