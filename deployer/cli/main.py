@@ -14,7 +14,21 @@ from pathlib import Path
 import click
 
 import deployer
-from deployer.cli import demo, deploy, lineage, lint, local, output, query, run, status, verify
+from deployer.cli import (
+    demo,
+    deploy,
+    lineage,
+    lint,
+    local,
+    output,
+    plan,
+    query,
+    repair,
+    run,
+    status,
+    unlock,
+    verify,
+)
 from deployer.cli.options import CONTEXT, debugging
 from deployer.errors import StatementFailed, ZeroshiftError
 from deployer.project import config
@@ -26,8 +40,8 @@ BROKEN_PIPE = 141
 
 @click.group(
     context_settings=CONTEXT,
-    epilog="Exit codes: 0 done or nothing to do, 1 failed, 3 refused as unsafe, 4 another deployment or run"
-    " holds the lease.",
+    epilog="Exit codes: 0 done or nothing to do, 1 failed, 2 there is something to do (plan --check), 3 refused as"
+    " unsafe, 4 another deployment or run holds the lease.",
 )
 @click.version_option(deployer.__version__, "-V", "--version", message="zeroshift %(version)s")
 def cli() -> None:
@@ -37,7 +51,10 @@ def cli() -> None:
 for command in (
     demo.demo,
     local.local,
+    plan.plan,
     deploy.deploy,
+    repair.repair,
+    unlock.unlock,
     run.run,
     query.query,
     status.status,

@@ -90,6 +90,11 @@ def progress(*, lasting: bool = True) -> Iterator[Progress]:
         settle()
 
 
+def has_colours() -> bool:
+    """Whether standard output takes colours."""
+    return _colours(sys.stdout)
+
+
 def _colours(stream: object) -> bool:
     """Whether escape codes may be sent: a terminal, not a dumb one, and NO_COLOR is not set
     (no-color.org).

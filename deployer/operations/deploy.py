@@ -9,11 +9,13 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from pathlib import Path
 
 from deployer.errors import StatementFailed, Unsafe, ZeroshiftError
 from deployer.operations import deploy_migrations, plan_objects, replace, verify
 from deployer.operations import plan as plans
+from deployer.operations.changes import Change
 from deployer.operations.plan import Draft, Files, Plan, Provider
 from deployer.operations.plan_objects import ObjectPlan
 from deployer.operations.progress import Progress, silent
@@ -38,8 +40,9 @@ lock, and whoever wants to read that view then waits behind us."""
 class Deployment:
     """What a deployment did. `left_over`: deployed once, no longer in the project, still in the warehouse.
 
-    `number` is its number in the ledger, 0 when there was nothing to do. `other` is what was done beside migrations and
-    objects (grants, AWS resources); `findings` is what verifying the presentation found afterwards.
+    `number` is its number in the ledger, 0 when there was nothing to do. `changes` is all of it in order, with every
+    statement; `other` names what is neither migration nor object (grants, AWS resources). `findings` is what verifying
+    the presentation found afterwards.
     """
 
     migrations: tuple[str, ...]
@@ -50,6 +53,7 @@ class Deployment:
     left_over: tuple[str, ...]
     unchanged: int
     number: int = 0
+    changes: tuple[Change, ...] = ()
     other: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -100,7 +104,7 @@ def deploy(
             plans.refuse_other(told, made.plan, plan_file)
         refuse(made.plan, allow)
         if not made.plan.changes and not _is_older(session):
-            return _result(made.objects, (), (), 0)
+            return _result(made.objects, 0)
         ledger.ensure(session)
         held = lease.acquire(session, wait=wait, on_wait=lambda holder: progress(f"waiting for {holder}"))
         try:
@@ -111,7 +115,7 @@ def deploy(
                     plans.refuse_other(told, made.plan, plan_file)
                 refuse(made.plan, allow)
                 if not made.plan.changes:
-                    return _result(made.objects, (), (), 0)
+                    return _result(made.objects, 0)
             return _Run(project, environment, session, held, made, commit, statement_seconds, progress).run(
                 prune
             )
@@ -173,16 +177,26 @@ class _Run:
                 plan_checksum=made.plan.checksum,
             )
         try:
-            other = self._provided(plans.BEFORE)
+            before = self._provided(plans.BEFORE)
             compared = self._sql(number, prune)
-            other += self._provided(plans.AFTER) + self._provided(plans.LAST)
+            after = self._provided(plans.AFTER) + self._provided(plans.LAST)
             findings = verify.after_deploy(session, self._project).findings
             self._end(number)
         except ZeroshiftError:
             self._note_failure(number)
             raise
-        return _result(
-            compared, tuple(item.migration.revision for item in made.pending), other, number, findings
+        changes = (
+            *before,
+            *(item.change for item in made.pending),
+            *(item.change for item in compared.changes),
+            *after,
+        )
+        return replace_fields(
+            _result(compared, number),
+            migrations=tuple(item.migration.revision for item in made.pending),
+            changes=changes,
+            other=tuple(f"{change.action} {change.key}" for change in (*before, *after)),
+            findings=findings,
         )
 
     def _sql(self, number: int, prune: bool) -> ObjectPlan:
@@ -290,13 +304,13 @@ class _Run:
             applied_by=lease.owner(),
         )
 
-    def _provided(self, stage: str) -> tuple[str, ...]:
-        done: list[str] = []
+    def _provided(self, stage: str) -> tuple[Change, ...]:
+        done: list[Change] = []
         for provider, changes in self._draft.provided:
             if provider.stage == stage and changes:
                 with lease.kept(self._session, self._held):
                     provider.apply(self._project, self._environment, self._session, changes, self._progress)
-                done += [f"{change.action} {change.key}" for change in changes]
+                done += changes
         return tuple(done)
 
     def _end(self, number: int) -> None:
@@ -327,18 +341,12 @@ def _is_older(session: Session) -> bool:
     return bool(lacking) and "objects" not in lacking and bool(ledger.read(session))
 
 
-def _result(
-    compared: ObjectPlan,
-    migrations: tuple[str, ...],
-    other: tuple[str, ...],
-    number: int,
-    findings: tuple[Finding, ...] = (),
-) -> Deployment:
+def _result(compared: ObjectPlan, number: int) -> Deployment:
     def names(action: str) -> tuple[str, ...]:
         return tuple(item.change.name for item in compared.changes if item.change.action == action)
 
     return Deployment(
-        migrations=migrations,
+        migrations=(),
         created=names("create"),
         replaced=names("replace"),
         recreated=names("recreate"),
@@ -346,8 +354,6 @@ def _result(
         left_over=compared.orphans,
         unchanged=compared.unchanged,
         number=number,
-        other=other,
-        findings=findings,
     )
 
 

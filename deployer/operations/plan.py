@@ -189,6 +189,11 @@ def draft(
 
 def standard_providers(project: Project, environment: Environment) -> tuple[Provider, ...]:
     """What takes part in a deployment into this environment, beside migrations and objects."""
+    return sql_providers(project, environment)
+
+
+def sql_providers(project: Project, environment: Environment) -> tuple[Provider, ...]:
+    """Those of them that need nothing but the warehouse."""
     return ()
 
 

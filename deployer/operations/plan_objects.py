@@ -18,8 +18,6 @@ from deployer.warehouse import catalog, ledger
 from deployer.warehouse.ledger import Deployed, Entry
 from deployer.warehouse.session import Session
 
-_FIRST_CHANGED = re.compile(r"^@@ -\S+ \+(\d+)", re.M)
-
 
 @dataclass(frozen=True)
 class Step:
@@ -83,7 +81,10 @@ def plan(
         found += [_dropped(item) for item in dependents_first(gone, needed)]
     dropped = probed.dropped
     _refuse_foreign(
-        session, [*dropped, *(item.name for item in gone if prune and item.kind == "view")], there
+        session,
+        [*dropped, *(item.name for item in gone if prune and item.kind == "view")],
+        there,
+        () if prune else [item.key for item in gone],
     )
     for item in wanted:
         if item.key in changed or item.name in dropped:
@@ -165,7 +166,6 @@ def _changed(
     text = _text_diff(item, before, old) if is_changed else ""
     if before is not None and is_changed and not text and not reason:
         reason = "an older zeroshift deployed it and kept no text to compare with"
-    hunk = _FIRST_CHANGED.search(text) if before is not None else None
     action = "recreate" if not is_changed else "create" if before is None else "replace"
     return ObjectChange(
         Change(
@@ -173,7 +173,7 @@ def _changed(
             kind=item.kind,
             name=item.name,
             path=path,
-            line=int(hunk.group(1)) if hunk else first.line,
+            line=_first_changed(text) if before is not None and text else first.line,
             statements=tuple(mask(step.sql) for step in steps),
             diff=mask(text),
             reason=reason,
@@ -182,6 +182,19 @@ def _changed(
         item,
         before,
     )
+
+
+def _first_changed(text: str) -> int:
+    """The line of the new file where a diff of it begins to differ."""
+    line = 0
+    for part in text.splitlines()[2:]:
+        if part.startswith("@@"):
+            line = int(part.split("+", 1)[1].split(",", 1)[0].split(" ", 1)[0])
+        elif part.startswith(" "):
+            line += 1
+        else:
+            return max(line, 1)
+    return 1
 
 
 def _text_diff(item: Object, before: Deployed | None, old: Entry | None) -> str:
@@ -219,8 +232,10 @@ def _execute_grants(session: Session, item: Object) -> tuple[str, ...]:
     )
 
 
-def _refuse_foreign(session: Session, dropped: Collection[str], ours: Mapping[str, Deployed]) -> None:
-    """Raise Unsafe when a view that the project did not deploy stands on one that is to be dropped.
+def _refuse_foreign(
+    session: Session, dropped: Collection[str], ours: Mapping[str, Deployed], left_over: Collection[str]
+) -> None:
+    """Raise Unsafe when a view that the project did not deploy, or no longer has, stands on one that is to be dropped.
 
     Read out of the views' texts, since the local catalog keeps no pg_depend. A view that this does not see stops the
     deployment itself, for its DROP has no CASCADE.
@@ -229,13 +244,17 @@ def _refuse_foreign(session: Session, dropped: Collection[str], ours: Mapping[st
         return
     names = set(dropped)
     for key, text in catalog.view_definitions(session).items():
-        if key in ours or text.endswith("with no schema binding"):
+        if key in ours and key not in left_over or text.endswith("with no schema binding"):
             continue
         used = sorted(name for name in names if _mentions(text, name))
         if used:
+            whose, mend = (
+                ("is left over from an earlier deployment", "drop it, or say --prune")
+                if key in left_over
+                else ("this project did not deploy", "drop or change that first")
+            )
             raise Unsafe(
-                f"{used[0]} must be dropped, and the {key}, which this project did not deploy, uses it;"
-                " drop or change that first; nothing was changed"
+                f"{used[0]} must be dropped, and the {key}, which {whose}, uses it; {mend}; nothing was changed"
             )
 
 
