@@ -23,6 +23,7 @@ from pathlib import Path
 
 from deployer.errors import Unavailable, ZeroshiftError
 from deployer.local.bootstrap import Server, prepare
+from deployer.local.data_api.service import DataApi, settings
 from deployer.local.engine import Engine
 from deployer.local.gateway.server import Gateway
 from deployer.local.state import (
@@ -50,6 +51,7 @@ class Daemon:
         self.home = home
         self.engine: Engine | None = None
         self.gateway: Gateway | None = None
+        self.data_api: DataApi | None = None
         self.state: State = read_state(home) or new_state()
         self._external = os.environ.get("ZEROSHIFT_POSTGRES_DSN", "")
 
@@ -71,14 +73,30 @@ class Daemon:
         wanted = os.environ.get("ZEROSHIFT_PORT")
         self.gateway = Gateway(server.target, _port(wanted), self.state.port)
         self.gateway.start()
+        self.data_api = self._data_api(self.gateway)
+        self.data_api.start()
         self.state = replace(
             self.state,
             port=self.gateway.port,
+            data_api_url=self.data_api.url,
             note=self.gateway.note,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         self._write(server)
         log.info("listening on %s:%s, PostgreSQL %s", self.gateway.host, self.gateway.port, server.version)
+
+    def _data_api(self, gateway: Gateway) -> DataApi:
+        """The Data API in front of the gateway, at the port of last time if that can be."""
+        last = (self.state.data_api_url or "").rpartition(":")[2]
+        return DataApi(
+            self.home,
+            gateway.host,
+            gateway.port,
+            self.state.user,
+            gateway.passes.issue,
+            fallback=int(last) if last.isdigit() else None,
+            **settings(),
+        )
 
     def _prepare(self) -> Server:
         if self._external:
@@ -130,7 +148,9 @@ class Daemon:
             log.info("PostgreSQL was started again")
 
     def stop(self) -> None:
-        """End sessions, shut PostgreSQL down."""
+        """End statements and sessions, shut PostgreSQL down."""
+        if self.data_api is not None:
+            self.data_api.stop()
         if self.gateway is not None:
             self.gateway.close()
         if self.engine is not None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from deployer import __version__
 from deployer.errors import Unavailable
 from deployer.local.daemon import LOG_FILE
+from deployer.local.data_api.store import FILE as STORE_FILE
 from deployer.local.engine import Engine, directory_size
 from deployer.local.gateway.codec import SSL_REQUEST
 from deployer.local.state import (
@@ -183,6 +184,9 @@ class LocalEnvironment:
                 Engine(self.home, "").destroy()
             for name in (STATE_FILE, LOG_FILE, "postgres.log"):
                 (self.home / name).unlink(missing_ok=True)
+            for leftover in self.home.glob(STORE_FILE + "*"):
+                # SQLite's own files stand beside it.
+                leftover.unlink()
             for leftover in self.home.glob("postgres.new*"):
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         return self.status()

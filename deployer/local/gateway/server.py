@@ -11,6 +11,7 @@ from deployer.local.gateway import login
 from deployer.local.gateway.backend import ServerError, Target
 from deployer.local.gateway.codec import Disconnected
 from deployer.local.gateway.internal import Internal
+from deployer.local.gateway.passes import Passes
 from deployer.local.gateway.session import SHUTTING_DOWN, Session
 
 log = logging.getLogger("zeroshift.gateway")
@@ -26,6 +27,7 @@ class Gateway:
         self.target = target
         self.database = target.database
         self.internal = Internal(target)
+        self.passes = Passes()
         self.major = 0
         self._sessions: dict[int, Session] = {}
         self._lock = threading.Lock()

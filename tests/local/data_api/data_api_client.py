@@ -1,0 +1,98 @@
+"""A boto3 client that checks every answer, for the Data API's tests."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from botocore.model import Shape
+
+from deployer.local.data_api.service import DataApi
+from deployer.local.environment import Status
+
+WHERE = {"WorkgroupName": "rental", "Database": "dev"}
+
+
+def make_api(home: Path, status: Status, **arguments: Any) -> DataApi:
+    assert status.port is not None
+    settings = {"wanted": 0, "throttle": False} | arguments
+    made = DataApi(home, status.host, status.port, status.user, lambda user: status.password, **settings)
+    made.start()
+    return made
+
+
+def make_client(url: str, **settings: Any) -> Any:
+    made = boto3.client(
+        "redshift-data",
+        endpoint_url=url,
+        region_name="eu-central-1",
+        aws_access_key_id="any",
+        aws_secret_access_key="any",
+        config=Config(max_pool_connections=60, **settings),
+    )
+    made.meta.events.register("before-parse.redshift-data", _check_answer)
+    return made
+
+
+def _check_answer(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
+    body = json.loads(response_dict["body"])
+    if response_dict["status_code"] == 200:
+        check_shape(operation_model.output_shape, body, operation_model.name)
+        return
+    known = {shape.name: shape for shape in operation_model.error_shapes}
+    name = body.pop("__type")
+    assert response_dict["headers"]["x-amzn-requestid"]
+    if name in known:
+        check_shape(known[name], body, name)
+    else:
+        assert name in ("ThrottlingException", "SerializationException", "UnknownOperationException"), name
+    fault = name in known and known[name].metadata.get("fault", False)
+    assert response_dict["status_code"] == (500 if fault else 400), name
+
+
+def check_shape(shape: Shape, value: Any, where: str) -> None:
+    """Assert that an answer is what the model says: no member too many, none that is required missing."""
+    kind = shape.type_name
+    if kind == "structure":
+        unknown = set(value) - set(shape.members)
+        assert not unknown, f"{where}: {unknown} not in the model"
+        missing = set(shape.required_members) - set(value)
+        assert not missing, f"{where}: {missing} missing"
+        if shape.metadata.get("union") or getattr(shape, "is_tagged_union", False):
+            assert len(value) == 1, f"{where}: {value}"
+        for name, member in value.items():
+            check_shape(shape.members[name], member, f"{where}.{name}")
+    elif kind == "list":
+        assert isinstance(value, list), where
+        for item in value:
+            check_shape(shape.member, item, where)
+    elif kind == "string":
+        assert isinstance(value, str), where
+        assert not shape.enum or value in shape.enum, f"{where}: {value}"
+        pattern = shape.metadata.get("pattern")
+        assert pattern is None or re.fullmatch(pattern, value), f"{where}: {value}"
+    elif kind in ("long", "integer"):
+        assert isinstance(value, int) and not isinstance(value, bool), where
+    elif kind == "boolean":
+        assert isinstance(value, bool), where
+    elif kind in ("timestamp", "double"):
+        assert isinstance(value, int | float | str), where
+    elif kind == "blob":
+        base64.b64decode(value, validate=True)
+    else:
+        raise AssertionError(f"{where}: {kind}")
+
+
+def refused(call: Callable[[], Any]) -> tuple[str, str]:
+    """The code and the message of the ClientError that `call` raises."""
+    with pytest.raises(ClientError) as caught:
+        call()
+    return caught.value.response["Error"]["Code"], caught.value.response["Error"]["Message"]
