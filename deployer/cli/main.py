@@ -15,8 +15,10 @@ import click
 
 import deployer
 from deployer.cli import (
+    baseline,
     demo,
     deploy,
+    drift,
     lineage,
     lint,
     local,
@@ -24,6 +26,7 @@ from deployer.cli import (
     plan,
     query,
     repair,
+    rollback,
     run,
     status,
     unlock,
@@ -58,6 +61,9 @@ for command in (
     run.run,
     query.query,
     status.status,
+    baseline.baseline,
+    drift.drift,
+    rollback.rollback,
     verify.verify,
     lineage.lineage,
     lint.lint,
