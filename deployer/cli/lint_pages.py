@@ -54,7 +54,7 @@ def page(rule: Rule) -> str:
 ```{_language(rule)}
 {_comment(rule)} lint: ignore {rule.code} because <the reason that the next reader needs>
 ```"""
-        if rule.code not in ("ZS001", "ZS002", "ZS003")
+        if rule.code not in ("ZS002", "ZS003")
         else "It cannot be: mend it."
     )
     return f"""\

@@ -13,12 +13,15 @@ from deployer.project.lint.units import MIGRATION, Content, add_sql
 
 @dataclass
 class Operation:
-    """A call of op.<name>, which is not op.execute of a literal; `line` and `column` are 1-based."""
+    """A call of op.<name>, which is not op.execute of a literal; `line` and `column` are 1-based. `keywords` are the
+    names of its keyword arguments.
+    """
 
     name: str
     line: int
     column: int
     downgrade: bool
+    keywords: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -45,7 +48,9 @@ def read_migration(file: SourceFile) -> MigrationContent:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         literal = _literal(call.args[0], constants) if name == "execute" and call.args else None
         if literal is None:
-            content.operations.append(Operation(name, call.lineno, call.col_offset + 1, downgrade))
+            keywords = frozenset(keyword.arg or "" for keyword in call.keywords)
+            operation = Operation(name, call.lineno, call.col_offset + 1, downgrade, keywords)
+            content.operations.append(operation)
             continue
         add_sql(content, str(literal.value), _place(file.text, literal), MIGRATION, downgrade=downgrade)
     return content

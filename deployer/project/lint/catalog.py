@@ -53,7 +53,7 @@ class Catalog:
             for procedure in content.procedures:
                 self.procedures.setdefault(procedure.name, []).append(procedure)
         self._direct: dict[int, tuple[Touched, ...]] = {}
-        self._touched: dict[str, frozenset[tuple[str, str]]] = {}
+        self._touched: dict[str, frozenset[tuple[str, str, str]]] = {}
         self._committing: dict[str, str] = {}
 
     # -- definitions ------------------------------------------------------------------------------------------
@@ -143,15 +143,15 @@ class Catalog:
             self._direct[id(procedure)] = found
         return found
 
-    def touched(self, name: str, seen: frozenset[str] = frozenset()) -> frozenset[tuple[str, str]]:
-        """What a procedure and all that it calls read and write: (relation, how)."""
+    def touched(self, name: str, seen: frozenset[str] = frozenset()) -> frozenset[tuple[str, str, str]]:
+        """What a procedure and all that it calls read and write: relation, how and verb of `Touched`."""
         if name in self._touched:
             return self._touched[name]
         if name in seen:
             return frozenset()
-        found: set[tuple[str, str]] = set()
+        found: set[tuple[str, str, str]] = set()
         for procedure in self.procedures.get(name, ()):
-            found |= {(".".join(item.parts), item.how) for item in self.direct(procedure)}
+            found |= {(".".join(item.parts), item.how, item.verb) for item in self.direct(procedure)}
             for called, _, _ in self.called(procedure):
                 found |= self.touched(called, seen | {name})
         if not seen:

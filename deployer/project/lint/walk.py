@@ -48,14 +48,16 @@ class Touched:
     parts: tuple[str, ...]
     pos: int
     how: str
+    verb: str = ""
+    """insert, update, delete, merge or truncate, for a write."""
 
 
 def relations(tree: Node) -> Iterator[Touched]:
     """Every relation that a statement names, without the names of its WITH clauses."""
     if isinstance(tree, Insert | Update | Delete | Merge):
-        yield Touched(tree.target.parts, tree.target.pos, "write")
+        yield Touched(tree.target.parts, tree.target.pos, "write", type(tree).__name__.lower())
     elif isinstance(tree, Truncate):
-        yield Touched(tree.parts, tree.pos, "write")
+        yield Touched(tree.parts, tree.pos, "write", "truncate")
     elif isinstance(tree, CreateTable | CreateView | AlterTable):
         yield Touched(tree.parts, tree.pos, "define")
         if isinstance(tree, CreateTable) and tree.like:
@@ -64,7 +66,7 @@ def relations(tree: Node) -> Iterator[Touched]:
         for parts in tree.names:
             yield Touched(parts, tree.pos, "define")
     target = tree.target if isinstance(tree, Insert | Update | Delete | Merge) else None
-    for table in _read(tree, frozenset()):
+    for table in _read(tree, frozenset(), frozenset()):
         if table is not target:
             yield Touched(table.parts, table.pos, "read")
     for found in nodes(tree):
@@ -72,22 +74,26 @@ def relations(tree: Node) -> Iterator[Touched]:
             yield Touched(found.into[0], found.pos, "define")
 
 
-def _read(node: Node, known: frozenset[str]) -> Iterator[TableRef]:
+def _read(node: Node, known: frozenset[str], aliases: frozenset[str]) -> Iterator[TableRef]:
+    """`known` are the names of WITH, `aliases` what FROM calls its relations: t.items unnests a SUPER column of t."""
     if isinstance(node, TableRef):
-        if len(node.parts) > 1 or node.parts[0] not in known:
+        if node.parts[0] not in (aliases if len(node.parts) > 1 else known):
             yield node
         return
+    if isinstance(node, Select):
+        aliases |= {table.alias for table in node.tables if isinstance(table, TableRef) and table.alias}
     ctes = getattr(node, "ctes", None)
     if ctes:
+        recursive = bool(getattr(node, "recursive", False))
         inner = known
         for table in ctes:
-            yield from _read(table.query, inner | {table.name} if node.recursive else inner)  # type: ignore[attr-defined]
+            yield from _read(table.query, inner | {table.name} if recursive else inner, aliases)
             inner = inner | {table.name}
         known = inner
     for child in children(node):
         if ctes and any(child is table for table in ctes):
             continue
-        yield from _read(child, known)
+        yield from _read(child, known, aliases)
 
 
 def selects(query: Query) -> Iterator[Select]:

@@ -8,7 +8,8 @@ from deployer.project.lint.ddl import CreateTable, Drop, Truncate
 from deployer.project.lint.findings import ERROR, WARNING, Rule
 from deployer.project.lint.registry import Found, on_procedures
 from deployer.project.lint.units import Procedure, Step
-from deployer.sql.parse.nodes import Delete, Insert, Merge, Update
+from deployer.project.lint.walk import relations, selects
+from deployer.sql.parse.nodes import Query
 from deployer.sql.plpgsql_ast import (
     Block,
     Call,
@@ -162,12 +163,18 @@ def _holds(block: Block, step: Step) -> bool:
     return any(node is block for node in step.around)
 
 
-def _inserted(step: Step, catalog: Catalog) -> set[str]:
-    """Permanent tables that a step inserts into, by itself or through what it calls."""
-    found = {".".join(u.tree.target.parts) for u in step.units if isinstance(u.tree, Insert)}
+def _written(step: Step, catalog: Catalog, *verbs: str) -> set[str]:
+    """Permanent tables whose rows a step changes in one of these ways, by itself or through what it calls."""
+    found = {
+        ".".join(touched.parts)
+        for unit in step.units
+        if unit.tree is not None
+        for touched in relations(unit.tree)
+        if touched.verb in verbs
+    }
     if isinstance(step.node, Call):
         name = f"{step.node.schema}.{step.node.name}" if step.node.schema else step.node.name
-        found |= {relation for relation, how in catalog.touched(name) if how == "write"}
+        found |= {relation for relation, _, verb in catalog.touched(name) if verb in verbs}
     return {name for name in found if not catalog.is_temporary(name)}
 
 
@@ -176,16 +183,13 @@ def _rolled_back_rows(body: list[Step], inside: list[Step], catalog: Catalog) ->
     for step in body:
         if _ends(step, catalog):
             written.clear()
-        elif not isinstance(step.node, Call):
-            written |= _inserted(step, catalog)
+        else:
+            written |= _written(step, catalog, "insert")
     for step in inside:
-        for unit in step.units:
-            tree = unit.tree
-            if isinstance(tree, Update | Delete | Merge) and ".".join(tree.target.parts) in written:
-                yield (
-                    step.node.at,
-                    f"entering the handler has rolled back what was inserted into {'.'.join(tree.target.parts)}",
-                )
+        # What the handler inserts anew is there.
+        written -= _written(step, catalog, "insert", "merge")
+        for name in sorted(written & _written(step, catalog, "update", "delete")):
+            yield step.node.at, f"entering the handler has rolled back what was inserted into {name}"
 
 
 def _raised_after_writing(inside: list[Step], catalog: Catalog) -> Found:
@@ -194,7 +198,7 @@ def _raised_after_writing(inside: list[Step], catalog: Catalog) -> Found:
         if _ends(step, catalog):
             written.clear()
         else:
-            written |= _inserted(step, catalog)
+            written |= _written(step, catalog, "insert", "update", "delete", "merge")
         if isinstance(step.node, Raise) and step.node.level == "exception" and written:
             names = ", ".join(sorted(written))
             yield step.node.at, f"this error rolls back what the handler wrote into {names}: leave RAISE out"
@@ -262,11 +266,15 @@ def temp_table_not_dropped_first(procedure: Procedure, catalog: Catalog) -> Foun
             tree = unit.tree
             if isinstance(tree, Drop) and tree.kind == "table":
                 dropped |= set(tree.names)
-            elif isinstance(tree, CreateTable) and tree.temporary and not tree.quietly:
-                if tree.parts not in dropped:
-                    name = ".".join(tree.parts)
-                    yield (
-                        step.node.at,
-                        f"write DROP TABLE IF EXISTS {name} first: the session may still have it",
-                    )
-                dropped.discard(tree.parts)
+                continue
+            created: list[tuple[str, ...]] = []
+            if isinstance(tree, CreateTable) and tree.temporary and not tree.quietly:
+                created.append(tree.parts)
+            elif isinstance(tree, Query):
+                into = [select.into for select in selects(tree) if select.into is not None]
+                created += [parts for parts, temporary in into if temporary or parts[-1].startswith("#")]
+            for parts in created:
+                if parts not in dropped:
+                    name = ".".join(parts)
+                    yield step.node.at, f"write DROP TABLE IF EXISTS {name} first: it may still be there"
+                dropped.discard(parts)

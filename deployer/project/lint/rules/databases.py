@@ -85,11 +85,11 @@ def second_hop(unit: Unit, catalog: Catalog) -> Found:
     Rule(
         code="ZS306",
         name="write-to-landing",
-        severity=ERROR,
+        severity=WARNING,
         problem="The statement writes to, or defines something in, another database. That of a zero-ETL integration is"
         " written by the integration alone.",
         redshift="The destination database of an integration is read-only: no tables, views or materialized views can"
-        " be created in it. (Inactive rows of history mode may be deleted.)",
+        " be created in it. (Inactive rows of history mode may be deleted; a datashare's database may be writable.)",
         source="https://docs.aws.amazon.com/redshift/latest/mgmt/zero-etl.reqs-lims.html",
         mend="Write into a table of the project's own database.",
         bad="update rental_landing.rental.bookings set currency = 'EUR' where currency = 'eur';",
@@ -104,7 +104,10 @@ def write_to_landing(unit: Unit, catalog: Catalog) -> Found:
         if len(touched.parts) == 3 and touched.how in ("write", "define"):
             if isinstance(tree, CreateTable) and touched.parts == tree.like:
                 continue
-            yield touched.pos, f"{'.'.join(touched.parts)} is in another database, which is read only"
+            yield (
+                touched.pos,
+                f"{'.'.join(touched.parts)} is in another database, which an integration writes",
+            )
 
 
 @on_units(
@@ -248,7 +251,7 @@ def _reach(content: Content, catalog: Catalog) -> dict[str, set[str]]:
     """What they touch together with all procedures that they call."""
     found = _own(content, catalog)
     for procedure in content.procedures:
-        more = _permanent(iter(catalog.touched(procedure.name)), catalog)
+        more = _permanent(((name, how) for name, how, _ in catalog.touched(procedure.name)), catalog)
         for how in found:
             found[how] |= more[how]
     return found

@@ -54,7 +54,8 @@ def postgresql_function(unit: Unit, catalog: Catalog) -> Found:
 )
 def leader_node_function(unit: Unit, catalog: Catalog) -> Found:
     if unit.tree is None or not any(
-        touched.how != "define"
+        # An INSERT's target is no part of its query.
+        (touched.how == "read" or touched.verb in ("update", "delete", "merge"))
         and not touched.parts[-1].startswith("pg_")
         and touched.parts[0] != "pg_catalog"
         for touched in relations(unit.tree)

@@ -10,7 +10,7 @@ from deployer.project.lint.findings import ERROR, WARNING, Rule
 from deployer.project.lint.registry import Found, on_procedures, on_units
 from deployer.project.lint.units import Procedure, Unit
 from deployer.project.lint.walk import main_query, nodes, relations, selects
-from deployer.sql.parse.nodes import DerivedTable, From, Insert, Join, Query, Select, Star, TableRef
+from deployer.sql.parse.nodes import DerivedTable, Exists, From, Insert, Join, Query, Select, Star, TableRef
 
 
 @on_units(
@@ -127,8 +127,10 @@ def _sources(tables: list[From]) -> Iterator[From]:
 )
 def stored_star(unit: Unit, catalog: Catalog) -> Found:
     query = main_query(unit.tree)
+    if query is None or (isinstance(unit.tree, CreateTable) and unit.tree.temporary):
+        return
     stored = isinstance(unit.tree, Insert | CreateTable | CreateView)
-    if query is None or not (stored or any(select.into for select in selects(query))):
+    if not (stored or any(select.into and not select.into[1] for select in selects(query))):
         return
     seen: set[int] = set()
     for star, table in _starred(query, {}):
@@ -157,8 +159,9 @@ def star_from_landing(unit: Unit, catalog: Catalog) -> Found:
     if unit.tree is None:
         return
     seen: set[int] = set()
+    tests = {id(node.query) for node in nodes(unit.tree) if isinstance(node, Exists)}
     for query in nodes(unit.tree):
-        if isinstance(query, Query):
+        if isinstance(query, Query) and id(query) not in tests:
             for star, table in _starred(query, {}):
                 if len(table.parts) == 3 and star.pos not in seen:
                     seen.add(star.pos)

@@ -14,7 +14,8 @@ UNREADABLE = Rule(
     name="unreadable",
     severity=ERROR,
     problem="The text is not SQL that Redshift's grammar knows: a word is missing, a quote or a comment is never"
-    " closed, or a reserved word stands for a name. Nothing else can be said about the statement.",
+    " closed, or a reserved word stands for a name. Nothing else can be said about the statement. The grammar is"
+    " that of the local Redshift: what it does not know it cannot run either.",
     redshift="A reserved word is a name only in double quotes; strings, delimited identifiers, comments and dollar"
     " quotes have to be closed.",
     source="r_pg_keywords",

@@ -33,7 +33,9 @@ from deployer.sql.parse.nodes import (
 
 
 def _meant(parent: Node | None) -> bool:
-    """Whether an integer result is asked for in so many words: a cast to an integer type directly around it."""
+    """Whether an integer result is plainly meant: a cast to an integer type, or a remainder, directly around it."""
+    if isinstance(parent, Binary):
+        return parent.op == "%"
     return isinstance(parent, Cast) and parent.type.is_integer
 
 

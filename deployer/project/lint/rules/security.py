@@ -13,7 +13,7 @@ from deployer.project.lint.units import EXPRESSION, Procedure, Unit
 from deployer.project.lint.walk import selects
 from deployer.sql.parse.nodes import Binary, Case, Cast, Column, Expr, FunctionCall, Literal, Query
 from deployer.sql.parse.parser import Parser
-from deployer.sql.plpgsql_ast import Assign, Block, Cursor, Execute, ForQuery
+from deployer.sql.plpgsql_ast import Assign, Block, Call, Cursor, Execute, ForQuery
 from deployer.sql.refused import Refused
 
 _QUOTING = frozenset(["quote_ident", "quote_literal"])
@@ -58,6 +58,11 @@ def unquoted_dynamic_sql(procedure: Procedure, catalog: Catalog) -> Found:
             break
 
 
+def _passed(node: object) -> list[str]:
+    """The arguments of a CALL that are bare names."""
+    return [text.sql.lower() for text in node.arguments] if isinstance(node, Call) else []
+
+
 class _Parts:
     """Finds the parts of a text that come from outside unquoted, through the variables that hold pieces of it."""
 
@@ -77,6 +82,9 @@ class _Parts:
                 for name in unit.into:
                     # Read from a table: anything may stand there.
                     self._values.setdefault(name, []).append(None)
+            for name in _passed(step.node):
+                # An INOUT argument comes back as whatever the called procedure makes of it.
+                self._values.setdefault(name, []).append(None)
             for name in getattr(step.node, "targets", ()):
                 self._values.setdefault(name.split(".")[0], []).append(None)
         self._seen: set[str] = set()
@@ -270,6 +278,8 @@ def option_not_for_parquet(unit: Unit, catalog: Catalog) -> Found:
     refused = _NOT_WITH_PARQUET.get(unit.kind.name)
     if refused is None or not any(t.kind == "word" and t.value in ("parquet", "orc") for t in unit.tokens):
         return
-    for token in unit.tokens[1:]:
+    # Behind the file's address: before it a column may have such a name.
+    address = next((at for at, token in enumerate(unit.tokens) if token.kind == "string"), 0)
+    for token in unit.tokens[address:]:
         if token.kind == "word" and token.value in refused:
             yield token.start, f"{token.value.upper()} does not go with Parquet"

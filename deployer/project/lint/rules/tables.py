@@ -7,6 +7,9 @@ from deployer.project.lint.ddl import AlterTable, ColumnDef, CreateTable, Drop
 from deployer.project.lint.findings import ERROR, WARNING, Rule
 from deployer.project.lint.registry import Found, on_units
 from deployer.project.lint.units import MIGRATION, Unit
+from deployer.project.lint.walk import nodes
+from deployer.sql.lexer import Token
+from deployer.sql.parse.nodes import Cast
 from deployer.sql.types import RedshiftType
 
 
@@ -138,20 +141,35 @@ def text_without_length(unit: Unit, catalog: Catalog) -> Found:
     )
 )
 def decimal_without_scale(unit: Unit, catalog: Catalog) -> Found:
-    if unit.tree is None and unit.procedure is None:
-        return
-    for before, token, after in zip(unit.tokens, unit.tokens[1:], unit.tokens[2:], strict=False):
-        if token.kind != "word" or token.value not in ("decimal", "numeric") or after.value == "(":
-            continue
-        # A type stands behind AS, :: or CONVERT( here; columns come below.
-        if before.value in ("as", "::") and unit.tree is not None:
-            yield (
-                token.start,
-                f"{token.value.upper()} is {token.value.upper()}(18, 0): write precision and scale",
-            )
+    for node in nodes(unit.tree) if unit.tree is not None else ():
+        if isinstance(node, Cast) and node.type == _DEFAULT_DECIMAL:
+            token = _written_type(unit, node)
+            if token is not None:
+                yield token.start, f"{token.value.upper()} is DECIMAL(18, 0): write precision and scale"
     for column in _defined(unit):
-        if not column.sized and column.type == RedshiftType("decimal", precision=18, scale=0):
+        if not column.sized and column.type == _DEFAULT_DECIMAL:
             yield column.type_pos, f"{column.name} is DECIMAL(18, 0): write precision and scale"
+
+
+_DEFAULT_DECIMAL = RedshiftType("decimal", precision=18, scale=0)
+
+
+def _written_type(unit: Unit, cast: Cast) -> Token | None:
+    """The type's word in a cast, None when a precision follows it."""
+    at = next((index for index, token in enumerate(unit.tokens) if token.start == cast.pos), -1)
+    if at < 0:
+        return None
+    depth = 0
+    if unit.tokens[at].value == "cast":
+        while at < len(unit.tokens) - 1 and not (depth == 1 and unit.tokens[at].value == "as"):
+            depth += (unit.tokens[at].value == "(") - (unit.tokens[at].value == ")")
+            at += 1
+    elif unit.tokens[at].value == "convert":
+        at += 1
+    if at + 2 >= len(unit.tokens) or unit.tokens[at + 2].value == "(":
+        return None
+    token = unit.tokens[at + 1]
+    return token if token.kind == "word" else None
 
 
 @on_units(
@@ -267,6 +285,7 @@ def rename_in_migration(unit: Unit, catalog: Catalog) -> Found:
     )
 )
 def column_added_with_key(unit: Unit, catalog: Catalog) -> Found:
+    # The page is silent on NOT NULL without DEFAULT; PostgreSQL refuses it for a table that has rows.
     if not isinstance(unit.tree, AlterTable):
         return
     for column in _defined(unit):

@@ -49,31 +49,64 @@ def forbidden_in_procedure(unit: Unit, catalog: Catalog) -> Found:
         name="forbidden-in-transaction",
         severity=ERROR,
         problem="Redshift refuses the statement inside of a transaction block, and it stands in one: between BEGIN and"
-        " COMMIT, or in a migration beside other statements, which share its transaction.",
+        " COMMIT, or in a migration that reads from the warehouse and so runs in one transaction.",
         redshift="VACUUM, CREATE and DROP DATABASE, ALTER TABLE APPEND, ALTER COLUMN TYPE, external tables and"
         " libraries cannot run in a transaction block (SQLSTATE 25001).",
         source="r_ALTER_TABLE",
-        mend="Give it a migration of its own; a deployment runs such a migration outside of a transaction.",
+        mend="Run it outside of the block; make two migrations of one that reads.",
         bad="begin;\nalter table curated.bookings alter column currency type varchar(24);\ncommit;",
         good="alter table curated.bookings alter column currency type varchar(24);",
     )
 )
 def forbidden_in_transaction(content: Content, catalog: Catalog) -> Iterator[tuple[int, int, str]]:
     opened = False
-    together = [unit for unit in content.units if unit.where == MIGRATION and not unit.downgrade]
+    reads = isinstance(content, MigrationContent) and any(
+        operation.name == "get_bind" and not operation.downgrade for operation in content.operations
+    )
     for unit in content.units:
         name = unit.kind.name
         if name == "begin":
             opened = True
         elif name in ("commit", "rollback"):
             opened = False
-        elif unit.kind.alone:
-            what = " ".join(token.value for token in unit.tokens[:2]).upper()
+        elif unit.kind.alone and not unit.downgrade:
             if opened:
-                yield *unit.locate(0), f"{what} cannot run between BEGIN and COMMIT"
-            elif unit.where == MIGRATION and not unit.downgrade and len(together) > 1:
-                message = f"{what} cannot run in a transaction: give it a migration of its own"
-                yield *unit.locate(0), message
+                yield *unit.locate(0), f"{_words(unit)} cannot run between BEGIN and COMMIT"
+            elif reads:
+                yield (
+                    *unit.locate(0),
+                    f"{_words(unit)} cannot run in the transaction of a migration that reads",
+                )
+
+
+def _words(unit: Unit) -> str:
+    return " ".join(token.value for token in unit.tokens[:2] if token.kind == "word").upper()
+
+
+@on_files(
+    Rule(
+        code="ZS215",
+        name="migration-in-several-transactions",
+        severity=WARNING,
+        problem="A statement of the migration cannot be part of a transaction, or ends it, and other statements stand"
+        " beside it: the deployment runs them in pieces. When a later one fails, what came before it stays, and"
+        " readers see the half of it until the deployment is repeated.",
+        redshift="ALTER COLUMN TYPE, VACUUM and others run outside of a transaction block only; TRUNCATE commits.",
+        source="r_TRUNCATE",
+        mend="Give the statement a migration of its own; use DELETE instead of TRUNCATE.",
+        bad='op.execute("create schema archive")\n'
+        'op.execute("alter table curated.bookings alter column currency type varchar(24)")',
+        good='op.execute("alter table curated.bookings alter column currency type varchar(24)")',
+    )
+)
+def migration_in_pieces(content: Content, catalog: Catalog) -> Iterator[tuple[int, int, str]]:
+    together = [unit for unit in content.units if unit.where == MIGRATION and not unit.downgrade]
+    for unit in together:
+        if len(together) > 1 and (unit.kind.alone or unit.kind.commits):
+            yield (
+                *unit.locate(0),
+                f"{_words(unit)} cuts the migration's transaction: give it a migration of its own",
+            )
 
 
 @on_procedures(
@@ -190,21 +223,18 @@ def truncate_commits(procedure: Procedure, catalog: Catalog) -> Found:
         code="ZS211",
         name="migration-ends-transaction",
         severity=ERROR,
-        problem="The migration ends the transaction that it runs in. A failure after that leaves half of it applied"
-        " and not recorded, and the next deployment runs it from the start again.",
-        redshift="COMMIT, ROLLBACK and TRUNCATE end the current transaction; TRUNCATE cannot be rolled back.",
-        source="r_TRUNCATE",
-        mend="Leave transactions to the deployment, use DELETE instead of TRUNCATE, or cut the migration in two.",
-        bad='op.execute("truncate curated.bookings")\n'
-        'op.execute("insert into curated.bookings (booking_id) values (1)")',
-        good='op.execute("delete from curated.bookings where booking_id is not null")\n'
-        'op.execute("insert into curated.bookings (booking_id) values (1)")',
+        problem="The migration begins or ends a transaction. The deployment runs each migration in a transaction of"
+        " its own and records it there, so it refuses one that does.",
+        redshift="COMMIT and ROLLBACK end the current transaction; BEGIN inside of one is no second one.",
+        source="r_COMMIT",
+        mend="Leave transactions to the deployment; cut the migration in two where the first half must stay.",
+        bad='op.execute("create schema archive")\nop.execute("commit")',
+        good='op.execute("create schema archive")',
     )
 )
 def migration_ends_transaction(unit: Unit, catalog: Catalog) -> Found:
-    if unit.where == MIGRATION and (unit.kind.transaction_control or unit.kind.commits):
-        word = unit.tokens[0].value.upper()
-        yield 0, f"{word} takes the transaction out of the deployment's hands"
+    if unit.where == MIGRATION and unit.kind.transaction_control and not unit.downgrade:
+        yield 0, f"{unit.tokens[0].value.upper()} takes the transaction out of the deployment's hands"
 
 
 @on_files(
@@ -212,8 +242,8 @@ def migration_ends_transaction(unit: Unit, catalog: Catalog) -> Found:
         code="ZS213",
         name="migration-not-literal",
         severity=WARNING,
-        problem="The SQL of the migration is put together by Python, or made by an Alembic operation: a review, a"
-        " plan without a warehouse and lint cannot see what will run.",
+        problem="The SQL of the migration is put together by Python, or made by an Alembic operation: a review and"
+        " lint cannot see what will run.",
         redshift="Alembic's operations write PostgreSQL's DDL: no DISTKEY, SORTKEY or ENCODE, and indexes and CHECK"
         " constraints that Redshift lacks.",
         source="c_unsupported-postgresql-features",
@@ -230,6 +260,43 @@ def migration_not_literal(content: Content, catalog: Catalog) -> Iterator[tuple[
             "the text of op.execute is no literal" if operation.name == "execute" else f"op.{operation.name}"
         )
         yield operation.line, operation.column, f"{what}: write the statement as one literal text"
+
+
+_LACKING = {
+    "create_index": "indexes",
+    "drop_index": "indexes",
+    "create_check_constraint": "CHECK constraints",
+    "create_exclude_constraint": "EXCLUDE constraints",
+}
+_UNCHANGEABLE = ("nullable", "server_default", "comment", "autoincrement")
+
+
+@on_files(
+    Rule(
+        code="ZS216",
+        name="operation-not-on-redshift",
+        severity=ERROR,
+        problem="The migration uses an operation of Alembic whose SQL Redshift refuses: it writes PostgreSQL's.",
+        redshift="There are no indexes, CHECK or EXCLUDE constraints; ALTER COLUMN changes a VARCHAR's size and an"
+        " encoding, nothing else.",
+        source="c_unsupported-postgresql-features",
+        mend="A sort key and a distribution key instead of an index; a new column instead of another type, NOT NULL or"
+        " DEFAULT.",
+        bad='op.create_index("by_user", "bookings", ["user_id"])',
+        good='op.execute("alter table curated.bookings alter sortkey (user_id)")',
+    )
+)
+def operation_not_on_redshift(content: Content, catalog: Catalog) -> Iterator[tuple[int, int, str]]:
+    for operation in content.operations if isinstance(content, MigrationContent) else ():
+        if operation.downgrade:
+            continue
+        if operation.name in _LACKING:
+            message = f"op.{operation.name}: Redshift has no {_LACKING[operation.name]}"
+            yield operation.line, operation.column, message
+        elif operation.name == "alter_column":
+            for keyword in sorted(operation.keywords.intersection(_UNCHANGEABLE)):
+                message = f"op.alter_column: Redshift cannot change a column's {keyword.replace('_', ' ')}"
+                yield operation.line, operation.column, message
 
 
 @on_procedures(
