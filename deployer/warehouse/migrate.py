@@ -140,8 +140,11 @@ def _module(migration: Migration) -> Iterator[Any]:
         sys.modules.pop(name, None)
 
 
-class _Reads(Exception):
-    """The migration asks the warehouse, which is not there while its statements are recorded."""
+class _Reads(BaseException):
+    """The migration asks the warehouse, which is not there while its statements are recorded.
+
+    No Exception, so that a migration which handles errors does not go on without its answer.
+    """
 
     def __init__(self, where: str) -> None:
         super().__init__(where)
