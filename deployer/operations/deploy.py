@@ -180,7 +180,12 @@ class _Run:
             before = self._provided(plans.BEFORE)
             compared = self._sql(number, prune)
             after = self._provided(plans.AFTER) + self._provided(plans.LAST)
-            findings = verify.after_deploy(session, self._project).findings
+            findings = verify.after_deploy(
+                session,
+                self._project,
+                {item.name: item for item in made.files.wanted},
+                made.files.contracts,
+            ).findings
             self._end(number)
         except ZeroshiftError:
             self._note_failure(number)

@@ -204,12 +204,8 @@ def _of_stage(provided: Iterable[tuple[Provider, tuple[Change, ...]]], stage: st
 def _refuse_broken(promised: dict[str, Contract], compared: ObjectPlan) -> None:
     """Raise Unsafe when a view would no longer keep its contract. Views of which nothing is known yet are looked at by
     the deployment, in its transaction."""
-    broken = [
-        item
-        for name, columns in sorted(compared.probed.columns.items())
-        if name in promised
-        for item in contracts.breaks(promised[name], contracts.column_types(columns))
-    ]
+    dropped = [item.change.name for item in compared.changes if item.change.action == "drop"]
+    broken = contracts.breaks_of(promised, compared.probed.columns, dropped)
     if broken:
         raise contracts.refusal(broken)
 

@@ -8,6 +8,7 @@ from small_project import SmallProject
 
 from deployer.cli.verify import verify as command
 from deployer.errors import StatementFailed, Unsafe, UsageError
+from deployer.operations import plan as plans
 from deployer.operations import verify as operations
 from deployer.operations.deploy import deploy
 from deployer.operations.verify import Finding, Verification
@@ -122,6 +123,27 @@ def test_views_are_selected_and_contracts_compared(
     assert "\nfailed: 5 views selected, 3 contracts compared, 0 calls followed\n" in ran.output
     assert "error: procedures/shown/late.sql:1: shown.late cannot be selected: " in ran.output
     assert '"severity": "error"' in CliRunner().invoke(command, ["--json"], standalone_mode=False).output
+
+
+def test_a_plan_that_would_break_a_contract_is_refused(small: SmallProject) -> None:
+    contract(small, "shown.totals", sales="bigint", amount="decimal(38,2)")
+    deployed(small)
+    small.view("shown.totals", "select count(*) as sales, max(id) as amount, 1 as more from shown.a_base")
+    project = small.load()
+    for refused in (plans.plan, deploy):
+        with pytest.raises(
+            Unsafe, match=r"totals.contract.toml:6: shown.totals.amount is promised as decimal\(38,2\), but"
+        ):
+            refused(project, project.environment("local"))
+    # Dropping the view breaks all of it.
+    small.file("shown.totals").unlink()
+    with pytest.raises(
+        Unsafe, match=r"shown.totals.sales is promised as bigint, but there is no such column"
+    ):
+        plans.plan(project, project.environment("local"), prune=True)
+    # A column more breaks nothing.
+    small.view("shown.totals", "select 1 as more, count(*) as sales, sum(amount) as amount from shown.a_base")
+    plans.plan(project, project.environment("local"))
 
 
 CALLS = (
