@@ -110,9 +110,9 @@ def _find(graph: Graph, name: str) -> tuple[Relation, str]:
     tables = [
         each for each, relation in graph.relations.items() if relation.kind in ("table", "view", "landing")
     ]
-    close = difflib.get_close_matches(name.lower(), tables, 3)
-    close = close or difflib.get_close_matches(name.lower().rpartition(".")[0], tables, 3)
-    hint = f"did you mean {' or '.join(close)}?" if close else "write schema.table or schema.table.column"
+    close = difflib.get_close_matches(name.lower(), tables, 1, 0.7)
+    close = close or difflib.get_close_matches(name.lower().rpartition(".")[0], tables, 1, 0.7)
+    hint = f"did you mean {close[0]}?" if close else "write schema.table or schema.table.column"
     raise UsageError(f"no migration, view or procedure of this project knows {name}; {hint}")
 
 
