@@ -80,6 +80,17 @@ class Planned:
 
 def plan(aws: Aws, stack: Stack) -> Planned:
     """What would change. Raises Unavailable when the stack is in a state that nothing can be planned on."""
+    for _ in range(3):
+        try:
+            return _plan(aws, stack)
+        except AwsError as error:
+            # Another plan has just cleared away the stack that both were reviewing.
+            if not stacks.is_missing(error):
+                raise
+    return _plan(aws, stack)
+
+
+def _plan(aws: Aws, stack: Stack) -> Planned:
     state = stacks.status(aws, stack.name)
     if stack.template is None:
         if state == REVIEWED:
@@ -300,7 +311,7 @@ def _remove_reviewed(aws: Aws, name: str) -> None:
     found = stacks.describe(aws, name)
     if found is None or found["StackStatus"] != REVIEWED:
         return
-    if not list(aws.pages("cloudformation", "list_change_sets", "Summaries", StackName=found["StackId"])):
+    if not list(aws.pages("cloudformation", "list_change_sets", "Summaries", StackName=name)):
         stacks.delete(aws, name, lambda _: None)
 
 

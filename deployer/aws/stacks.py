@@ -102,7 +102,7 @@ def is_busy(state: str) -> bool:
 
 def pause(aws: Aws) -> float:
     """Seconds between two looks: CloudFormation has nothing to wait on but asking again."""
-    return 0.1 if aws.is_local("cloudformation") else 2.0
+    return 0.05 if aws.is_local("cloudformation") else 2.0
 
 
 def events(aws: Aws, name: str, until: str = "") -> list[Event]:

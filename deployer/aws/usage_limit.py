@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployer.aws import connect
 from deployer.aws.client import Aws
 from deployer.errors import Unsafe
 from deployer.project.environments import SERVERLESS, Environment
@@ -32,12 +31,11 @@ class UsageLimit:
         return self.amount != self.before
 
 
-def plan(aws: Aws, environment: Environment) -> UsageLimit | None:
-    """The limit as it should be and as it is; None where zeroshift.toml leaves limits alone."""
+def plan(aws: Aws, environment: Environment, workgroup: str) -> UsageLimit | None:
+    """The limit as it should be and as it is; None where zeroshift.toml leaves limits alone. `workgroup` is an ARN."""
     cost = aws.remote.cost
     if environment.kind != SERVERLESS or cost.usage_limit_rpu_hours == 0:
         return None
-    workgroup = connect.place(aws, environment).arn
     found = []
     token: dict[str, str] = {}
     while True:
@@ -63,9 +61,11 @@ def plan(aws: Aws, environment: Environment) -> UsageLimit | None:
     )
 
 
-def apply(aws: Aws, environment: Environment, expected: UsageLimit | None) -> UsageLimit | None:
+def apply(
+    aws: Aws, environment: Environment, workgroup: str, expected: UsageLimit | None
+) -> UsageLimit | None:
     """Set the limit; raises Unsafe when it is no longer what was `expected`."""
-    limit = plan(aws, environment)
+    limit = plan(aws, environment, workgroup)
     if expected is not None and limit != expected:
         raise Unsafe("the workgroup's usage limit has changed since this was planned; plan again")
     if limit is None or not limit.is_changed:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from deployer.cli import output
+from deployer.cli import local_aws, output
 from deployer.cli.options import CONTEXT, Here, environment_option
 from deployer.errors import Unsafe
 from deployer.operations import local as operations
@@ -20,7 +20,10 @@ from deployer.operations import local as operations
 
 @click.group(context_settings=CONTEXT)
 def local() -> None:
-    """The Redshift on your own machine, and the source behind it."""
+    """The Redshift on your own machine, the source behind it, and the AWS beside it."""
+
+
+local.add_command(local_aws.aws)
 
 
 @local.command()

@@ -18,6 +18,7 @@ from deployer.cli import (
     baseline,
     demo,
     deploy,
+    destroy,
     drift,
     lineage,
     lint,
@@ -29,6 +30,7 @@ from deployer.cli import (
     rollback,
     run,
     status,
+    template,
     unlock,
     verify,
 )
@@ -67,6 +69,8 @@ for command in (
     verify.verify,
     lineage.lineage,
     lint.lint,
+    template.template,
+    destroy.destroy,
 ):
     cli.add_command(command)
 

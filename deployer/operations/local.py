@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from deployer.errors import UsageError
 from deployer.operations.progress import Progress, silent
-from deployer.operations.warehouses import local_environment
+from deployer.operations.warehouses import local_aws, local_environment
 from deployer.project.config import Project
 
 if TYPE_CHECKING:
+    from deployer.local.aws.environment import AwsStatus
     from deployer.local.environment import Status
     from deployer.local.landing import load as landing
 
@@ -50,11 +51,18 @@ def up(project: Project) -> Status:
 
 
 def down(project: Project) -> bool:
-    """Stop it; False when it did not run. Its data stays."""
+    """Stop it, and the local AWS; False when neither ran. Their data stays."""
     local = local_environment(project)
-    was_running = local.status().running
+    cloud = local_aws(project)
+    was_running = local.status().running or cloud.running
+    cloud.down()
     local.down()
     return was_running
+
+
+def aws(project: Project) -> AwsStatus:
+    """Start the local AWS unless it runs."""
+    return local_aws(project).up()
 
 
 def status(project: Project) -> Status:
@@ -63,7 +71,8 @@ def status(project: Project) -> Status:
 
 
 def reset(project: Project) -> None:
-    """Stop it and delete everything that it holds."""
+    """Stop it and the local AWS, and delete everything that they hold."""
+    local_aws(project).reset()
     local_environment(project).reset()
     (project.home / DEMO_MARK).unlink(missing_ok=True)
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from deployer.aws import bootstrap, changesets, connect, drift, naming, stacks, templates, usage_limit
 from deployer.aws.changesets import Planned, ResourceChange
 from deployer.aws.client import Aws, Endpoint
+from deployer.aws.connect import Place
 from deployer.aws.stacks import Stack
 from deployer.aws.usage_limit import UsageLimit
 from deployer.errors import Unsafe
 from deployer.operations.changes import Change
 from deployer.operations.progress import Progress, silent
+from deployer.operations.warehouses import local_aws
 from deployer.project.config import CONFIG_FILE, Project
 from deployer.project.environments import CLUSTER, LOCAL, Environment
 
@@ -71,10 +73,11 @@ def plan(project: Project, environment: Environment, progress: Progress = silent
         return AwsPlan()
     aws = _aws(project, environment, progress)
     progress("planning the CloudFormation stacks")
-    planned = [changesets.plan(aws, _stack(aws, project, environment, part)) for part in naming.PARTS]
+    where = _place(aws, environment)
+    planned = [changesets.plan(aws, _stack(aws, project, environment, part, where)) for part in naming.PARTS]
     for item in planned:
         changesets.refuse_data_loss(item)
-    return AwsPlan(planned[0], planned[1], usage_limit.plan(aws, environment))
+    return AwsPlan(planned[0], planned[1], usage_limit.plan(aws, environment, where.arn))
 
 
 def settle(project: Project, environment: Environment, progress: Progress = silent) -> None:
@@ -92,8 +95,10 @@ def apply_base(
     if not has_stacks(environment):
         return AwsDone(())
     aws = _aws(project, environment, progress)
-    done = _apply(aws, project, environment, "base", expected.base if expected else None, progress)
-    limit = usage_limit.apply(aws, environment, expected.limit if expected else None)
+    where = _place(aws, environment)
+    stack = _stack(aws, project, environment, "base", where)
+    done = _apply(aws, stack, expected.base if expected else None, progress)
+    limit = usage_limit.apply(aws, environment, where.arn, expected.limit if expected else None)
     if limit is not None and limit.is_changed:
         progress(f"usage limit set to {limit.amount} RPU hours, {limit.period}")
         return AwsDone((*done.changes, _limit_change(limit)), done.left)
@@ -107,7 +112,8 @@ def apply_run(
     if not has_stacks(environment):
         return AwsDone(())
     aws = _aws(project, environment, progress)
-    return _apply(aws, project, environment, "run", expected.run if expected else None, progress)
+    stack = _stack(aws, project, environment, "run", _place(aws, environment))
+    return _apply(aws, stack, expected.run if expected else None, progress)
 
 
 def drifted(
@@ -157,23 +163,25 @@ def _aws(project: Project, environment: Environment, progress: Progress) -> Aws:
     assert environment.remote is not None
     if environment.kind != LOCAL:
         return Aws(environment.remote)
-    # Not at the top: only code that starts an environment of kind local may import deployer.local.
-    from deployer.local.aws.environment import ACCESS_KEY, SECRET_KEY, LocalAws
-
-    local = LocalAws(project.home)
-    if not local.status().running:
+    local = local_aws(project)
+    if not local.running:
         progress("starting the local AWS")
-    url = local.up().endpoint_url
-    assert url is not None
-    return Aws(environment.remote, Endpoint(url, ACCESS_KEY, SECRET_KEY))
+    status = local.up()
+    assert status.endpoint_url is not None
+    return Aws(environment.remote, Endpoint(status.endpoint_url, status.access_key, status.secret_key))
 
 
-def _stack(aws: Aws, project: Project, environment: Environment, part: str) -> Stack:
+def _place(aws: Aws, environment: Environment) -> Place:
+    """The workgroup as the templates and the usage limit need it; of a cluster they need nothing but its name."""
+    return Place("", 0, "") if environment.kind == CLUSTER else connect.place(aws, environment)
+
+
+def _stack(aws: Aws, project: Project, environment: Environment, part: str, where: Place) -> Stack:
     assert environment.remote is not None
     body = templates.template(project, environment, part)
     values = {}
     if body is not None and environment.kind != CLUSTER:
-        values[templates.WORKGROUP_ID] = connect.place(aws, environment).workgroup_id
+        values[templates.WORKGROUP_ID] = where.workgroup_id
     role = environment.remote.cloudformation_role
     return Stack(
         naming.stack(project, environment, part),
@@ -184,15 +192,7 @@ def _stack(aws: Aws, project: Project, environment: Environment, part: str) -> S
     )
 
 
-def _apply(
-    aws: Aws,
-    project: Project,
-    environment: Environment,
-    part: str,
-    expected: Planned | None,
-    progress: Progress,
-) -> AwsDone:
-    stack = _stack(aws, project, environment, part)
+def _apply(aws: Aws, stack: Stack, expected: Planned | None, progress: Progress) -> AwsDone:
     planned, left = changesets.apply(aws, stack, progress, expected)
     return AwsDone(_changes(planned), left)
 

@@ -12,6 +12,7 @@ from deployer.project.environments import LOCAL
 from deployer.warehouse.session import Target
 
 if TYPE_CHECKING:
+    from deployer.local.aws.environment import LocalAws
     from deployer.local.environment import LocalEnvironment, Status
 
 
@@ -29,6 +30,14 @@ def local_environment(project: Project) -> LocalEnvironment:
     from deployer.local.environment import LocalEnvironment
 
     return LocalEnvironment(project.home)
+
+
+def local_aws(project: Project) -> LocalAws:
+    """The project's local AWS. Raises Unavailable when the extra `local` is not installed."""
+    local_environment(project)
+    from deployer.local.aws.environment import LocalAws
+
+    return LocalAws(project.home)
 
 
 def target(project: Project, environment: Environment, progress: Progress = silent) -> Target:

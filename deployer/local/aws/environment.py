@@ -42,14 +42,16 @@ class AwsStatus:
     running: bool
     endpoint_url: str | None
     pid: int | None = None
+    access_key: str = ACCESS_KEY
+    secret_key: str = SECRET_KEY
 
     @property
     def variables(self) -> dict[str, str]:
         """What boto3 and the AWS command line need in their environment to come here and nowhere else."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url or "",
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
         }
 
 
