@@ -60,6 +60,46 @@ as $$
                    and (r.rolsuper or pg_has_role(r.oid, 'zeroshift_superusers', 'member')))
 $$;
 
+-- What Redshift takes a PostgreSQL role for. CREATE GROUP marks a group by a comment, which users cannot write.
+create or replace function zeroshift.role_kind(role oid) returns text
+language sql stable
+as $$
+    select case when rolcanlogin then 'user' when pg_catalog.shobj_description(oid, 'pg_authid') = 'group' then 'group'
+                else 'role' end
+    from pg_catalog.pg_roles where oid = role
+$$;
+
+-- Raises 42704 unless each of `names` is a user, a role or a group, whichever `kind` says: on Redshift they are three
+-- kinds of things, and GRANT ... TO analyst does not find the role of that name.
+create or replace function zeroshift.require_kind(kind text, names text[]) returns void
+language plpgsql stable security definer set search_path = pg_catalog
+as $$
+declare
+    one text;
+begin
+    foreach one in array names loop
+        if (select zeroshift.role_kind(oid) from pg_roles where rolname = one) is distinct from kind then
+            raise exception '% "%" does not exist', kind, one using errcode = '42704';
+        end if;
+    end loop;
+end
+$$;
+
+-- Before the first default privilege on procedures of an owner: PostgreSQL would add it to EXECUTE for PUBLIC, which
+-- new procedures do not have on Redshift (DG "Security and privileges for stored procedures").
+create or replace function zeroshift.close_new_procedures(owner text) returns void
+language plpgsql security definer set search_path = pg_catalog
+as $$
+declare
+    who oid := (select oid from pg_roles where rolname = owner);
+begin
+    perform zeroshift.require_owner('user', owner, who);
+    if not exists (select from pg_default_acl where defaclrole = who and defaclobjtype = 'f' and defaclnamespace = 0) then
+        execute format('alter default privileges for role %I revoke execute on routines from public', owner);
+    end if;
+end
+$$;
+
 -- Raises 42501 unless the session's user may alter objects of this owner.
 create or replace function zeroshift.require_owner(kind text, name text, owner oid) returns void
 language plpgsql stable security definer set search_path = pg_catalog

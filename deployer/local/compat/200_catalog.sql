@@ -96,8 +96,7 @@ where not zeroshift.is_internal(n.nspname)
 create or replace function zeroshift.identity_type(grantee oid) returns text
 language sql stable
 as $$
-    select case when grantee = 0 then 'public'
-                when (select rolcanlogin from pg_catalog.pg_roles where oid = grantee) then 'user' else 'role' end
+    select case when grantee = 0 then 'public' else zeroshift.role_kind(grantee) end
 $$;
 
 create or replace function zeroshift.identity_name(grantee oid) returns text
@@ -239,14 +238,22 @@ from redshift_catalog.pg_user;
 create or replace view redshift_catalog.svv_roles as
 select oid::integer as role_id, rolname::text as role_name, 'rdsdb'::text as role_owner, null::text as external_id
 from pg_catalog.pg_roles
-where not rolcanlogin and rolname not like 'pg\_%' and rolname <> 'zeroshift_superusers';
+where zeroshift.role_kind(oid) = 'role' and rolname not like 'pg\_%' and rolname <> 'zeroshift_superusers';
+
+-- Its members are the users, as PostgreSQL 8.0 has it.
+create or replace view redshift_catalog.pg_group as
+select g.rolname as groname, g.oid::integer as grosysid,
+       array(select m.member::integer from pg_catalog.pg_auth_members m join pg_catalog.pg_roles u on u.oid = m.member
+             where m.roleid = g.oid and u.rolcanlogin and m.grantor not in (10, m.member) order by 1) as grolist
+from pg_catalog.pg_roles g
+where zeroshift.role_kind(g.oid) = 'group';
 
 create or replace view redshift_catalog.svv_user_grants as
 select m.member::integer as user_id, u.rolname::text as user_name, m.roleid::integer as role_id, r.rolname::text as role_name,
        m.admin_option
 from pg_catalog.pg_auth_members m
 join pg_catalog.pg_roles u on u.oid = m.member and u.rolcanlogin
-join pg_catalog.pg_roles r on r.oid = m.roleid and not r.rolcanlogin
+join pg_catalog.pg_roles r on r.oid = m.roleid and zeroshift.role_kind(r.oid) = 'role'
 where r.rolname not like 'pg\_%' and r.rolname <> 'zeroshift_superusers'
   -- PostgreSQL gives every new role to its maker, twice.
   and m.grantor not in (10, m.member)
@@ -256,9 +263,10 @@ create or replace view redshift_catalog.svv_role_grants as
 select m.member::integer as role_id, u.rolname::text as role_name, m.roleid::integer as granted_role_id,
        r.rolname::text as granted_role_name
 from pg_catalog.pg_auth_members m
-join pg_catalog.pg_roles u on u.oid = m.member and not u.rolcanlogin
-join pg_catalog.pg_roles r on r.oid = m.roleid and not r.rolcanlogin
-where u.rolname not like 'pg\_%' and r.rolname not like 'pg\_%' and m.grantor not in (10, m.member);
+join pg_catalog.pg_roles u on u.oid = m.member and zeroshift.role_kind(u.oid) = 'role'
+join pg_catalog.pg_roles r on r.oid = m.roleid and zeroshift.role_kind(r.oid) = 'role'
+where u.rolname not like 'pg\_%' and r.rolname not like 'pg\_%' and m.grantor not in (10, m.member)
+  and ((select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, u.oid, 'member'));
 
 create or replace view redshift_catalog.svv_relation_privileges as
 select r.schema_name as namespace_name, r.relation_name, p.privilege_type, p.grantee::integer as identity_id,
@@ -279,7 +287,10 @@ where p.grantee <> s.nspowner and s.database_name = current_database();
 
 create or replace view redshift_catalog.svv_function_privileges as
 select n.nspname::text as namespace_name, p.proname::text as function_name,
-       pg_catalog.pg_get_function_identity_arguments(p.oid) as argument_types, a.privilege_type,
+       -- "The string that represents the type of input argument": no names, no modes, nothing of OUT arguments.
+       coalesce((select string_agg(zeroshift.type_name(t.kind), ', ' order by t.number)
+                 from unnest(p.proargtypes::oid[]) with ordinality t(kind, number)), '') as argument_types,
+       a.privilege_type,
        a.grantee::integer as identity_id, zeroshift.identity_name(a.grantee) as identity_name,
        zeroshift.identity_type(a.grantee) as identity_type, a.is_grantable as admin_option
 from pg_catalog.pg_proc p
@@ -288,6 +299,23 @@ cross join lateral pg_catalog.aclexplode(p.proacl) a
 where a.grantee <> p.proowner and not zeroshift.is_internal(n.nspname)
   and ((select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, p.proowner, 'usage')
        or pg_catalog.has_function_privilege(current_user, p.oid, 'execute'));
+
+-- What ALTER DEFAULT PRIVILEGES has said. Its page does not say what schema_name is where no schema was named: NULL here.
+create or replace view redshift_catalog.svv_default_privileges as
+select n.nspname::text as schema_name,
+       case d.defaclobjtype when 'r' then 'RELATION' else 'PROCEDURE' end as object_type,
+       d.defaclrole::integer as owner_id, pg_catalog.pg_get_userbyid(d.defaclrole)::text as owner_name,
+       'user'::text as owner_type, p.privilege_type, p.grantee::integer as grantee_id,
+       zeroshift.identity_name(p.grantee) as grantee_name, zeroshift.identity_type(p.grantee) as grantee_type,
+       p.is_grantable as admin_option
+from pg_catalog.pg_default_acl d
+left join pg_catalog.pg_namespace n on n.oid = d.defaclnamespace
+cross join lateral pg_catalog.aclexplode(d.defaclacl) p
+where d.defaclobjtype in ('r', 'f') and p.grantee <> d.defaclrole
+  and p.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRUNCATE', 'EXECUTE')
+  -- "Other users can only see default permissions granted to them."
+  and ((select zeroshift.is_superuser(current_user)) or p.grantee = 0
+       or pg_catalog.pg_has_role(current_user, p.grantee, 'member'));
 
 -- --------------------------------------------------------------------------------------------------------- sessions
 

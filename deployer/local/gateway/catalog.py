@@ -21,7 +21,7 @@ SYSTEM_VIEWS = "redshift_catalog"
 """Redshift's system views, and PostgreSQL's tables in the form Redshift shows them: before the search path."""
 INFORMATION = "redshift_information"
 
-POSTGRES_TABLES = {"pg_type", "pg_attrdef", "pg_description", "pg_constraint", "pg_language", "pg_group"}
+POSTGRES_TABLES = {"pg_type", "pg_attrdef", "pg_description", "pg_constraint", "pg_language"}
 """The tables of pg_catalog that may be read as they are. The others hold what is none of a user's business (pg_authid)
 or are not the same on Redshift."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from deployer.local.translate.api import Translation
 from deployer.local.translate.bind_from import physical
+from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context, finish
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.users import SUPERUSERS
@@ -89,11 +90,11 @@ def _grant(parser: Parser, context: Context, verb: str) -> Translation:
     if columns and not target.startswith("TABLE"):
         parser.refuse("privileges on columns are for one kind of object: tables and views", token, "42601")
     listed = ", ".join(_right_sql(right, columns.get(right)) for right in rights)
-    grantees, with_option = _grantees(parser, "TO" if verb == "GRANT" else "FROM")
+    grantees, with_option, checks = _grantees(parser, "TO" if verb == "GRANT" else "FROM")
     sql = f"{verb} {option}{listed} ON {target} {'TO' if verb == 'GRANT' else 'FROM'} {grantees}{with_option}"
     sql += _revoke_behaviour(parser, verb)
     parser.done()
-    return finish(context, [sql], kind=verb.lower())
+    return finish(context, [sql, *checks], kind=verb.lower())
 
 
 def _revoke_behaviour(parser: Parser, verb: str) -> str:
@@ -205,25 +206,36 @@ def _schemas(parser: Parser) -> str:
             return ", ".join(names)
 
 
-def _grantees(parser: Parser, word: str) -> tuple[str, str]:
-    """The receivers, and WITH GRANT OPTION, which Redshift writes behind each user."""
+def _grantees(parser: Parser, word: str) -> tuple[str, str, list[str]]:
+    """The receivers, WITH GRANT OPTION, which Redshift writes behind each user, and checks that each receiver is the
+    user, role or group that it is called."""
     parser.expect(word.lower())
     names: list[str] = []
     options: set[bool] = set()
+    kinds: dict[str, list[str]] = {}
     while True:
         if parser.accept("public"):
             names.append("PUBLIC")
         else:
-            only_user = not (parser.accept("group") or parser.accept("role"))
-            names.append(quote_ident(parser.identifier()))
-            if parser.is_word("with", "grant", "option") and not only_user:
+            kind = "group" if parser.accept("group") else "role" if parser.accept("role") else "user"
+            name = parser.identifier()
+            kinds.setdefault(kind, []).append(name)
+            names.append(quote_ident(name))
+            if parser.is_word("with", "grant", "option") and kind != "user":
                 parser.refuse("WITH GRANT OPTION is for users, not for groups and roles", sqlstate="0LP01")
         options.add(parser.accept("with", "grant", "option"))
         if not parser.accept_op(","):
             break
     if len(options) > 1:
         parser.refuse("WITH GRANT OPTION for some of the users only needs statements of their own here")
-    return ", ".join(names), " WITH GRANT OPTION" if options == {True} else ""
+    return ", ".join(names), " WITH GRANT OPTION" if options == {True} else "", _checks(kinds)
+
+
+def _checks(kinds: dict[str, list[str]]) -> list[str]:
+    return [
+        f"SELECT zeroshift.require_kind('{kind}', ARRAY[{', '.join(map(pg_literal, found))}])"
+        for kind, found in kinds.items()
+    ]
 
 
 def _grant_role(parser: Parser, context: Context, verb: str, option: str) -> Translation:
@@ -232,10 +244,13 @@ def _grant_role(parser: Parser, context: Context, verb: str, option: str) -> Tra
         roles.append(quote_ident(_role_name(parser)))
     parser.expect("to" if verb == "GRANT" else "from")
     receivers: list[str] = []
+    kinds: dict[str, list[str]] = {}
     admin = ""
     while True:
-        parser.accept("role")
-        receivers.append(quote_ident(parser.identifier()))
+        kind = "role" if parser.accept("role") else "user"
+        receiver = parser.identifier()
+        kinds.setdefault(kind, []).append(receiver)
+        receivers.append(quote_ident(receiver))
         if parser.accept("with", "admin", "option"):
             admin = " WITH ADMIN OPTION"
         if not parser.accept_op(","):
@@ -243,7 +258,7 @@ def _grant_role(parser: Parser, context: Context, verb: str, option: str) -> Tra
     parser.done()
     link = "TO" if verb == "GRANT" else "FROM"
     sql = f"{verb} {option}{', '.join(roles)} {link} {', '.join(receivers)}{admin}"
-    return finish(context, [sql], kind=verb.lower())
+    return finish(context, [sql, *_checks(kinds)], kind=verb.lower())
 
 
 def _role_name(parser: Parser) -> str:
@@ -262,9 +277,12 @@ def default_privileges(parser: Parser, context: Context) -> Translation:
     parser.expect("default")
     parser.expect("privileges")
     sql = "ALTER DEFAULT PRIVILEGES"
+    owner = "current_user"
     if parser.accept("for"):
         parser.expect("user")
-        sql += f" FOR ROLE {quote_ident(parser.identifier())}"
+        name = parser.identifier()
+        owner = pg_literal(name)
+        sql += f" FOR ROLE {quote_ident(name)}"
     if parser.accept("in"):
         parser.expect("schema")
         sql += f" IN SCHEMA {_schemas(parser)}"
@@ -276,13 +294,24 @@ def default_privileges(parser: Parser, context: Context) -> Translation:
     rights, _ = _rights(parser)
     parser.expect("on")
     token = parser.next()
-    if token.value not in ("tables", "procedures", "functions"):
+    if token.value == "functions":
+        parser.refuse(
+            "default privileges on functions are not supported by the local Redshift: it has none", token
+        )
+    if token.value not in ("tables", "procedures"):
         parser.fail(token)
     _check_rights(parser, rights, "table" if token.value == "tables" else "procedure")
     kind = "ROUTINES" if token.value != "tables" else "TABLES"
-    grantees, option = _grantees(parser, "TO" if verb == "GRANT" else "FROM")
+    schema = " IN SCHEMA " in sql
+    grantees, option, checks = _grantees(parser, "TO" if verb == "GRANT" else "FROM")
+    if kind == "ROUTINES" and verb == "GRANT" and not schema and "PUBLIC" in grantees.split(", "):
+        # PostgreSQL takes this for its own default, and forgets that it was said.
+        parser.refuse("default EXECUTE for PUBLIC needs IN SCHEMA in the local Redshift", token)
     listed = ", ".join(right.upper() for right in rights)
     sql += f" {verb} {listed} ON {kind} {'TO' if verb == 'GRANT' else 'FROM'} {grantees}{option}"
     sql += _revoke_behaviour(parser, "REVOKE" if verb != "GRANT" else verb)
     parser.done()
-    return finish(context, [sql], kind="alter_default_privileges")
+    if kind == "ROUTINES":
+        close = f"SELECT zeroshift.close_new_procedures({owner})"
+        return finish(context, [close, sql, *checks], main=1, kind="alter_default_privileges")
+    return finish(context, [sql, *checks], kind="alter_default_privileges")

@@ -22,7 +22,7 @@ def create(parser: Parser, context: Context) -> Translation:
         parser.refuse("user mappings (SQL/MED) are not supported on Redshift; use CREATE EXTERNAL SCHEMA")
     token = parser.token
     name = parser.identifier()
-    if name.startswith(("pg_", "zeroshift")) or name == "public":
+    if name.startswith("pg_") or name in ("public", "zeroshift", SUPERUSERS):
         parser.refuse(f'role name "{name}" is reserved', token, "42939")
     if kind == "role":
         if parser.is_word("externalid"):
@@ -43,7 +43,8 @@ def create(parser: Parser, context: Context) -> Translation:
                 users.append(quote_ident(parser.identifier()))
             sql += f" ROLE {', '.join(users)}"
         parser.done()
-        return finish(context, [sql], kind="create_group")
+        mark = f"COMMENT ON ROLE {quote_ident(name)} IS 'group'"
+        return finish(context, [sql, mark], kind="create_group")
     parser.accept("with")
     options, members = _user_options(parser)
     if not any(option.startswith("PASSWORD") for option in options):
