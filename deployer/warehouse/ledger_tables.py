@@ -89,6 +89,18 @@ create table if not exists {SCHEMA}.steps (
     done integer not null,
     attempted integer not null
 ) diststyle all""",
+    # What deployments have granted because the files in procedures/security declare it, and not revoked since.
+    "grants": f"""\
+create table if not exists {SCHEMA}.grants (
+    grantee_kind varchar(8) not null,
+    grantee varchar(128) not null,
+    privilege varchar(16) not null,
+    kind varchar(32) not null,
+    schema_name varchar(128) not null,
+    name varchar(128) not null,
+    arguments varchar(8192) not null,
+    creator varchar(128) not null
+) diststyle all""",
 }
 
 _COLUMNS = {
