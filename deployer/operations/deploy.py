@@ -6,6 +6,8 @@ ledger, so that a deployment which is killed leaves either the old ones or the n
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -136,7 +138,7 @@ def refuse(made: Plan, allow: Collection[str]) -> None:
     refused = [change for change in made.destructive if change.name not in allow]
     if refused:
         listed = "; ".join(f"{change.key} loses {change.destructive}" for change in refused)
-        options = " ".join(f"--allow-destructive {change.name}" for change in refused)
+        options = " ".join(f"--allow-destructive {shlex.quote(change.name)}" for change in refused)
         raise Unsafe(
             f"this would lose data or objects: {listed}; to go on, say {options}; nothing was changed"
         )
@@ -165,17 +167,11 @@ class _Run:
         self._progress = progress
         self._commit = commit
         self._blockers: tuple[Blocker, ...] = ()
+        self._with_objects: tuple[Change, ...] = ()
 
     def run(self, prune: bool) -> Deployment:
         session, made = self._session, self._draft
-        with session.transaction():
-            lease.renew(session, self._held)
-            number = ledger.begin(
-                session,
-                deployed_by=lease.owner(),
-                git_commit=self._commit,
-                plan_checksum=made.plan.checksum,
-            )
+        number = self._begin()
         try:
             before = self._provided(plans.BEFORE)
             compared = self._sql(number, prune)
@@ -194,15 +190,37 @@ class _Run:
             *before,
             *(item.change for item in made.pending),
             *(item.change for item in compared.changes),
+            *self._with_objects,
             *after,
         )
         return replace_fields(
             _result(compared, number),
             migrations=tuple(item.migration.revision for item in made.pending),
             changes=changes,
-            other=tuple(f"{change.action} {change.key}" for change in (*before, *after)),
+            other=tuple(f"{change.action} {change.key}" for change in (*before, *self._with_objects, *after)),
             findings=findings,
         )
+
+    def _begin(self) -> int:
+        session, token = self._session, self._draft.plan.checksum
+
+        def once() -> int:
+            with session.transaction():
+                lease.renew(session, self._held)
+                return ledger.begin(
+                    session, deployed_by=lease.owner(), git_commit=self._commit, plan_checksum=token
+                )
+
+        def recover() -> int | None:
+            lease.reconnect(session, self._held)
+            newest = ledger.deployments(session)[:1]
+            # Only we can have written it: we hold the lease.
+            ours = [
+                item.id for item in newest if (item.status, item.plan_checksum) == (ledger.RUNNING, token)
+            ]
+            return ours[0] if ours and newest[0].process_id == os.getpid() else None
+
+        return retrying(once, recover=recover)
 
     def _sql(self, number: int, prune: bool) -> ObjectPlan:
         session, made = self._session, self._draft
@@ -237,6 +255,7 @@ class _Run:
                     lease.fence_runs(session)
                 session.execute(f"set statement_timeout to {int(self._statement_seconds * 1000)}")
                 replace.apply(session, compared.changes, self._progress)
+                self._with_objects = self._provided_with_objects()
                 lease.reset_timeout(session)
                 self._refuse_broken(compared)
                 replace.record(
@@ -252,9 +271,11 @@ class _Run:
             return compared
 
         def recover() -> ObjectPlan | None:
-            session.reopen()
+            lease.reconnect(session, self._held)
+            if self._compare(prune).changes or any(changes for _, changes in self._changes_with_objects()):
+                return None
             # Nothing left to do: the commit had taken place.
-            return None if self._compare(prune).changes else compared
+            return compared
 
         try:
             # Safe: one transaction, which creates and replaces; done twice it is the same.
@@ -309,6 +330,34 @@ class _Run:
             applied_by=lease.owner(),
         )
 
+    def _changes_with_objects(self) -> list[tuple[Provider, tuple[Change, ...]]]:
+        """What the parts that go with the objects would do now."""
+        made = self._draft
+        return [
+            (
+                provider,
+                provider.changes(self._project, self._environment, self._session, made.files.wanted),
+            )
+            for provider, planned in made.provided
+            # Without migrations nothing can have come that was not planned.
+            if provider.stage == plans.WITH and (planned or made.pending)
+        ]
+
+    def _provided_with_objects(self) -> tuple[Change, ...]:
+        """Apply the parts that go with the objects. Raises Unsafe when they would now lose more than was planned."""
+        planned = {change.key for _, changes in self._draft.provided for change in changes}
+        done: list[Change] = []
+        for provider, changes in self._changes_with_objects():
+            for change in changes:
+                if change.destructive and change.key not in planned:
+                    raise Unsafe(
+                        f"{change.key} would lose {change.destructive}, which it would not when the plan was made;"
+                        " make the plan anew; no view or procedure was changed"
+                    )
+            provider.apply(self._project, self._environment, self._session, changes, self._progress)
+            done += changes
+        return tuple(done)
+
     def _provided(self, stage: str) -> tuple[Change, ...]:
         done: list[Change] = []
         for provider, changes in self._draft.provided:
@@ -326,7 +375,7 @@ class _Run:
             return True
 
         def again() -> None:
-            self._session.reopen()
+            lease.reconnect(self._session, self._held)
 
         retrying(once, recover=again)
 

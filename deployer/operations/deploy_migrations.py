@@ -59,7 +59,7 @@ def _at_once(session: Session, held: Lease, deployment: int, root: Path, item: P
         return True
 
     def recover() -> bool | None:
-        session.reopen()
+        lease.reconnect(session, held)
         return True if ledger.migration_heads(session) == (item.migration.revision,) else None
 
     # Safe: the version row commits with the statements, so an attempt that was committed is seen.
@@ -100,7 +100,7 @@ def _in_steps(
             return True
 
         def recover(end: int = end) -> bool | None:
-            session.reopen()
+            lease.reconnect(session, held)
             found = ledger.steps(session)
             return True if found is not None and found.done >= end else None
 
@@ -115,7 +115,7 @@ def _in_steps(
         return True
 
     def finished() -> bool | None:
-        session.reopen()
+        lease.reconnect(session, held)
         return True if ledger.migration_heads(session) == (revision,) else None
 
     retrying(finish, recover=finished)
@@ -134,7 +134,7 @@ def _step(session: Session, held: Lease, progress: Steps) -> None:
 
     def again() -> None:
         # Writing the same row a second time does no harm.
-        session.reopen()
+        lease.reconnect(session, held)
 
     retrying(once, recover=again)
 

@@ -174,6 +174,13 @@ def kept(session: Session, lease: Lease) -> Iterator[None]:
         thread.join(timeout=5)
 
 
+def reconnect(session: Session, lease: Lease) -> None:
+    """Connect anew after a lost connection, and say so in the lease: the session is the proof that we live."""
+    session.reopen()
+    process = int(session.execute("select pg_backend_pid()").rows[0][0])
+    session.execute(f"update {_TABLE} set session_id = %s where token = %s", (process, lease.token))
+
+
 def lost() -> LeaseHeld:
     """The error of a deployment whose lease is no longer its own."""
     return LeaseHeld(
@@ -246,8 +253,10 @@ def _is_alive(
         return None
     # STV_SESSIONS shows a user's own sessions, a superuser all of them (Redshift DG): one that is not there may be
     # hidden, so only its presence proves something. Process ids are used again: an older session it must be.
+    # GETDATE(), which wrote `since`, has no fractions of a second.
     found = session.execute(
-        "select count(*) from stv_sessions where process = %s and starttime <= %s", (session_id, since)
+        "select count(*) from stv_sessions where process = %s and starttime < dateadd(second, 1, %s)",
+        (session_id, since),
     )
     return True if found.rows[0][0] else None
 

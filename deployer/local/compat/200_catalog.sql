@@ -329,18 +329,29 @@ create or replace view redshift_catalog.stv_db_isolation_level as
 select database_name::character(128) as db_name, database_isolation_level::character(20) as isolation_level
 from redshift_catalog.svv_redshift_databases;
 
+-- PostgreSQL tells a user nothing of others' transactions, Redshift's superusers see all.
+create or replace function zeroshift.open_transactions()
+returns table (user_name text, xid bigint, pid integer, started timestamp, mode text, kind text, relation oid,
+               granted boolean)
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select s.user_name, a.backend_xid::text::bigint, a.pid, a.xact_start at time zone 'UTC', l.mode, l.locktype,
+           l.relation, l.granted
+    from pg_stat_activity a
+    join zeroshift.sessions s on s.pid = a.pid
+    left join pg_locks l
+        on l.pid = a.pid and l.locktype in ('relation', 'transactionid')
+       and (l.relation is null or exists (
+            select 1 from pg_class c join pg_namespace n on n.oid = c.relnamespace
+            where c.oid = l.relation and n.nspname not in ('pg_catalog', 'redshift_catalog', 'zeroshift', 'pg_toast')))
+    where a.xact_start is not null
+$$;
+
 create or replace view redshift_catalog.svv_transactions as
-select s.user_name as txn_owner, current_database()::text as txn_db, a.backend_xid::text::bigint as xid, a.pid,
-       a.xact_start at time zone 'UTC' as txn_start, l.mode as lock_mode, l.locktype as lockable_object_type,
-       l.relation::integer as relation, l.granted
-from pg_catalog.pg_stat_activity a
-join zeroshift.sessions s on s.pid = a.pid
-left join pg_catalog.pg_locks l
-    on l.pid = a.pid and l.locktype in ('relation', 'transactionid')
-   and (l.relation is null or exists (
-        select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where c.oid = l.relation and n.nspname not in ('pg_catalog', 'redshift_catalog', 'zeroshift', 'pg_toast')))
-where a.xact_start is not null;
+select user_name as txn_owner, current_database()::text as txn_db, xid, pid, started as txn_start, mode as lock_mode,
+       kind as lockable_object_type, relation::integer as relation, granted
+from zeroshift.open_transactions()
+where (select zeroshift.is_superuser(current_user)) or user_name = current_user;
 
 -- ---------------------------------------------------------------------------------------------------- zero-ETL (superuser)
 
