@@ -64,7 +64,7 @@ def show_candidates(found: Sequence[Candidate]) -> None:
         output.line("nothing is deployed yet; `zeroshift deploy` does it")
         return
     output.table(
-        ["deployment", "finished", "by", "commit", "status", "objects", "migrations", "go_back"],
+        ["deployment", "finished", "by", "commit", "status", "objects", "migrations", "rollback"],
         [
             (
                 item.deployment.id,
