@@ -17,6 +17,7 @@ import deployer
 from deployer.errors import Unsafe, UsageError
 from deployer.operations import plan_migrations, plan_objects
 from deployer.operations.changes import Change
+from deployer.operations.grants_part import GrantsPart
 from deployer.operations.plan_migrations import PendingMigration, Problem
 from deployer.operations.plan_objects import ObjectPlan
 from deployer.operations.progress import Progress, silent
@@ -67,7 +68,8 @@ class Plan:
 class Provider(Protocol):
     """A part of a deployment beside migrations and objects: grants, or CloudFormation stacks.
 
-    `stage` says when it is applied: before the SQL, after it, or as the very last.
+    `stage` says when it is applied: before the SQL, in the transaction of views and procedures (then `changes` is asked
+    again there, since migrations may have made something in between), after the SQL, or as the very last.
     """
 
     name: str
@@ -93,7 +95,7 @@ class Provider(Protocol):
         """Do exactly `changes`. May have been killed in the middle before, and is then called again."""
 
 
-BEFORE, AFTER, LAST = "before the SQL", "after the SQL", "last"
+BEFORE, WITH, AFTER, LAST = "before the SQL", "with the objects", "after the SQL", "last"
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ def draft(
         *_of_stage(provided, BEFORE),
         *(item.change for item in pending),
         *(item.change for item in compared.changes),
+        *_of_stage(provided, WITH),
         *_of_stage(provided, AFTER),
         *_of_stage(provided, LAST),
     )
@@ -194,7 +197,7 @@ def standard_providers(project: Project, environment: Environment) -> tuple[Prov
 
 def sql_providers(project: Project, environment: Environment) -> tuple[Provider, ...]:
     """Those of them that need nothing but the warehouse."""
-    return ()
+    return (GrantsPart(WITH),)
 
 
 def _of_stage(provided: Iterable[tuple[Provider, tuple[Change, ...]]], stage: str) -> tuple[Change, ...]:
