@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from deployer.errors import UsageError
 from deployer.project.lint import rules
 from deployer.project.lint.alembic_files import read_migration
 from deployer.project.lint.catalog import Catalog
 from deployer.project.lint.findings import ERROR, Finding, Report, Rule, SourceFile
-from deployer.project.lint.registry import FILE_CHECKS, PROCEDURE_CHECKS, RULES, UNIT_CHECKS
+from deployer.project.lint.registry import FILE_CHECKS, PROCEDURE_CHECKS, RULES, UNIT_CHECKS, Found
 from deployer.project.lint.silence import Silencers
 from deployer.project.lint.units import Content, read_sql_file
 
@@ -19,6 +20,8 @@ SILENCER_FAULT, SILENCER_UNUSED, UNREADABLE = (
     rules.reading.UNUSED,
     rules.reading.UNREADABLE,
 )
+T = TypeVar("T")
+
 _NEVER_QUIET = (SILENCER_FAULT.code, SILENCER_UNUSED.code)
 
 
@@ -67,25 +70,39 @@ def check(content: Content, catalog: Catalog) -> tuple[list[Finding], int]:
     return sorted(set(findings)), quiet
 
 
-def _all(content: Content, catalog: Catalog) -> Iterable[tuple[Rule, int, int, str, int]]:
+def _all(content: Content, catalog: Catalog) -> Iterator[tuple[Rule, int, int, str, int]]:
+    """Rule, line, column, message, and the first line of the statement."""
     for message, line, column in content.broken:
         yield UNREADABLE, line, column, message, line
     for unit in content.all_units():
         for rule, check_unit in UNIT_CHECKS:
-            for offset, message in check_unit(unit, catalog):
-                yield rule, *unit.locate(offset), message, unit.line
+            for found, offset, message in _guarded(rule, check_unit, unit, catalog):
+                yield found, *unit.locate(offset), message, unit.line
     for procedure in content.procedures:
         for rule, check_procedure in PROCEDURE_CHECKS:
-            for offset, message in check_procedure(procedure, catalog):
-                line, column = procedure.body(offset) if offset >= 0 else procedure.unit.locate(0)
-                yield rule, line, column, message, line
+            for found, offset, message in _guarded(rule, check_procedure, procedure, catalog):
+                line, column = procedure.body(offset)
+                yield found, line, column, message, line
     for rule, check_file in FILE_CHECKS:
         for line, column, message in check_file(content, catalog):
             yield rule, line, column, message, line
 
 
+def _guarded(
+    rule: Rule, check_one: Callable[[T, Catalog], Found], subject: T, catalog: Catalog
+) -> Iterator[tuple[Rule, int, str]]:
+    """The findings of one check; a tree that is too deep for it is a finding, too."""
+    try:
+        for offset, message in check_one(subject, catalog):
+            yield rule, offset, message
+    except RecursionError:
+        yield UNREADABLE, 0, f"nested too deeply: {rule.code} cannot be checked"
+
+
 def _finding(rule: Rule, file: SourceFile, line: int, column: int, message: str) -> Finding:
-    return Finding(file.shown, line, column, rule.code, rule.name, rule.severity, message)
+    # A message may quote a piece of the text, line ends included.
+    shown = " ".join(message.split())
+    return Finding(file.shown, line, column, rule.code, rule.name, rule.severity, shown)
 
 
 def _project_files(root: Path) -> list[Path]:

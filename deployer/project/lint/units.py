@@ -209,6 +209,10 @@ def _add_procedure(content: Content, unit: Unit) -> None:
         unit.refused = Refused("the procedure is nested too deeply", position=0, sqlstate="54001")
         return
     procedure = Procedure(unit, created, shifted(unit.locate, created.body_at))
+    try:
+        procedure.steps = list(steps(procedure))
+    except RecursionError:
+        unit.refused = Refused("the procedure is nested too deeply", position=0, sqlstate="54001")
+        return
     unit.procedure = procedure
-    procedure.steps = list(steps(procedure))
     content.procedures.append(procedure)

@@ -66,7 +66,7 @@ def relations(tree: Node) -> Iterator[Touched]:
         for parts in tree.names:
             yield Touched(parts, tree.pos, "define")
     target = tree.target if isinstance(tree, Insert | Update | Delete | Merge) else None
-    for table in _read(tree, frozenset(), frozenset()):
+    for table in _read(tree):
         if table is not target:
             yield Touched(table.parts, table.pos, "read")
     for found in nodes(tree):
@@ -74,26 +74,34 @@ def relations(tree: Node) -> Iterator[Touched]:
             yield Touched(found.into[0], found.pos, "define")
 
 
-def _read(node: Node, known: frozenset[str], aliases: frozenset[str]) -> Iterator[TableRef]:
-    """`known` are the names of WITH, `aliases` what FROM calls its relations: t.items unnests a SUPER column of t."""
-    if isinstance(node, TableRef):
-        if node.parts[0] not in (aliases if len(node.parts) > 1 else known):
-            yield node
-        return
-    if isinstance(node, Select):
-        aliases |= {table.alias for table in node.tables if isinstance(table, TableRef) and table.alias}
-    ctes = getattr(node, "ctes", None)
-    if ctes:
-        recursive = bool(getattr(node, "recursive", False))
-        inner = known
-        for table in ctes:
-            yield from _read(table.query, inner | {table.name} if recursive else inner, aliases)
-            inner = inner | {table.name}
-        known = inner
-    for child in children(node):
-        if ctes and any(child is table for table in ctes):
+_Place = tuple[Node, frozenset[str], frozenset[str]]
+
+
+def _read(tree: Node) -> Iterator[TableRef]:
+    """The relations of FROM, USING and targets, not the names of WITH, nor t.items, which unnests a SUPER column of t.
+
+    Goes by a stack, not by calls: a WHERE of thousands of conditions is a deep tree.
+    """
+    stack: list[_Place] = [(tree, frozenset(), frozenset())]
+    while stack:
+        node, known, aliases = stack.pop()
+        if isinstance(node, TableRef):
+            if node.parts[0] not in (aliases if len(node.parts) > 1 else known):
+                yield node
             continue
-        yield from _read(child, known, aliases)
+        if isinstance(node, Select):
+            aliases |= {table.alias for table in node.tables if isinstance(table, TableRef) and table.alias}
+        below: list[_Place] = []
+        ctes = getattr(node, "ctes", None) or []
+        if ctes:
+            recursive = bool(getattr(node, "recursive", False))
+            for table in ctes:
+                below.append((table.query, known | {table.name} if recursive else known, aliases))
+                known |= {table.name}
+        for child in children(node):
+            if not any(child is table for table in ctes):
+                below.append((child, known, aliases))
+        stack.extend(reversed(below))
 
 
 def selects(query: Query) -> Iterator[Select]:

@@ -85,9 +85,12 @@ LOCAL = Rule(
 def kind(unit: Unit) -> str:
     """Which rule a refused statement breaks: unreadable, local, or lacking; empty for those with rules of their own."""
     refused = unit.refused
-    if refused is None or refused.sqlstate == "42622":
+    if refused is None:
         return ""
     message = refused.message
+    if refused.sqlstate == "42622":
+        # ZS106 tells names that are too long for Redshift itself.
+        return "local" if "the local Redshift" in message else ""
     if "cannot be used in a procedure" in message or unit.kind.name == "merge":
         return "" if not message.startswith("syntax error") else "unreadable"
     if "local Redshift" in message:
