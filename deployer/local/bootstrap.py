@@ -161,7 +161,13 @@ def _create_admin(connection: psycopg.Connection, database: str, user: str, pass
     if row is None or not matches(password, row[0]):
         connection.execute("set password_encryption = 'scram-sha-256'")
         connection.execute(sql.SQL("alter role {} password {}").format(name, sql.Literal(password)))
-    connection.execute(sql.SQL("grant zeroshift_superusers, pg_read_all_data to {}").format(name))
+    connection.execute(sql.SQL("grant pg_read_all_data to {}").format(name))
+    # A superuser makes other superusers (CREATE USER ... CREATEUSER), and each may do what the first one may.
+    connection.execute(sql.SQL("grant zeroshift_superusers to {} with admin option").format(name))
+    connection.execute("grant pg_read_all_data to zeroshift_superusers")
+    connection.execute(
+        sql.SQL("grant create on database {} to zeroshift_superusers").format(sql.Identifier(database))
+    )
     connection.execute(sql.SQL("alter database {} owner to {}").format(sql.Identifier(database), name))
     # Redshift: every user may create in schema public and make temporary tables.
     connection.execute("grant usage, create on schema public to public")

@@ -192,7 +192,12 @@ def draft(
 
 def standard_providers(project: Project, environment: Environment) -> tuple[Provider, ...]:
     """What takes part in a deployment into this environment, beside migrations and objects."""
-    return sql_providers(project, environment)
+    if environment.remote is None:
+        return sql_providers(project, environment)
+    # boto3 takes longer to load than most plans to make.
+    from deployer.operations import stacks_part
+
+    return (*stacks_part.providers(), *sql_providers(project, environment))
 
 
 def sql_providers(project: Project, environment: Environment) -> tuple[Provider, ...]:

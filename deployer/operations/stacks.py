@@ -6,6 +6,7 @@ after it, with the plan that it showed: anything else is refused.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from deployer.aws import bootstrap, changesets, connect, drift, naming, stacks, templates, usage_limit
@@ -66,26 +67,29 @@ def changes(project: Project, environment: Environment, progress: Progress = sil
     return plan(project, environment, progress).changes
 
 
-def plan(project: Project, environment: Environment, progress: Progress = silent) -> AwsPlan:
-    """What a deployment would do in AWS. Raises AwsError, Unavailable, StackFailed, and Unsafe for a change that
-    would replace what holds data."""
+def plan(
+    project: Project,
+    environment: Environment,
+    progress: Progress = silent,
+    parts: Collection[str] = naming.PARTS,
+) -> AwsPlan:
+    """What a deployment would do in AWS, or to `parts` of it; the usage limit goes with base.
+
+    Waits for a stack that a deployment, perhaps a killed one, has left in progress. Raises AwsError, Unavailable,
+    StackFailed, and Unsafe for a change that would replace what holds data.
+    """
     if not has_stacks(environment):
         return AwsPlan()
     aws = _aws(project, environment, progress)
     progress("planning the CloudFormation stacks")
     where = _place(aws, environment)
-    planned = [changesets.plan(aws, _stack(aws, project, environment, part, where)) for part in naming.PARTS]
-    for item in planned:
-        changesets.refuse_data_loss(item)
-    return AwsPlan(planned[0], planned[1], usage_limit.plan(aws, environment, where.arn))
-
-
-def settle(project: Project, environment: Environment, progress: Progress = silent) -> None:
-    """Wait for stacks that a killed deployment has left in progress, so that a plan of them can be made."""
-    if has_stacks(environment):
-        aws = _aws(project, environment, progress)
-        for part in naming.PARTS:
-            stacks.settle(aws, naming.stack(project, environment, part), progress)
+    planned: dict[str, Planned] = {}
+    for part in parts:
+        stacks.settle(aws, naming.stack(project, environment, part), progress)
+        planned[part] = changesets.plan(aws, _stack(aws, project, environment, part, where))
+        changesets.refuse_data_loss(planned[part])
+    limit = usage_limit.plan(aws, environment, where.arn) if "base" in parts else None
+    return AwsPlan(planned.get("base"), planned.get("run"), limit)
 
 
 def apply_base(
@@ -211,10 +215,10 @@ def _change(planned: Planned, item: ResourceChange) -> Change:
     destructive = ""
     if item.action == "Remove":
         if not (item.retained or item.holds_data):
-            destructive = f"{item.kind} {item.logical_id} is deleted"
+            destructive = f"the {item.kind} {item.logical_id}, which is deleted"
     elif item.replacement == "True":
         action = "replace"
-        destructive = f"{item.kind} {item.logical_id} is replaced by a new one, and the old one deleted"
+        destructive = f"the present {item.kind} {item.logical_id}, which is deleted for a new one"
     reason = f"changes {', '.join(item.properties)}" if item.properties else ""
     if item.action == "Remove" and not destructive:
         reason = "it holds data: it leaves the stack and stays in the account"

@@ -129,7 +129,7 @@ def test_a_replacement_is_destructive_and_one_of_data_is_refused_always(cloud: C
     assert planned.changes == (ResourceChange("Modify", "AWS::SNS::Topic", "T", "True", ("TopicName",)),)
     (change,) = operations._changes(planned)
     assert (change.action, change.name) == ("replace", "T")
-    assert change.destructive == "AWS::SNS::Topic T is replaced by a new one, and the old one deleted"
+    assert change.destructive == "the present AWS::SNS::Topic T, which is deleted for a new one"
 
     for act in (
         lambda wanted: changesets.refuse_data_loss(changesets.plan(cloud.aws, wanted)),
@@ -151,7 +151,7 @@ def test_what_a_template_no_longer_has_is_removed_and_data_only_let_go(cloud: Cl
     changesets.apply(cloud.aws, stack(cloud, T=topic("shop-t"), U=topic("shop-u"), Q=kept), quiet)
     planned = changesets.plan(cloud.aws, stack(cloud, T=topic("shop-t")))
     told = {item.name: item for item in operations._changes(planned)}
-    assert told["U"].destructive == "AWS::SNS::Topic U is deleted"
+    assert told["U"].destructive == "the AWS::SNS::Topic U, which is deleted"
     assert told["Q"].destructive == ""
     assert told["Q"].reason == "it holds data: it leaves the stack and stays in the account"
     changesets.apply(cloud.aws, stack(cloud, T=topic("shop-t")), quiet)

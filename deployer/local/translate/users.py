@@ -69,8 +69,10 @@ def _user_options(parser: Parser) -> tuple[list[str], list[str]]:
             options.append(word.upper())
         elif word == "createuser":
             members.append(SUPERUSERS)
+            # An attribute, which unlike rights is not inherited from the role of the superusers.
+            options.append("CREATEROLE")
         elif word == "nocreateuser":
-            continue
+            options.append("NOCREATEROLE")
         elif word == "in":
             parser.expect("group")
             members.append(quote_ident(parser.identifier()))

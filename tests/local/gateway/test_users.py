@@ -198,3 +198,22 @@ def test_a_dropped_user_cannot_come_back(admin: Wire) -> None:
     admin.query("drop user gone")
     with Wire(admin.status) as wire, pytest.raises(Exception, match="password authentication failed"):
         wire.login(PASSWORD, user="gone")
+
+
+def test_a_superuser_makes_another_who_may_do_as_much(admin: Wire) -> None:
+    admin.query(f"create user boss password '{PASSWORD}' createuser")
+    admin.query(f"create user later password '{PASSWORD}'; alter user later createuser")
+    for name in ("boss", "later"):
+        with Wire(admin.status) as wire:
+            made = wire.login(PASSWORD, user=name)
+            assert made.parameters["is_superuser"] == "on"
+            assert made.tags(f"create schema of_{name}") == ["CREATE SCHEMA"]
+            assert made.tags(f"create role helper_{name}") == ["CREATE ROLE"]
+            assert made.tags(f"grant usage on schema of_{name} to role helper_{name}") == ["GRANT"]
+            assert made.tags(f"create user small_{name} password '{PASSWORD}'") == ["CREATE USER"]
+    admin.query("alter user later nocreateuser")
+    with Wire(admin.status) as wire:
+        demoted = wire.login(PASSWORD, user="later")
+        assert demoted.parameters["is_superuser"] == "off"
+        assert demoted.error("create schema of_nobody")["C"] == "42501"
+        assert demoted.error("create role nothing")["C"] == "42501"

@@ -40,7 +40,7 @@ TEXTS = [
     ("create user bob password 'Secret123' createdb in group g connection limit 5",
      'CREATE ROLE "bob" LOGIN PASSWORD \'Secret123\' CREATEDB CONNECTION LIMIT 5 IN ROLE "g"'),
     ("create user root password disable createuser",
-     'CREATE ROLE "root" LOGIN PASSWORD NULL IN ROLE zeroshift_superusers'),
+     'CREATE ROLE "root" LOGIN PASSWORD NULL CREATEROLE IN ROLE zeroshift_superusers'),
     ("alter group g add user bob", 'GRANT "g" TO "bob"'),
     ("drop user if exists bob", 'DROP ROLE IF EXISTS "bob"'),
     ("comment on table listing is 'it''s'", "COMMENT ON TABLE \"public\".\"listing\" IS 'it''s'"),
