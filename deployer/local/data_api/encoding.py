@@ -11,8 +11,6 @@ trailing blanks of a CHAR are not shown (so do the guide's examples of bpchar co
 from __future__ import annotations
 
 import base64
-import csv
-import io
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -127,14 +125,15 @@ def csv_row(oids: Sequence[int], row: Sequence[bytes | None]) -> str:
 
 def csv_line(values: Sequence[str | None]) -> str:
     """Values as one line of CSV (RFC 4180)."""
-    pieces = []
-    for value in values:
-        if value is None:
-            pieces.append("")
-        elif value == "":
-            pieces.append('""')
-        else:
-            written = io.StringIO()
-            csv.writer(written, lineterminator="").writerow([value])
-            pieces.append(written.getvalue())
-    return ",".join(pieces) + "\r\n"
+    return ",".join(_csv_field(value) for value in values) + "\r\n"
+
+
+def _csv_field(value: str | None) -> str:
+    if value is None:
+        return ""
+    if value == "" or _SPECIAL.search(value):
+        return '"' + value.replace('"', '""') + '"'
+    return value
+
+
+_SPECIAL = re.compile(r'[",\r\n]')

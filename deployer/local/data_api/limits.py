@@ -35,7 +35,7 @@ CSV_PIECES = 15
 WAITING_REQUESTS = 10
 """Requests with WaitTimeSeconds for one statement. That there is a limit is documented, the number is not."""
 
-REQUEST_BYTES = 8 * 1024 * 1024
+REQUEST_BYTES = 32 * 1024 * 1024
 """Of an HTTP request's body: forty statements of the longest kind, escaped, fit in."""
 
 PER_SECOND = {

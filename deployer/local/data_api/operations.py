@@ -103,7 +103,9 @@ class Operations:
         if new and not self._executor.submit(statement_id):
             self._executor.interrupt("ERROR: the local Data API was stopping")
             raise NotExecuted("the local Data API is stopping", statement_id, batch=bool(mode))
-        self._wait(request, statement_id)
+        if request.get("WaitTimeSeconds"):
+            # Not counted: of the two operations that submit the model does not name the exception for too many.
+            self._executor.wait(statement_id, request["WaitTimeSeconds"])
         return answers.accepted(self._existing(statement_id, statement_id))
 
     def _find_or_reserve(self, request: Mapping[str, Any], caller: Caller, digest: str) -> tuple[str, bool]:

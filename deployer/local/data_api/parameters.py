@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from deployer.local.data_api.errors import Invalid
 from deployer.sql.lexer import LexError, tokenize
 
-_NAME = re.compile(r"[0-9a-zA-Z_]+")
+_NAME = re.compile(r"[0-9a-zA-Z_]+(?![\w$])")
+_WORD = re.compile(r"[\w$]")
 
 
 def named(parameters: Sequence[Mapping[str, str]]) -> dict[str, str]:
@@ -48,7 +49,9 @@ def bind(sql: str, values: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
         if name is None or name.group() not in values:
             continue
         names.append(name.group())
-        pieces += [sql[done : token.start], f"${len(names)}"]
+        # Behind a word `$1` would be part of it.
+        gap = " " if token.start and _WORD.match(sql, token.start - 1) else ""
+        pieces += [sql[done : token.start], f"{gap}${len(names)}"]
         done = name.end()
     return "".join([*pieces, sql[done:]]), tuple(names)
 

@@ -28,6 +28,7 @@ Handle = Callable[[str, Mapping[str, Any], Caller], dict[str, Any]]
 HOST = "127.0.0.1"
 _CONTENT = "application/x-amz-json-1.1"
 _IDLE_SECONDS = 120.0
+_DISCARD_BYTES = 64 * 1024 * 1024
 _NAMES = ("127.0.0.1", "localhost", "[::1]", "host.docker.internal")
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([a-z0-9-]+)/")
 _NO_ACCOUNT = "000000000000"
@@ -96,8 +97,9 @@ class _Handler(BaseHTTPRequestHandler):
         """The operation's name and the request. Raises ApiError."""
         size = self.headers.get("Content-Length", "")
         if not size.isdigit() or int(size) > limits.REQUEST_BYTES:
-            # What is not read would be taken for the next request.
+            # What is not read would be taken for the next request; and a client that still writes reads no answer.
             self.close_connection = True
+            self._discard(min(int(size) if size.isdigit() else 0, _DISCARD_BYTES))
             raise Malformed(f"a request has a Content-Length of at most {limits.REQUEST_BYTES}")
         data = self.rfile.read(int(size))
         host = self.headers.get("Host", "").rsplit(":", 1)[0] if self.headers.get("Host") else ""
@@ -113,6 +115,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not isinstance(body, dict):
             raise Malformed("the body is not a JSON object")
         return name, body
+
+    def _discard(self, size: int) -> None:
+        while size > 0 and (data := self.rfile.read(min(size, 65536))):
+            size -= len(data)
 
     def _send(self, status: int, answer: Mapping[str, Any], request_id: str, kind: str) -> None:
         data = json.dumps(answer, ensure_ascii=False).encode()

@@ -93,7 +93,9 @@ class DataApi:
         self.executor.start()
         if self._delivery is not None:
             self._delivery.start()
-        threading.Thread(target=self._server.serve_forever, name="data api", daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="data api", daemon=True
+        ).start()
         threading.Thread(target=self._sweep, name="data api sweep", daemon=True).start()
 
     def handle(self, name: str, request: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
@@ -112,7 +114,9 @@ class DataApi:
         self._store.expire(self._clock())
 
     def stop(self) -> None:
-        """Answer nobody any more; what runs is FAILED."""
+        """Answer nobody any more; what runs is FAILED. A second time nothing happens."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
         self._server.shutdown()
         self._server.server_close()

@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.model import Shape
 
+from deployer.local.data_api.model import service_model
 from deployer.local.data_api.service import DataApi
 from deployer.local.environment import Status
 
@@ -54,7 +55,8 @@ def _check_answer(operation_model: Any, response_dict: dict[str, Any], **_: Any)
         check_shape(known[name], body, name)
     else:
         assert name in ("ThrottlingException", "SerializationException", "UnknownOperationException"), name
-    fault = name in known and known[name].metadata.get("fault", False)
+    # botocore's shapes leave this out of the model.
+    fault = service_model().faults().get(name, False)
     assert response_dict["status_code"] == (500 if fault else 400), name
 
 

@@ -32,7 +32,8 @@ def test_the_guides_example_of_parameters(run: Run, client: Any, fresh_database:
     assert run(EVENT)["Status"] == "FINISHED"
     inserted = run(
         "insert into event values(:eventid, :venueid::smallint, :catid, :dateid, :eventname, :starttime)",
-        {"eventid": "1", "venueid": "1", "catid": "1", "dateid": "1", "eventname": "event 1", "starttime": "2022-02-22"},
+        {"eventid": "1", "venueid": "1", "catid": "1", "dateid": "1", "eventname": "event 1",
+         "starttime": "2022-02-22"},
     )  # fmt: skip
     assert (inserted["Status"], inserted["ResultRows"], inserted["HasResultSet"]) == ("FINISHED", 1, False)
     again = run(
