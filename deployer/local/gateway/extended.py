@@ -13,19 +13,17 @@ from typing import TYPE_CHECKING
 from deployer.local.gateway import codec, types
 from deployer.local.gateway.backend import ClientGone, ServerError
 from deployer.local.gateway.calls import (
-    DEFINITION,
     bound_parameters,
     call,
     described_result,
     parameter_count,
-    show_procedure,
-    shows_procedure,
 )
 from deployer.local.gateway.codec import Body, Disconnected, Malformed, message
 from deployer.local.gateway.errors import gateway_error
 from deployer.local.gateway.executor import create_procedure
 from deployer.local.gateway.runner import Runner
 from deployer.local.gateway.settings import setting
+from deployer.local.gateway.shows import definition_column, show_definition
 from deployer.local.gateway.statements import CONTROLLED, control
 from deployer.local.translate.api import Translation
 from deployer.sql.classify import Kind, classify
@@ -155,10 +153,11 @@ class Extended:
         if self._runner.backend.status == "E" and kind.name not in ("commit", "rollback"):
             self._runner.check_usable(kind)
         prepared = Prepared(text, kind, offset, declared=oids, cycle=self._cycle)
-        if kind.name == "show" and shows_procedure(text):
-            prepared.columns = (DEFINITION,)
-        elif kind.name == "show":
-            prepared.columns = (codec.Column(setting(text).column, 0, 0, types.VARCHAR_OID, -1, -1, 0),)
+        if kind.name == "show":
+            shown = definition_column(text)
+            prepared.columns = (
+                shown or codec.Column(setting(text).column, 0, 0, types.VARCHAR_OID, -1, -1, 0),
+            )
         if kind.name not in CONTROLLED:
             try:
                 self._translate(prepared, oids)
@@ -320,8 +319,8 @@ class Extended:
         if portal.running:
             raise gateway_error("this portal has been run already", "55000")
         portal.running = True
-        if prepared.kind.name == "show" and shows_procedure(prepared.text):
-            show_procedure(runner, prepared.text, sink)
+        if prepared.kind.name == "show" and definition_column(prepared.text):
+            show_definition(runner, prepared.text, sink)
         elif prepared.kind.name in CONTROLLED:
             control(runner, prepared.text, prepared.kind, sink)
         elif prepared.kind.name == "call":

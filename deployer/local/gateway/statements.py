@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deployer.local.gateway import codec
-from deployer.local.gateway.calls import call, show_procedure, shows_procedure
+from deployer.local.gateway.calls import call
 from deployer.local.gateway.executor import create_procedure
 from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.gateway.settings import Setting, setting
+from deployer.local.gateway.shows import definition_column, show_definition
 from deployer.local.gateway.types import VARCHAR_OID
 from deployer.sql.classify import Kind, classify
 from deployer.sql.lexer import tokenize
@@ -27,8 +28,8 @@ def run_statement(runner: Runner, text: str, sink: Sink, *, offset: int = 0, las
     """Run one statement of a client. Raises Refused and ServerError."""
     kind = classify(text)
     runner.check_usable(kind)
-    if kind.name == "show" and shows_procedure(text):
-        show_procedure(runner, text, sink)
+    if kind.name == "show" and definition_column(text):
+        show_definition(runner, text, sink)
         if last:
             runner.sync()
         return
