@@ -20,5 +20,3 @@ comment on column presentation.freshness.as_of is 'The instant that the metrics 
 comment on column presentation.freshness.published_at is 'When they were published, UTC';
 comment on column presentation.freshness.newest_change_at is 'Record time of the newest source change in them, UTC';
 comment on column presentation.freshness.rejected_rows is 'Source rows that were rejected and are in no metric; see curated.rejected_bookings and curated.rejected_views';
-
-grant select on presentation.freshness to role analyst;

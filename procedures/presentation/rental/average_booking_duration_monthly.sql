@@ -22,5 +22,3 @@ comment on column presentation.average_booking_duration_monthly.cityname is 'Cit
 comment on column presentation.average_booking_duration_monthly.stays is 'Stays that have begun by the day of as_of: confirmed and paid';
 comment on column presentation.average_booking_duration_monthly.total_nights is 'All nights of these stays';
 comment on column presentation.average_booking_duration_monthly.avg_nights is 'total_nights / stays, 2 decimals';
-
-grant select on presentation.average_booking_duration_monthly to role analyst;

@@ -28,5 +28,3 @@ comment on column presentation.average_listing_price_weekly.avg_price is 'Mean p
 comment on column presentation.average_listing_price_weekly.avg_price_usd is 'The exact mean in US dollars at the rate of the Sunday, in the running week of as_of, 2 decimals; NULL without a rate';
 comment on column presentation.average_listing_price_weekly.new_listings is 'Those of the active listings that were listed in the week';
 comment on column presentation.average_listing_price_weekly.new_listing_avg_price is 'Mean price of the new listings that have one, 2 decimals';
-
-grant select on presentation.average_listing_price_weekly to role analyst;

@@ -20,5 +20,3 @@ comment on column presentation.bookings_per_user_weekly.user_id is 'The user';
 comment on column presentation.bookings_per_user_weekly.bookings is 'Stays booked: confirmed and paid';
 comment on column presentation.bookings_per_user_weekly.all_bookings is 'Bookings of any status';
 comment on column presentation.bookings_per_user_weekly.spend_usd is 'Prices of the stays in US dollars at the rates of their booking days, 2 decimals; 0 without stays, NULL when none can be converted';
-
-grant select on presentation.bookings_per_user_weekly to role analyst;

@@ -28,5 +28,3 @@ comment on column presentation.listing_engagement_weekly.wishlist_rate is 'Views
 comment on column presentation.listing_engagement_weekly.contact_rate is 'Views with a call to action / views, 6 decimals';
 comment on column presentation.listing_engagement_weekly.bookings is 'Stays booked in that week in that location';
 comment on column presentation.listing_engagement_weekly.conversion_rate is 'bookings / views, 6 decimals; may exceed 1';
-
-grant select on presentation.listing_engagement_weekly to role analyst;

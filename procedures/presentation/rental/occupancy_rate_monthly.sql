@@ -24,5 +24,3 @@ comment on column presentation.occupancy_rate_monthly.available_nights is 'Night
 comment on column presentation.occupancy_rate_monthly.booked_nights is 'Available nights with a stay; two stays on one night are one booked night';
 comment on column presentation.occupancy_rate_monthly.occupancy_rate is 'booked_nights / available_nights, between 0 and 1, 6 decimals';
 comment on column presentation.occupancy_rate_monthly.overbooked_nights is 'Available nights with two stays or more';
-
-grant select on presentation.occupancy_rate_monthly to role analyst;

@@ -22,5 +22,3 @@ comment on column presentation.popular_locations_weekly.cityname is 'City of the
 comment on column presentation.popular_locations_weekly.bookings is 'Stays booked: confirmed and paid';
 comment on column presentation.popular_locations_weekly.nights is 'All nights of these stays';
 comment on column presentation.popular_locations_weekly.location_rank is 'Rank by bookings in the week; locations with as many share a rank';
-
-grant select on presentation.popular_locations_weekly to role analyst;

@@ -18,5 +18,3 @@ comment on column presentation.repeat_customer_rate_daily.day is 'Last day of th
 comment on column presentation.repeat_customer_rate_daily.customers is 'Users with a stay booked in the 30 days';
 comment on column presentation.repeat_customer_rate_daily.repeat_customers is 'Users with two stays or more booked in the 30 days, also on one day';
 comment on column presentation.repeat_customer_rate_daily.repeat_rate is 'repeat_customers / customers, 6 decimals; NULL without customers';
-
-grant select on presentation.repeat_customer_rate_daily to role analyst;

@@ -27,5 +27,3 @@ comment on column presentation.top_listings_weekly.bookings is 'Stays booked: co
 comment on column presentation.top_listings_weekly.revenue_usd is 'Their prices in US dollars at the rates of their booking days, 2 decimals; NULL when none can be converted';
 comment on column presentation.top_listings_weekly.unconverted_bookings is 'Stays whose price cannot be converted: no rate is known on or before the day';
 comment on column presentation.top_listings_weekly.revenue_rank is 'Rank by revenue_usd in the week; the same revenue shares a rank, NULL has none';
-
-grant select on presentation.top_listings_weekly to role analyst;

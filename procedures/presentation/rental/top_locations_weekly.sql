@@ -23,5 +23,3 @@ comment on column presentation.top_locations_weekly.cityname is 'City of the loc
 comment on column presentation.top_locations_weekly.bookings is 'Stays booked: confirmed and paid';
 comment on column presentation.top_locations_weekly.nights is 'All nights of these stays';
 comment on column presentation.top_locations_weekly.location_rank is 'Rank by bookings in the week, 1 to 10; locations with as many share a rank';
-
-grant select on presentation.top_locations_weekly to role analyst;

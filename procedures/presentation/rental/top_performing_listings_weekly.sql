@@ -23,5 +23,3 @@ comment on column presentation.top_performing_listings_weekly.bookings is 'Stays
 comment on column presentation.top_performing_listings_weekly.revenue_usd is 'Their prices in US dollars at the rates of their booking days, 2 decimals';
 comment on column presentation.top_performing_listings_weekly.unconverted_bookings is 'Stays whose price cannot be converted: no rate is known on or before the day';
 comment on column presentation.top_performing_listings_weekly.revenue_rank is 'Rank by revenue_usd in the week, 1 to 10; the same revenue shares a rank';
-
-grant select on presentation.top_performing_listings_weekly to role analyst;
