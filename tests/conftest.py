@@ -123,6 +123,12 @@ def fresh_database(engine_dsn: str, status: Status) -> Status:
     return status
 
 
+@pytest.fixture
+def make_empty(engine_dsn: str, status: Status) -> Callable[[], None]:
+    """For tests that need more than one empty warehouse, one after the other."""
+    return lambda: empty(engine_dsn, status.user)
+
+
 def empty(engine_dsn: str, admin: str) -> None:
     """Drop all that users and landing have made, over the engine's own connection."""
     import psycopg
