@@ -46,11 +46,11 @@ def lint(paths: tuple[Path, ...], strict: bool, as_json: bool, list_rules: bool,
     if as_json:
         output.line(encode.dump(report))
     else:
-        show(report)
+        show(report, project.root)
     return 1 if report.errors or (strict and report.warnings) else 0
 
 
-def show(report: Report) -> None:
+def show(report: Report, root: Path) -> None:
     """Print findings for people, and for GitHub where it runs."""
     for found in report.findings:
         place = f"{found.path}:{found.line}:{found.column}"
@@ -58,9 +58,16 @@ def show(report: Report) -> None:
     if github.wanted():
         for found in report.findings:
             title = f"{found.code} {found.name}"
-            output.line(
-                github.annotation(found.severity, found.path, found.line, title, found.message, found.column)
+            told = github.annotation(
+                found.severity,
+                found.path,
+                found.line,
+                title,
+                found.message,
+                column=found.column,
+                root=root,
             )
+            output.line(told)
     parts = [_count(report.files, "file"), _count(report.errors, "error"), _count(report.warnings, "warning")]
     if report.silenced:
         parts.append(f"{report.silenced} silenced")

@@ -20,6 +20,18 @@ ORDERS = (
 )
 
 CAUGHT = [
+    (
+        "ZS501",
+        ORDERS + "create view curated.counts (user_id, n) as with c as (select user_id, count(*) as n"
+        " from curated.orders group by user_id) select user_id, n from c;\nselect n / 7 as a_day from curated.counts;",
+    ),
+    (
+        "ZS501",
+        procedure(
+            "    drop table if exists x;\n    create temp table x as select a, count(*) as n from s.t group by a;\n"
+            "    insert into s.u (r) select n / 2 from x;"
+        ),
+    ),
     ("ZS001", "select 1 from;"),
     ("ZS001", "select 'never closed"),
     ("ZS001", "select $$never closed"),
@@ -297,6 +309,14 @@ CAUGHT = [
 ]
 
 LEFT_ALONE = [
+    (
+        "ZS501",
+        "create table s.a (like s.a); create view s.v as select x from s.v;\nselect x / 2 as h from s.v, s.a;",
+    ),
+    (
+        "ZS501",
+        "create temp table x as select 1 as n; create temp table x as select 1.5 as n; select n / 2 as h from x;",
+    ),
     ("ZS001", "select 'a -- b' as x, $$;$$ as y; -- ; '\n/* ' */ select 2 as two;"),
     (
         "ZS101",

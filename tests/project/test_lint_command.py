@@ -23,6 +23,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "migrations" / "versions").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
     return tmp_path
 
 
@@ -78,6 +79,16 @@ def test_findings_are_annotations_in_a_github_workflow(
         '\n::error file=procedures/s/v.sql,line=2,col=45,title=ZS301 unqualified-name::"t" has no schema'
         in out
     )
+
+
+def test_an_annotation_is_relative_to_the_repository(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(project.parent))
+    (project / "procedures" / "s" / "v.sql").write_text(ERROR)
+    execute(["lint"])
+    assert f"::error file={project.name}/procedures/s/v.sql,line=2," in capsys.readouterr().out
 
 
 def test_an_annotation_escapes_what_github_reads() -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from deployer.project.lint.ddl import AlterTable, CreateTable, CreateView, Truncate
 from deployer.project.lint.units import Content, Procedure, Unit
-from deployer.project.lint.walk import Touched, relations, selects
+from deployer.project.lint.walk import Touched, selects
 from deployer.sql.parse.nodes import Query
 from deployer.sql.plpgsql_ast import Call, Transaction
 from deployer.sql.types import RedshiftType
@@ -47,6 +48,9 @@ class Catalog:
         self.temporary: dict[str, Table] = {}
         self.views: dict[str, CreateView] = {}
         self.procedures: dict[str, list[Procedure]] = {}
+        self._queries: dict[str, list[tuple[Unit, Query, tuple[str, ...]]]] = {}
+        """What views, and tables AS a query, are made of; with the names that they give to its columns."""
+        self._columns: dict[str, Columns | None] = {}
         for content in self.contents:
             for unit in content.all_units():
                 self._define(unit)
@@ -62,8 +66,11 @@ class Catalog:
         tree = unit.tree
         if isinstance(tree, CreateTable):
             self._table(tree)
+            if tree.query is not None:
+                self._queries.setdefault(".".join(tree.parts), []).append((unit, tree.query, tree.names))
         elif isinstance(tree, CreateView):
             self.views[".".join(tree.parts)] = tree
+            self._queries.setdefault(".".join(tree.parts), []).append((unit, tree.query, tree.columns))
         elif isinstance(tree, AlterTable) and not unit.downgrade:
             table = self.table(tree.parts)
             for action in tree.actions:
@@ -113,14 +120,39 @@ class Catalog:
         return self.tables.get(name)
 
     def columns(self, parts: tuple[str, ...]) -> Columns | None:
-        """A table's columns with their types; None unless all of them are known."""
+        """The columns of a table or view with their types; None unless all of them are known."""
+        name = ".".join(parts)
+        if name not in self._columns:
+            # While they are looked for, a definition that leads back to itself has none.
+            self._columns[name] = None
+            self._columns[name] = self._find_columns(parts)
+        return self._columns[name]
+
+    def _find_columns(self, parts: tuple[str, ...]) -> Columns | None:
         table = self.table(parts)
-        if table is None or not table.complete:
+        if table is not None and table.complete:
+            if table.like:
+                base = self.columns(tuple(table.like.split(".")))
+                return None if base is None else {**base, **table.columns}
+            return table.columns
+        queries = self._queries.get(".".join(parts), [])
+        if len(queries) != 1:
             return None
-        if table.like:
-            base = self.columns(tuple(table.like.split(".")))
-            return None if base is None else {**base, **table.columns}
-        return table.columns
+        # It asks this catalog back for the columns of what the query reads.
+        from deployer.project.lint.inference import columns_of
+
+        (unit, query, names) = queries[0]
+        found = columns_of(unit, query, self)
+        if found is None or not names:
+            return found
+        return dict(zip(names, found.values(), strict=True)) if len(names) == len(found) else None
+
+    @cached_property
+    def schemas(self) -> frozenset[str]:
+        """The first parts of all dotted names that the project's SQL speaks of: schemas, and other databases."""
+        units = (unit for content in self.contents for unit in content.all_units())
+        named = {touched.parts[0] for unit in units for touched in unit.touched if len(touched.parts) > 1}
+        return frozenset(named | {name.split(".")[0] for name in self.procedures if "." in name})
 
     def is_temporary(self, name: str) -> bool:
         return name.startswith("#") or name in self.temporary
@@ -138,8 +170,7 @@ class Catalog:
         """What a procedure's own statements read and write, expressions included."""
         found = self._direct.get(id(procedure))
         if found is None:
-            units = [unit for unit in procedure.units() if unit.tree is not None]
-            found = tuple(touched for unit in units if unit.tree for touched in relations(unit.tree))
+            found = tuple(touched for unit in procedure.units() for touched in unit.touched)
             self._direct[id(procedure)] = found
         return found
 

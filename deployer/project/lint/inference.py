@@ -99,12 +99,12 @@ class Typer:
 
     def __init__(self, unit: Unit, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._variables = variables(unit.procedure) if unit.procedure is not None else {}
+        self.variables = variables(unit.procedure) if unit.procedure is not None else {}
         self._ctes: list[dict[str, Columns | None]] = []
 
     def expressions(self, tree: Node) -> Iterator[Placed]:
         """Every expression below `tree`."""
-        yield from self._visit(tree, None, Scope([], self._variables))
+        yield from self._visit(tree, None, Scope([], self.variables))
 
     def _visit(self, node: Node, parent: Node | None, scope: Scope) -> Iterator[Placed]:
         if isinstance(node, Expr):
@@ -116,11 +116,11 @@ class Typer:
                 yield from self._visit(table.query, table, scope)
                 self._ctes[-1][table.name] = None if table.columns else self.columns(table.query, scope)
         if isinstance(node, Select):
-            scope = Scope(self._sources(node.tables, scope), self._variables, scope)
+            scope = Scope(self._sources(node.tables, scope), self.variables, scope)
         elif isinstance(node, Update | Delete):
-            scope = Scope(self._sources([node.target, *node.tables], scope), self._variables, scope)
+            scope = Scope(self._sources([node.target, *node.tables], scope), self.variables, scope)
         elif isinstance(node, Merge):
-            scope = Scope(self._sources([node.target, node.source], scope), self._variables, scope)
+            scope = Scope(self._sources([node.target, node.source], scope), self.variables, scope)
         for child in children(node):
             if not any(child is table for table in ctes):
                 yield from self._visit(child, node, scope)
@@ -151,9 +151,18 @@ class Typer:
 
     def columns(self, query: Query, scope: Scope) -> Columns | None:
         """The columns of a query by their names; None when they cannot all be named."""
-        body: object = query.body
         if query.ctes:
-            return None  # Rare below the top; its names are not in sight here.
+            self._ctes.append({})
+            for table in query.ctes:
+                self._ctes[-1][table.name] = None if table.columns else self.columns(table.query, scope)
+            try:
+                return self._body_columns(query, scope)
+            finally:
+                self._ctes.pop()
+        return self._body_columns(query, scope)
+
+    def _body_columns(self, query: Query, scope: Scope) -> Columns | None:
+        body: object = query.body
         while not isinstance(body, Select):
             if isinstance(body, Query):
                 body = body.body
@@ -164,7 +173,7 @@ class Typer:
                     return None
                 kinds = zip(left.items(), right.values(), strict=True)
                 return {name: kind if kind == other else None for (name, kind), other in kinds}
-        inner = Scope(self._sources(body.tables, scope), self._variables, scope)
+        inner = Scope(self._sources(body.tables, scope), self.variables, scope)
         found: dict[str, RedshiftType | None] = {}
         for item in body.items:
             if isinstance(item.expr, Star):
@@ -231,6 +240,15 @@ class Typer:
         if all(kind.is_integer for kind in known):
             return BIGINT if any(kind.name == "bigint" for kind in known) else known[0]
         return known[0] if all(kind == known[0] for kind in known) else None
+
+
+def columns_of(unit: Unit, query: Query, catalog: Catalog) -> Columns | None:
+    """The columns of a query that stands in `unit`."""
+    typer = Typer(unit, catalog)
+    try:
+        return typer.columns(query, Scope([], typer.variables))
+    except RecursionError:
+        return None
 
 
 def variables(procedure: Procedure) -> dict[str, RedshiftType | None]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from deployer.project.lint import ddl_parser
 from deployer.project.lint.findings import SourceFile
 from deployer.project.lint.positions import Locate, in_text, shifted
+from deployer.project.lint.walk import Touched, nodes, relations
 from deployer.sql.classify import Kind, classify_tokens
 from deployer.sql.lexer import LexError, Token, tokenize
 from deployer.sql.parse.nodes import Node
@@ -56,6 +58,16 @@ class Unit:
     def line(self) -> int:
         """The line of its first character."""
         return self.locate(0)[0]
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every node of the tree; none without one."""
+        return tuple(nodes(self.tree)) if self.tree is not None else ()
+
+    @cached_property
+    def touched(self) -> tuple[Touched, ...]:
+        """The relations that it names; none without a tree."""
+        return tuple(relations(self.tree)) if self.tree is not None else ()
 
 
 @dataclass

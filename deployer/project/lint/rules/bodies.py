@@ -8,7 +8,7 @@ from deployer.project.lint.ddl import CreateTable, Drop, Truncate
 from deployer.project.lint.findings import ERROR, WARNING, Rule
 from deployer.project.lint.registry import Found, on_procedures
 from deployer.project.lint.units import Procedure, Step
-from deployer.project.lint.walk import relations, selects
+from deployer.project.lint.walk import selects
 from deployer.sql.parse.nodes import Query
 from deployer.sql.plpgsql_ast import (
     Block,
@@ -169,7 +169,7 @@ def _written(step: Step, catalog: Catalog, *verbs: str) -> set[str]:
         ".".join(touched.parts)
         for unit in step.units
         if unit.tree is not None
-        for touched in relations(unit.tree)
+        for touched in unit.touched
         if touched.verb in verbs
     }
     if isinstance(step.node, Call):

@@ -13,7 +13,7 @@ from deployer.project.lint.ddl import AlterTable, CreateTable, CreateView, Drop
 from deployer.project.lint.findings import ERROR, WARNING, Rule
 from deployer.project.lint.registry import Found, on_files, on_units
 from deployer.project.lint.units import Content, Unit
-from deployer.project.lint.walk import nodes, relations
+from deployer.project.lint.walk import relations
 from deployer.sql.parse.nodes import Column, Insert, IsTest, Merge, Update
 
 CROSS_DATABASE = "cross-database_limitation"
@@ -41,7 +41,7 @@ def _foreign(view: CreateView) -> list[tuple[str, ...]]:
 def bound_view(unit: Unit, catalog: Catalog) -> Found:
     tree = unit.tree
     if isinstance(tree, CreateView) and not tree.late_binding and not tree.materialized:
-        for touched in relations(tree):
+        for touched in unit.touched:
             if touched.how == "read" and len(touched.parts) == 3:
                 name = ".".join(touched.parts)
                 yield touched.pos, f"a view over {name} of another database must end WITH NO SCHEMA BINDING"
@@ -68,7 +68,7 @@ def bound_view(unit: Unit, catalog: Catalog) -> Found:
 def second_hop(unit: Unit, catalog: Catalog) -> Found:
     if unit.tree is None:
         return
-    for touched in relations(unit.tree):
+    for touched in unit.touched:
         if len(touched.parts) != 3 or touched.how != "read":
             continue
         view = catalog.views.get(".".join(touched.parts[1:]))
@@ -100,7 +100,7 @@ def write_to_landing(unit: Unit, catalog: Catalog) -> Found:
     tree = unit.tree
     if not isinstance(tree, Insert | Update | Merge | CreateTable | CreateView | AlterTable | Drop):
         return
-    for touched in relations(tree):
+    for touched in unit.touched:
         if len(touched.parts) == 3 and touched.how in ("write", "define"):
             if isinstance(tree, CreateTable) and touched.parts == tree.like:
                 continue
@@ -127,7 +127,7 @@ def write_to_landing(unit: Unit, catalog: Catalog) -> Found:
     )
 )
 def history_end_is_null(unit: Unit, catalog: Catalog) -> Found:
-    for node in nodes(unit.tree) if unit.tree is not None else ():
+    for node in unit.nodes:
         if isinstance(node, IsTest) and node.test == "null" and isinstance(node.operand, Column):
             if node.operand.parts[-1] == "_record_delete_time":
                 yield node.operand.pos, "tell active rows by _record_is_active, not by _record_delete_time"
@@ -159,7 +159,7 @@ def materialized_view_limits(unit: Unit, catalog: Catalog) -> Found:
     ):
         if clause is not None:
             yield clause.pos, f"a materialized view takes no {what}"
-    for touched in relations(tree):
+    for touched in unit.touched:
         if touched.how != "read":
             continue
         name = ".".join(touched.parts)
@@ -202,6 +202,7 @@ def header_mismatch(content: Content, catalog: Catalog) -> Iterator[tuple[int, i
     if unit.refused is not None or not (unit.procedure or isinstance(unit.tree, CreateView)):
         return
     own, reach = _own(content, catalog), _reach(content, catalog)
+    schemas = catalog.schemas
     for key, how in (("Reads", "read"), ("Writes", "write")):
         claimed = [name.lower() for name in _NAME.findall(header[key])]
         line = _line_of(content.file.text, key)
@@ -215,7 +216,8 @@ def header_mismatch(content: Content, catalog: Catalog) -> Iterator[tuple[int, i
             said = f"{key} does not list it" if header[key] else f"there is no {key}"
             yield line, 1, f"the body {done} {', '.join(missing)}, but in the header {said}"
         for item in claimed:
-            if not any(_covers(item, name) for name in reach[how]):
+            # A word with a dot that names no schema of the project is prose: docs/x.md, e.g.
+            if item.split(".")[0] in schemas and not any(_covers(item, name) for name in reach[how]):
                 yield line, 1, f"the header lists {item} under {key}, but nothing here {how}s it"
 
 
@@ -243,7 +245,7 @@ def _permanent(items: Iterator[tuple[str, str]], catalog: Catalog) -> dict[str, 
 def _own(content: Content, catalog: Catalog) -> dict[str, set[str]]:
     """What the file's own statements touch."""
     units = [unit for unit in content.all_units() if unit.tree is not None]
-    items = ((".".join(t.parts), t.how) for unit in units if unit.tree for t in relations(unit.tree))
+    items = ((".".join(t.parts), t.how) for unit in units if unit.tree for t in unit.touched)
     return _permanent(items, catalog)
 
 

@@ -7,7 +7,7 @@ from deployer.project.lint.ddl import AlterTable, CreateFunction
 from deployer.project.lint.findings import ERROR, Rule
 from deployer.project.lint.registry import Found, on_units
 from deployer.project.lint.units import PROCEDURE, Unit
-from deployer.project.lint.walk import nodes, relations
+from deployer.project.lint.walk import nodes
 from deployer.sql.functions import LEADER_NODE_ONLY, POSTGRESQL_ONLY
 from deployer.sql.names import MAX_IDENTIFIER_BYTES
 from deployer.sql.parse.nodes import Binary, FunctionCall, Merge, TableRef
@@ -58,7 +58,7 @@ def leader_node_function(unit: Unit, catalog: Catalog) -> Found:
         (touched.how == "read" or touched.verb in ("update", "delete", "merge"))
         and not touched.parts[-1].startswith("pg_")
         and touched.parts[0] != "pg_catalog"
-        for touched in relations(unit.tree)
+        for touched in unit.touched
     ):
         return
     for call in calls(unit):
@@ -227,4 +227,4 @@ def calls(unit: Unit) -> list[FunctionCall]:
     """Every function call of a unit."""
     if unit.tree is None:
         return []
-    return [node for node in nodes(unit.tree) if isinstance(node, FunctionCall)]
+    return [node for node in unit.nodes if isinstance(node, FunctionCall)]

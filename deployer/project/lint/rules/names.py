@@ -9,7 +9,7 @@ from deployer.project.lint.ddl import CallNode, CreateTable, CreateView
 from deployer.project.lint.findings import ERROR, WARNING, Rule
 from deployer.project.lint.registry import Found, on_procedures, on_units
 from deployer.project.lint.units import Procedure, Unit
-from deployer.project.lint.walk import main_query, nodes, relations, selects
+from deployer.project.lint.walk import main_query, selects
 from deployer.sql.parse.nodes import DerivedTable, Exists, From, Insert, Join, Query, Select, Star, TableRef
 
 
@@ -35,7 +35,7 @@ def unqualified_name(unit: Unit, catalog: Catalog) -> Found:
         return
     if isinstance(tree, CallNode) and len(tree.parts) == 1:
         yield tree.pos, f"the procedure {tree.parts[0]} is called without its schema"
-    for touched in relations(tree):
+    for touched in unit.touched:
         name = touched.parts[-1]
         if len(touched.parts) > 1 or is_system(touched.parts) or catalog.is_temporary(name):
             continue
@@ -159,8 +159,8 @@ def star_from_landing(unit: Unit, catalog: Catalog) -> Found:
     if unit.tree is None:
         return
     seen: set[int] = set()
-    tests = {id(node.query) for node in nodes(unit.tree) if isinstance(node, Exists)}
-    for query in nodes(unit.tree):
+    tests = {id(node.query) for node in unit.nodes if isinstance(node, Exists)}
+    for query in unit.nodes:
         if isinstance(query, Query) and id(query) not in tests:
             for star, table in _starred(query, {}):
                 if len(table.parts) == 3 and star.pos not in seen:

@@ -10,7 +10,7 @@ from deployer.project.lint.findings import ERROR, WARNING, Rule
 from deployer.project.lint.inference import Typer, is_integer
 from deployer.project.lint.registry import Found, on_units
 from deployer.project.lint.units import Unit
-from deployer.project.lint.walk import nodes, selects
+from deployer.project.lint.walk import selects
 from deployer.sql.parse.nodes import (
     Binary,
     Cast,
@@ -105,7 +105,7 @@ def integer_average(unit: Unit, catalog: Catalog) -> Found:
     )
 )
 def not_in_subquery(unit: Unit, catalog: Catalog) -> Found:
-    for node in nodes(unit.tree) if unit.tree is not None else ():
+    for node in unit.nodes:
         if isinstance(node, InQuery) and node.negated and not _never_null(node.query, catalog):
             yield node.pos, "NOT IN finds nothing when the sub-query returns a NULL: use NOT EXISTS"
 
@@ -163,7 +163,7 @@ _YEARS = frozenset("year years y yr yrs isoyear".split())
     )
 )
 def period_without_year(unit: Unit, catalog: Catalog) -> Found:
-    for select in nodes(unit.tree) if unit.tree is not None else ():
+    for select in unit.nodes:
         if not isinstance(select, Select):
             continue
         grouped = [_grouped(item, select) for item in select.group]
@@ -221,7 +221,7 @@ def _date_part(node: Expr) -> str:
 def limit_without_order(unit: Unit, catalog: Catalog) -> Found:
     if not isinstance(unit.tree, Insert | CreateTable | CreateView):
         return
-    for query in nodes(unit.tree):
+    for query in unit.nodes:
         if isinstance(query, Query) and query.limit is not None and not query.order:
             if isinstance(query.limit, Literal) and query.limit.value == "0":
                 continue
@@ -243,7 +243,7 @@ def limit_without_order(unit: Unit, catalog: Catalog) -> Found:
     )
 )
 def row_number_without_order(unit: Unit, catalog: Catalog) -> Found:
-    for node in nodes(unit.tree) if unit.tree is not None else ():
+    for node in unit.nodes:
         if isinstance(node, FunctionCall) and node.name == "row_number" and node.over is not None:
             if not node.over.order:
                 yield node.pos, "ROW_NUMBER without ORDER BY numbers the rows in no order"

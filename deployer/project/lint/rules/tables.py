@@ -7,7 +7,6 @@ from deployer.project.lint.ddl import AlterTable, ColumnDef, CreateTable, Drop
 from deployer.project.lint.findings import ERROR, WARNING, Rule
 from deployer.project.lint.registry import Found, on_units
 from deployer.project.lint.units import MIGRATION, Unit
-from deployer.project.lint.walk import nodes
 from deployer.sql.lexer import Token
 from deployer.sql.parse.nodes import Cast
 from deployer.sql.types import RedshiftType
@@ -141,7 +140,7 @@ def text_without_length(unit: Unit, catalog: Catalog) -> Found:
     )
 )
 def decimal_without_scale(unit: Unit, catalog: Catalog) -> Found:
-    for node in nodes(unit.tree) if unit.tree is not None else ():
+    for node in unit.nodes:
         if isinstance(node, Cast) and node.type == _DEFAULT_DECIMAL:
             token = _written_type(unit, node)
             if token is not None:
