@@ -1,7 +1,7 @@
 """What an administrator creates once, before the first deployment: the deployer's own role and its bounds.
 
-Three roles act afterwards. The deployer (who plans, deploys and owns the warehouse's objects) may only touch stacks of
-this environment's prefix, and hands them to the CloudFormation role, which may only make what the stacks hold: roles
+Three roles act afterwards. The deployer (who plans, deploys and owns the warehouse's objects) may only touch this
+environment's stacks base and run, and hands them to the CloudFormation role, which may only make what the stacks hold: roles
 under this environment's path and with the runner's boundary, queues and topics of its prefix. Neither can widen its
 own rights: the boundaries and both roles are out of their reach.
 """
@@ -128,7 +128,8 @@ def _managed_policy(name: str, description: str, *statements: dict[str, Any]) ->
 
 
 def _deployer(scope: Scope) -> Resources:
-    stacks = arn("cloudformation", f"stack/{scope.prefix}-*/*")
+    # By name, not by prefix: the bootstrap's own stack is not the deployer's.
+    stacks = [arn("cloudformation", f"stack/{scope.prefix}-{part}/*") for part in naming.PARTS]
     passed = {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}
     statements = [
         allow(_STACK_ACTIONS, stacks),

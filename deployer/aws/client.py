@@ -177,6 +177,8 @@ class Aws:
                     read_timeout=60,
                     retries={"mode": "standard", "max_attempts": 5},
                     user_agent_extra="zeroshift",
+                    # A proxy is for the way out, not for this machine.
+                    proxies={} if self._endpoint is not None else None,
                 ),
             )
         return self._clients[service]

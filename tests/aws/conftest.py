@@ -8,78 +8,17 @@ checked        (function, always)  every call is held against botocore's model
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_cloud import TOML, Cloud, forget_credentials
 from model_checks import check_request, check_response
 
-from deployer.aws import naming, stacks
 from deployer.aws.client import Aws
 from deployer.local.aws.environment import AwsStatus, LocalAws
 from deployer.local.environment import LocalEnvironment
-from deployer.project import config
-from deployer.project.config import Project
-from deployer.project.environments import Environment
-
-TOML = """\
-[project]
-name = "shop"
-
-[env.local]
-kind = "local"
-aws = true
-
-[env.prod]
-kind = "serverless"
-workgroup = "analytics"
-database = "dev"
-region = "eu-central-1"
-alerts = ["data@example.com"]
-
-[env.prod.tags]
-team = "data"
-
-[env.prod.trust]
-roles = ["ci"]
-"""
-
-
-class Cloud:
-    """The project on the local AWS, and the calls that were made."""
-
-    def __init__(self, root: Path, calls: list[tuple[str, str]]) -> None:
-        self.root = root
-        self.calls = calls
-        self.write(TOML)
-
-    def write(self, text: str) -> Project:
-        (self.root / "zeroshift.toml").write_text(text, encoding="utf-8")
-        return self.project
-
-    @property
-    def project(self) -> Project:
-        return config.load(self.root)
-
-    @property
-    def prod(self) -> Environment:
-        return self.project.environment("prod")
-
-    @cached_property
-    def aws(self) -> Aws:
-        assert self.prod.remote is not None
-        return Aws(self.prod.remote)
-
-    def stack(self, part: str = "base") -> str:
-        return naming.stack(self.project, self.prod, part)
-
-    def clear(self) -> None:
-        for part in reversed(naming.PARTS):
-            stacks.settle(self.aws, self.stack(part), lambda _: None)
-            stacks.delete(self.aws, self.stack(part), lambda _: None)
 
 
 @pytest.fixture(scope="session")
@@ -124,15 +63,6 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing of this machine's own AWS set-up reaches a test, and no test reaches AWS."""
     forget_credentials(monkeypatch, tmp_path)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-
-
-def forget_credentials(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
-    """Take AWS's variables and files out of the environment."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(directory / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(directory / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import TOML, Cloud
+from aws_cloud import TOML, Cloud
 
 from deployer.aws import changesets, stacks, templates
 from deployer.aws.changesets import Planned, ResourceChange

@@ -1,0 +1,228 @@
+"""The generated templates: valid for AWS's own schemas, without ids or secrets, and as narrow as they claim."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cloud import TOML
+
+from deployer.aws import bootstrap, changesets, naming, stacks, templates
+from deployer.aws.client import Aws, AwsError
+from deployer.aws.stacks import Stack
+from deployer.errors import UsageError
+from deployer.local.aws.environment import LocalAws
+from deployer.local.environment import LocalEnvironment
+from deployer.operations import stacks as operations
+from deployer.project import config
+from deployer.project.config import Project
+
+CLUSTER = """\
+[project]
+name = "Shop of 2026"
+
+[env.test]
+kind = "cluster"
+cluster = "warehouse"
+database = "shop"
+region = "eu-central-1"
+credentials = "secret"
+secret = "shop/owner"
+
+[env.test.trust]
+oidc_provider = "gitlab.com"
+oidc_subject = "project_path:acme/shop:ref_type:branch:ref:*"
+oidc_audience = "https://gitlab.com"
+"""
+
+
+def load(directory: Path, text: str) -> Project:
+    (directory / "zeroshift.toml").write_text(text, encoding="utf-8")
+    return config.load(directory)
+
+
+def all_templates(directory: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for text in (TOML, CLUSTER):
+        project = load(directory, text)
+        for environment in project.environments.values():
+            for part in ("base", "run", "bootstrap"):
+                if part == "bootstrap" and environment.kind == "local":
+                    continue
+                found = operations.template(project, environment, part)
+                if found is not None:
+                    yield environment.name, part, found
+
+
+def test_cloudformation_s_own_schemas_accept_every_template(tmp_path: Path) -> None:
+    from cfnlint.api import lint_all
+
+    seen = []
+    for name, part, found in all_templates(tmp_path):
+        # Errors and warnings; of informational rules one asks for prose in every resource's metadata.
+        problems = [item for item in lint_all(json.dumps(found)) if not item.rule.id.startswith("I")]
+        assert not problems, f"{name} {part}: {problems}"
+        seen.append((name, part))
+    assert set(seen) == {
+        ("local", "base"), ("prod", "base"), ("prod", "bootstrap"), ("test", "base"), ("test", "bootstrap"),
+    }  # fmt: skip
+
+
+def test_templates_hold_no_account_no_region_and_no_secret(tmp_path: Path) -> None:
+    for name, part, found in all_templates(tmp_path):
+        text = json.dumps(found)
+        assert not re.search(r"\d{12}", text), f"{name} {part}"
+        assert "eu-central-1" not in text, f"{name} {part}"
+        assert len(text) < changesets.LARGEST_TEMPLATE / 2
+
+
+def test_every_role_is_bounded_and_no_policy_allows_everything_on_everything(tmp_path: Path) -> None:
+    for name, part, found in all_templates(tmp_path):
+        for logical_id, resource in found["Resources"].items():
+            if resource["Type"] != "AWS::IAM::Role":
+                continue
+            properties = resource["Properties"]
+            assert "PermissionsBoundary" in properties, f"{name} {part} {logical_id}"
+            for policy in properties["Policies"]:
+                for statement in policy["PolicyDocument"]["Statement"]:
+                    assert not any("*" in action for action in statement["Action"]), statement
+                    if statement["Resource"] == "*":
+                        # What AWS cannot narrow to a resource; none of it gives or takes a right.
+                        assert not any(action.startswith(("iam:", "sts:")) for action in statement["Action"])
+
+
+def test_the_trust_is_what_the_file_says(tmp_path: Path) -> None:
+    made = {(name, part): found["Resources"] for name, part, found in all_templates(tmp_path)}
+    by_role = made["prod", "bootstrap"]["DeployerRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert [item["Action"] for item in by_role] == ["sts:AssumeRole"]
+    (by_token,) = made["test", "bootstrap"]["DeployerRole"]["Properties"]["AssumeRolePolicyDocument"][
+        "Statement"
+    ]
+    assert by_token["Condition"] == {
+        "StringEquals": {"gitlab.com:aud": "https://gitlab.com"},
+        "StringLike": {"gitlab.com:sub": "project_path:acme/shop:ref_type:branch:ref:*"},
+    }
+    runner = made["prod", "base"]["RunnerRole"]["Properties"]
+    assert runner["Tags"] == [{"Key": "RedshiftDbRoles", "Value": "zeroshift_runner"}]
+    assert runner["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {
+        "Service": "scheduler.amazonaws.com"
+    }
+
+
+def test_what_holds_data_is_retained(tmp_path: Path) -> None:
+    for _, _, found in all_templates(tmp_path):
+        for resource in found["Resources"].values():
+            if resource["Type"] in changesets.DATA_TYPES:
+                assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+                assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_names_are_made_of_project_and_environment_and_never_too_long(tmp_path: Path) -> None:
+    project = load(tmp_path, CLUSTER)
+    environment = project.environment("test")
+    assert naming.stack(project, environment, "base") == "zeroshift-shop-of-2026-test-base"
+    assert naming.role_path(project, environment) == "/zeroshift/shop-of-2026-test/"
+    long = load(tmp_path, CLUSTER.replace("Shop of 2026", "s" * 40))
+    with pytest.raises(UsageError, match="at most 48 characters"):
+        naming.stack(long, long.environment("test"), "base")
+
+
+def test_a_bootstrap_needs_to_know_whom_to_trust(tmp_path: Path) -> None:
+    project = load(tmp_path, CLUSTER.split("[env.test.trust]")[0])
+    with pytest.raises(UsageError, match=r"\[env.test.trust\] must say who may become the deployer"):
+        bootstrap.template(project, project.environment("test"))
+    local = load(tmp_path, '[project]\nname = "x"\n[env.local]\nkind = "local"\n')
+    with pytest.raises(UsageError, match="the environment 'local' has no AWS side; write aws = true"):
+        templates.scope(local, local.environment("local"))
+
+
+@pytest.mark.slow
+def test_the_deployer_can_deploy_and_destroy_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With IAM deciding: bootstrap by the administrator, then everything as the deployer, assumed by the role ci."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("ZEROSHIFT_PORT", "0")
+    monkeypatch.setenv("ZEROSHIFT_HOME", str(home))
+    local = LocalAws(home)
+    status = local.up(enforce=True)
+    for name, value in status.variables.items():
+        monkeypatch.setenv(name, value)
+    try:
+        _bootstrapped(load(tmp_path, TOML), monkeypatch)
+    finally:
+        local.down()
+        LocalEnvironment(home).down()
+
+
+def _bootstrapped(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = project.environment("prod")
+    assert environment.remote is not None
+    admin = Aws(environment.remote)
+    admin.call("redshift-serverless", "create_namespace", namespaceName="shop")
+    admin.call("redshift-serverless", "create_workgroup", workgroupName="analytics", namespaceName="shop")
+    workgroup = admin.call("redshift-serverless", "get_workgroup", workgroupName="analytics")["workgroup"]
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": admin.role_arn("x").replace("role/x", "root")},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+    may_assume = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}],
+    }
+    admin.call("iam", "create_role", RoleName="ci", AssumeRolePolicyDocument=json.dumps(trust))
+    admin.call("iam", "put_role_policy", RoleName="ci", PolicyName="p", PolicyDocument=json.dumps(may_assume))
+    made = Stack(
+        naming.stack(project, environment, "bootstrap"),
+        bootstrap.template(project, environment),
+        {"WorkgroupId": workgroup["workgroupId"]},
+    )
+    changesets.apply(admin, made, lambda _: None)
+    outputs = stacks.outputs(admin, made.name)
+
+    job = admin.call("sts", "assume_role", RoleArn=admin.role_arn("ci"), RoleSessionName="job")["Credentials"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", job["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", job["SecretAccessKey"])
+    monkeypatch.setenv("AWS_SESSION_TOKEN", job["SessionToken"])
+    owned = load(
+        project.root,
+        TOML.replace(
+            'database = "dev"',
+            f'database = "dev"\nowner = "{outputs["DeployerRole"]}"\n'
+            f'cloudformation_role = "{outputs["CloudFormationRole"]}"',
+        ),
+    )
+    as_deployer = owned.environment("prod")
+
+    planned = operations.plan(owned, as_deployer)
+    assert len(planned.changes) == 5
+    operations.apply_base(owned, as_deployer, planned)
+    assert operations.changes(owned, as_deployer) == ()
+    assert operations.drifted(owned, as_deployer) == ()
+
+    assert as_deployer.remote is not None
+    deployer, name = Aws(as_deployer.remote), outputs["DeployerRole"]
+    for service, operation, parameters in (
+        ("iam", "create_role", {"RoleName": "mine", "AssumeRolePolicyDocument": json.dumps(trust)}),
+        ("iam", "put_role_policy", {"RoleName": name, "PolicyName": "more", "PolicyDocument": "{}"}),
+        ("iam", "delete_role_permissions_boundary", {"RoleName": name}),
+        ("cloudformation", "delete_stack", {"StackName": made.name}),
+        ("cloudformation", "create_stack", {"StackName": "another", "TemplateBody": "{}"}),
+        ("sqs", "list_queues", {}),
+        ("secretsmanager", "get_secret_value", {"SecretId": "x"}),
+    ):  # fmt: skip
+        with pytest.raises(AwsError) as caught:
+            deployer.call(service, operation, **parameters)
+        assert caught.value.code.startswith("AccessDenied"), f"{service} {operation}: {caught.value}"
+        assert "000000000000" not in str(caught.value)
+        assert "zeroshift template --bootstrap" in str(caught.value)
+    assert operations.destroy(owned, as_deployer, yes=True).changes
