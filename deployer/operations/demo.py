@@ -20,7 +20,7 @@ from deployer.operations.local import DEMO_MARK
 from deployer.operations.metrics import MetricTable
 from deployer.operations.progress import Progress, silent
 from deployer.operations.status import Rejected
-from deployer.operations.warehouses import local_environment, target_of
+from deployer.operations.warehouses import data_api_of, local_environment, target_of
 from deployer.project.config import Environment, Project
 from deployer.warehouse import ledger
 from deployer.warehouse.runlog import RunRecord
@@ -86,7 +86,8 @@ def demo(
     deployment = deploy.deploy(project, environment)
     where = target_of(warehouse)
     with Session(where) as session:
-        record = run.call(session, where, "rental", as_of=as_of, progress=progress)
+        api = data_api_of(warehouse, environment)
+        record = run.call(session, where, api, "rental", as_of=as_of, progress=progress)
         return Demo(
             as_of=as_of,
             loads=tuple(loads),

@@ -1,4 +1,4 @@
-"""`zeroshift run`: call a pipeline's procedure and follow it in its run log."""
+"""`zeroshift run`: call a pipeline's procedure through the Data API, as schedules do, and follow it in its run log."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from deployer.aws.statements import DataApi
 from deployer.errors import StatementFailed, Unavailable, UsageError, ZeroshiftError
 from deployer.operations.progress import Progress, silent
-from deployer.operations.warehouses import target
+from deployer.operations.warehouses import data_api, target
 from deployer.project.config import Environment, Project
 from deployer.sql.names import quote_literal
 from deployer.warehouse import ledger, runlog
@@ -45,23 +46,26 @@ def run(
     """Call `ops.run_<pipeline>(as_of, mode)` and return its record; `as_of` in UTC, None for now.
 
     Raises LeaseHeld while another run is at work, StatementFailed with the procedure's message when it
-    fails. It is not repeated by itself: a lost connection does not tell whether the run goes on.
+    fails. It is not repeated by itself: a lost connection does not tell whether the run goes on. Ctrl-C cancels
+    the run; a client that is killed leaves it to the Data API, where it goes on.
     """
     where = target(project, environment, progress)
     with Session(where) as session:
-        return call(session, where, pipeline, as_of=as_of, mode=mode, progress=progress)
+        api = data_api(project, environment)
+        return call(session, where, api, pipeline, as_of=as_of, mode=mode, progress=progress)
 
 
 def call(
     session: Session,
     where: Target,
+    api: DataApi,
     pipeline: str,
     *,
     as_of: datetime | None = None,
     mode: str = "incremental",
     progress: Progress = silent,
 ) -> RunRecord:
-    """`run`, over a session that is open."""
+    """`run`, with a session that is open and the Data API of the same warehouse."""
     if not ledger.exists(session) or f"procedure ops.run_{pipeline}" not in ledger.read(session):
         raise Unavailable(f"the pipeline {pipeline} is not deployed; `zeroshift deploy` does it")
     before = runlog.newest_id(session, pipeline)
@@ -70,11 +74,15 @@ def call(
         try:
             # Literals, as the schedules write them: the statement in the log is the one to repeat.
             instant = "null" if as_of is None else f"timestamp {quote_literal(as_of.isoformat(sep=' '))}"
-            session.execute(f"call ops.run_{pipeline}({instant}, {quote_literal(mode)})")
+            done = api.execute(
+                f"call ops.run_{pipeline}({instant}, {quote_literal(mode)})",
+                f"zeroshift run {pipeline}",
+                lambda statement: progress(f"statement {statement} of the Data API"),
+            )
         except StatementFailed as error:
             raise runlog.explained(error) from error
-    record = runlog.newest(session, pipeline)
-    if record is None or record.run_id == before:
+    record = runlog.finished(session, pipeline, before=before, mode=mode, as_of=as_of, ended_at=done.ended_at)
+    if record is None:
         raise Unavailable(f"ops.run_{pipeline} returned without leaving a record in ops.runs")
     return record
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from deployer.aws.client import Aws, Endpoint
+from deployer.aws.statements import DataApi
 from deployer.errors import Unavailable
 from deployer.operations.progress import Progress, silent
 from deployer.project.config import Environment, Project
-from deployer.project.environments import LOCAL
+from deployer.project.environments import LOCAL, Remote
 from deployer.warehouse.session import Target
 
 if TYPE_CHECKING:
@@ -55,6 +57,24 @@ def target(project: Project, environment: Environment, progress: Progress = sile
     if not local.status().running:
         progress("starting the local warehouse")
     return target_of(local.ensure_up())
+
+
+def data_api(project: Project, environment: Environment) -> DataApi:
+    """The environment's warehouse by way of the Redshift Data API; the local one is started when it does not run."""
+    if environment.kind != LOCAL:
+        assert environment.remote is not None
+        return DataApi(Aws(environment.remote), environment)
+    return data_api_of(local_environment(project).ensure_up(), environment)
+
+
+def data_api_of(status: Status, environment: Environment) -> DataApi:
+    """The Data API in front of a running local warehouse, which takes any signature."""
+    if status.data_api_url is None:
+        raise Unavailable(
+            "the local warehouse that runs has no Data API yet; restart it: `zeroshift local down`, then repeat"
+        )
+    endpoint = Endpoint(status.data_api_url, "local", "local")
+    return DataApi(Aws(Remote("local", status.database, "us-east-1"), endpoint), environment)
 
 
 def target_of(status: Status) -> Target:

@@ -64,16 +64,46 @@ def newest(session: Session, pipeline: str) -> RunRecord | None:
     if run_id is None:
         return None
     (record,) = _records(session, "where run_id = %s", (run_id,))
+    return _with_steps(session, record)
+
+
+def _with_steps(session: Session, record: RunRecord) -> RunRecord:
     found = session.execute(
         "select step, rows_read, rows_written, rows_rejected, started_at, finished_at from ops.run_steps"
         " where run_id = %s order by started_at, finished_at, step",
-        (run_id,),
+        (record.run_id,),
     )
     steps = tuple(
         Step(step, rows_read, rows_written, rows_rejected, _seconds(started_at, finished_at))
         for step, rows_read, rows_written, rows_rejected, started_at, finished_at in found.rows
     )
     return replace(record, steps=steps)
+
+
+def finished(
+    session: Session,
+    pipeline: str,
+    *,
+    before: str | None,
+    mode: str,
+    as_of: datetime | None,
+    ended_at: datetime,
+) -> RunRecord | None:
+    """The record of a call that has ended at `ended_at`; `before` was the pipeline's last run when it was sent.
+
+    Runs of a pipeline exclude each other, and the call's own ends with the call: it is the last one that is newer than
+    `before`, was asked for the same, and had begun by then. `ended_at` is another machine's clock, which matters only
+    if somebody starts the same run within the difference.
+    """
+    conditions = "where pipeline = %s and mode = %s and state in ('succeeded', 'superseded') and run_id > %s"
+    values: list[object] = [pipeline, mode, before or ""]
+    if as_of is not None:
+        conditions += " and as_of = %s"
+        values.append(as_of)
+    found = _records(session, f"{conditions} order by started_at desc, run_id desc limit 20", tuple(values))
+    begun = [record for record in found if record.started_at <= ended_at]
+    chosen = begun[0] if begun else found[-1] if found else None
+    return chosen and _with_steps(session, chosen)
 
 
 def latest(session: Session, count: int) -> tuple[RunRecord, ...]:
