@@ -20,6 +20,7 @@ ORDERS = (
 )
 
 CAUGHT = [
+    ("ZS302", "select * into s.y from s.t;"),
     (
         "ZS501",
         ORDERS + "create view curated.counts (user_id, n) as with c as (select user_id, count(*) as n"
@@ -309,6 +310,17 @@ CAUGHT = [
 ]
 
 LEFT_ALONE = [
+    (
+        "ZS302",
+        "create temp table x (like s.t); insert into x (a) select * from s.t; select * into temp y from s.t;",
+    ),
+    (
+        "ZS206",
+        procedure(
+            "    insert into ops.log (a) values (1);\nexception when others then\n"
+            "    update ops.log set b = 2 where a = 1;\n    raise;"
+        ).replace("()", NONATOMIC),
+    ),
     (
         "ZS501",
         "create table s.a (like s.a); create view s.v as select x from s.v;\nselect x / 2 as h from s.v, s.a;",

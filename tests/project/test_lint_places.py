@@ -45,6 +45,7 @@ def test_a_finding_of_a_procedure_stands_at_the_statement() -> None:
         ('op.execute(\n    """\n    create schema a;\n    drop table s.t\n    """\n)', (4, 5)),
         ("# Straße\nop.execute(\"select 'ü' as u; drop table s.t\")", (2, 30)),
         ('SQL = """\ndrop table s.t"""\n\n\nop.execute(SQL)', (2, 1)),
+        ('bind = op.get_bind()\nbind.execute(sa.text("drop table s.t"))', (2, 23)),
         # Escapes and joined literals: the line of the literal, counted on by the lines of its value.
         ('op.execute("select \\"a\\" from s.t; "\n           "drop table s.t")', (1, 12)),
         ('op.execute("select 1 as one;\\n\\ndrop table s.t")', (3, 1)),

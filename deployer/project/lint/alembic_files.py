@@ -47,6 +47,8 @@ def read_migration(file: SourceFile) -> MigrationContent:
     for call, downgrade in _calls(tree):
         name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         literal = _literal(call.args[0], constants) if name == "execute" and call.args else None
+        if literal is None and not _is_operation(call):
+            continue
         if literal is None:
             keywords = frozenset(keyword.arg or "" for keyword in call.keywords)
             operation = Operation(name, call.lineno, call.col_offset + 1, downgrade, keywords)
@@ -57,12 +59,16 @@ def read_migration(file: SourceFile) -> MigrationContent:
 
 
 def _calls(tree: ast.Module) -> Iterator[tuple[ast.Call, bool]]:
-    """Every op.something(...) in the order of the text, and whether it stands in downgrade()."""
+    """Every op.something(...) and connection.execute(...) in the order of the text, and whether in downgrade()."""
     for top in tree.body:
         downgrade = isinstance(top, ast.FunctionDef) and top.name == "downgrade"
-        found = [node for node in ast.walk(top) if isinstance(node, ast.Call) and _is_operation(node)]
+        found = [node for node in ast.walk(top) if isinstance(node, ast.Call) and _is_wanted(node)]
         for call in sorted(found, key=lambda node: (node.lineno, node.col_offset)):
             yield call, downgrade
+
+
+def _is_wanted(call: ast.Call) -> bool:
+    return _is_operation(call) or (isinstance(call.func, ast.Attribute) and call.func.attr == "execute")
 
 
 def _is_operation(call: ast.Call) -> bool:

@@ -126,11 +126,17 @@ def _sources(tables: list[From]) -> Iterator[From]:
     )
 )
 def stored_star(unit: Unit, catalog: Catalog) -> Found:
-    query = main_query(unit.tree)
-    if query is None or (isinstance(unit.tree, CreateTable) and unit.tree.temporary):
+    tree, query = unit.tree, main_query(unit.tree)
+    if query is None:
         return
-    stored = isinstance(unit.tree, Insert | CreateTable | CreateView)
-    if not (stored or any(select.into and not select.into[1] for select in selects(query))):
+    if isinstance(tree, Insert):
+        stored = not catalog.is_temporary(".".join(tree.target.parts))
+    elif isinstance(tree, CreateTable):
+        stored = not tree.temporary
+    else:
+        into = (select.into for select in selects(query) if select.into is not None)
+        stored = isinstance(tree, CreateView) or any(not temporary for _, temporary in into)
+    if not stored:
         return
     seen: set[int] = set()
     for star, table in _starred(query, {}):

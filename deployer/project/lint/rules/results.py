@@ -96,7 +96,7 @@ def integer_average(unit: Unit, catalog: Catalog) -> Found:
         name="not-in-subquery",
         severity=WARNING,
         problem="NOT IN with a sub-query finds no row at all as soon as the sub-query returns one NULL.",
-        redshift="A comparison with NULL is unknown, so NOT IN is unknown for every row that is not found.",
+        redshift="NOT IN returns NULL, and no rows, when nothing matches and one of the comparisons yields NULL.",
         source="r_in_condition",
         mend="Use NOT EXISTS, or a LEFT JOIN with IS NULL; or say `where column is not null` in the sub-query.",
         bad="select user_id from curated.users where user_id not in (select user_id from curated.blocked);",
@@ -143,7 +143,7 @@ def _conjuncts(node: Expr | None) -> Iterator[Expr]:
 
 
 _NUMBERED = frozenset("week weeks w month months mon quarter quarters qtr dayofyear doy".split())
-_YEARS = frozenset("year years y yr yrs isoyear".split())
+_YEARS = frozenset("year years y yr yrs".split())
 
 
 @on_units(
@@ -153,8 +153,9 @@ _YEARS = frozenset("year years y yr yrs isoyear".split())
         severity=WARNING,
         problem="The rows are grouped by the number of a week, month or quarter: those of different years fall"
         " together. With the calendar year beside the week, the days around New Year fall into the wrong one.",
-        redshift="EXTRACT and DATE_PART return the ISO week of the year, whose year is not the calendar year.",
-        source="r_EXTRACT_function",
+        redshift="EXTRACT and DATE_PART return the week's number without its year; DATE_TRUNC returns the first day of"
+        " the period, for a week its Monday.",
+        source="r_DATE_TRUNC",
         mend="Group by DATE_TRUNC('week', d), which is the Monday of the week; and so for months and quarters.",
         bad="select extract(week from booking_date) as week_number, count(*) as bookings\n"
         "from curated.bookings group by extract(week from booking_date);",
@@ -175,7 +176,7 @@ def period_without_year(unit: Unit, catalog: Catalog) -> Found:
                 continue
             if not named & _YEARS:
                 yield node.pos, f"the {part}s of different years fall together: use DATE_TRUNC"
-            elif part in ("week", "weeks", "w") and "isoyear" not in named:
+            elif part in ("week", "weeks", "w"):
                 yield node.pos, "week 1 or 53 may belong to another year: use DATE_TRUNC('week', ...)"
 
 
@@ -210,7 +211,7 @@ def _date_part(node: Expr) -> str:
         severity=WARNING,
         problem="What is stored is cut off by LIMIT or TOP, and nothing says which rows stay: two runs may keep"
         " different ones.",
-        redshift="Without ORDER BY, the rows that LIMIT or TOP returns are not predictable.",
+        redshift="LIMIT can be used without ORDER BY; to return a consistent set of rows, use them together.",
         source="r_ORDER_BY_clause",
         mend="Write ORDER BY with a key that is unique; or rank, so that ties are kept.",
         bad="create or replace view presentation.some_stays as select booking_id from curated.bookings limit 10;",
@@ -234,7 +235,8 @@ def limit_without_order(unit: Unit, catalog: Catalog) -> Found:
         name="row-number-without-order",
         severity=WARNING,
         problem="ROW_NUMBER numbers the rows in no order: which one gets 1, and is kept, changes from run to run.",
-        redshift="Without ORDER BY in OVER the function runs over the rows as they come.",
+        redshift="If ORDER BY does not produce a unique ordering or is omitted, the order of the rows is"
+        " nondeterministic.",
         source="r_WF_ROW_NUMBER",
         mend="Write ORDER BY in OVER, with columns that decide.",
         bad="select row_number() over (partition by user_id) as place from curated.bookings;",
