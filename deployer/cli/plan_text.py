@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 
@@ -48,10 +49,12 @@ def lines(made: Plan, *, colours: bool = False) -> Iterator[str]:
     for change in made.changes:
         mark = _MARKS.get(change.action, "~")
         place = f"  ({change.path}:{change.line})" if change.path else ""
-        yield _painted(f"{mark} {change.action} {change.key}", _PAINTS[mark], colours) + f"{place}\n"
+        yield _painted(f"{mark} {change.title}", _PAINTS[mark], colours) + f"{place}\n"
         if change.destructive:
             yield _painted(
-                f"    destroys {change.destructive} (--allow-destructive {change.name})\n", "red", colours
+                f"    destroys {change.destructive} (--allow-destructive {shlex.quote(change.name)})\n",
+                "red",
+                colours,
             )
         if change.reason:
             yield f"    {change.reason}\n"
@@ -92,8 +95,7 @@ def markdown(made: Plan) -> Iterator[str]:
         # A fence longer than any in the text.
         fence = "`" * max(3, _longest_run(details) + 1)
         yield (
-            f"<details><summary>{change.action} {change.key}</summary>\n\n"
-            f"{fence}{kind}\n{details}{fence}\n\n</details>\n"
+            f"<details><summary>{change.title}</summary>\n\n{fence}{kind}\n{details}{fence}\n\n</details>\n"
         )
     if left:
         yield f"\nToo long to show here: {', '.join(left)}.\n"
@@ -121,9 +123,7 @@ def github_lines(made: Plan) -> Iterator[str]:
                 f"destroys {change.destructive}" if change.destructive else change.reason or "as planned"
             )
             yield (
-                github.annotation(
-                    level, change.path, change.line, f"zeroshift plan: {change.action} {change.key}", message
-                )
+                github.annotation(level, change.path, change.line, f"zeroshift plan: {change.title}", message)
                 + "\n"
             )
 

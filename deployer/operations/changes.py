@@ -30,3 +30,8 @@ class Change:
     def key(self) -> str:
         """Kind and name, as the ledger and the errors write it."""
         return f"{self.kind} {self.name}"
+
+    @property
+    def title(self) -> str:
+        """What happens to what, for people: "replace view shown.totals", "grant select on shown.* to role reader"."""
+        return f"{self.action} {self.name if self.kind == 'grant' else self.key}"

@@ -197,7 +197,7 @@ class _Run:
             _result(compared, number),
             migrations=tuple(item.migration.revision for item in made.pending),
             changes=changes,
-            other=tuple(f"{change.action} {change.key}" for change in (*before, *self._with_objects, *after)),
+            other=tuple(change.title for change in (*before, *self._with_objects, *after)),
             findings=findings,
         )
 

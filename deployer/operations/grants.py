@@ -96,7 +96,7 @@ def apply(session: Session, project: Project, planned: Sequence[Change], progres
     who |= {one.grantee for one in security.read_all(project.procedures, project.root)}
     before = privileges.held(session, who)
     for change in planned:
-        progress(f"{change.action} {change.name}")
+        progress(change.title)
         for statement in change.statements:
             try:
                 session.execute(

@@ -40,7 +40,7 @@ class House:
         return made
 
     def lines(self, made: tuple[Change, ...]) -> list[str]:
-        return [f"{change.action} {change.key}" for change in made]
+        return [change.title for change in made]
 
 
 @pytest.fixture
@@ -93,13 +93,13 @@ def test_everything_that_is_declared_is_granted_once_and_in_order(house: House) 
     assert house.lines(made) == [
         "create role lead",
         "create role runner",
-        "grant grant role reader to role lead",
-        "grant grant usage on schema shop to role runner",
-        "grant grant select on shown.* to role reader",
-        "grant grant insert on shop.sales to role runner",
-        "grant grant execute on shop.add_one to role runner",
-        "grant grant select on future tables of admin in shown to role reader",
-        "grant grant execute on future procedures of admin in shop to role runner",
+        "grant role reader to role lead",
+        "grant usage on schema shop to role runner",
+        "grant select on shown.* to role reader",
+        "grant insert on shop.sales to role runner",
+        "grant execute on shop.add_one to role runner",
+        "grant select on future tables of admin in shown to role reader",
+        "grant execute on future procedures of admin in shop to role runner",
     ]
     assert [(change.path, change.line) for change in made][:3] == [
         ("procedures/security/roles.toml", 1),
@@ -147,14 +147,14 @@ def test_what_is_no_longer_declared_is_revoked_if_this_project_granted_it(house:
     house.declare("[role.reader]\nselect = ['shown.totals']\n")
     made = house.apply()
     assert house.lines(made) == [
-        "revoke grant execute on future procedures of admin in shop from role runner",
-        "revoke grant select on future tables of admin in shown from role reader",
-        "revoke grant execute on shop.add_one(bigint) from role runner",
-        "revoke grant select on shown.a_base from role reader",
-        "revoke grant select on shown.nothing_else from role reader",
-        "revoke grant insert on shop.sales from role runner",
-        "revoke grant usage on schema shop from role runner",
-        "revoke grant role reader from role lead",
+        "revoke execute on future procedures of admin in shop from role runner",
+        "revoke select on future tables of admin in shown from role reader",
+        "revoke execute on shop.add_one(bigint) from role runner",
+        "revoke select on shown.a_base from role reader",
+        "revoke select on shown.nothing_else from role reader",
+        "revoke insert on shop.sales from role runner",
+        "revoke usage on schema shop from role runner",
+        "revoke role reader from role lead",
     ]
     assert not any(change.destructive for change in made)
     assert {change.reason for change in made} == {"it is no longer declared"}
@@ -183,10 +183,10 @@ def test_what_others_granted_goes_only_where_the_grantee_is_managed(house: House
     assert house.plan() == ()
     house.declare("[role.reader]\nmanaged = ['shop', 'shown']\n")
     assert house.lines(house.plan()) == [
-        "revoke grant insert on future tables of admin in shop from role reader",
-        "revoke grant execute on shop.add_one(bigint) from role reader",
-        "revoke grant select on shop.sales from role reader",
-        "revoke grant usage on schema shown from role reader",
+        "revoke insert on future tables of admin in shop from role reader",
+        "revoke execute on shop.add_one(bigint) from role reader",
+        "revoke select on shop.sales from role reader",
+        "revoke usage on schema shown from role reader",
     ]
     house.declare("# All of it.\n[role.reader]\nmanaged = ['*']\n")
     made = house.apply()
@@ -219,7 +219,7 @@ def test_grants_in_the_files_of_objects_are_left_alone(house: House) -> None:
     ):
         house.session.execute(sql)
     house.declare("[role.reader]\nmanaged = ['shown']\nusage = ['shown']\n[role.auditor]\nmanaged = ['*']\n")
-    assert house.lines(house.apply()) == ["revoke grant insert on shown.totals from role reader"]
+    assert house.lines(house.apply()) == ["revoke insert on shown.totals from role reader"]
 
 
 def test_groups_users_and_public(house: House) -> None:
@@ -231,11 +231,11 @@ def test_groups_users_and_public(house: House) -> None:
     made = house.apply()
     assert house.lines(made) == [
         "create group old",
-        "grant grant role reader to user ann",
-        "grant grant usage on schema shown to public",
-        "grant grant select on shown.totals to group old",
-        "grant grant select on shown.totals to user ann",
-        "grant grant select on future tables of ann in shown to public",
+        "grant role reader to user ann",
+        "grant usage on schema shown to public",
+        "grant select on shown.totals to group old",
+        "grant select on shown.totals to user ann",
+        "grant select on future tables of ann in shown to public",
     ]
     assert made[-1].statements == (
         'alter default privileges for user "ann" in schema "shown" grant select on tables to public',
@@ -302,4 +302,4 @@ def test_what_came_by_a_declared_default_privilege_stays(house: House) -> None:
     house.session.execute("grant insert on shown.later to role reader")
     # A view of the project that is still to come gets it too: nothing is planned for it.
     house.small.view("shown.zzz", "select 1 as a")
-    assert house.lines(house.plan()) == ["revoke grant insert on shown.later from role reader"]
+    assert house.lines(house.plan()) == ["revoke insert on shown.later from role reader"]
