@@ -28,6 +28,7 @@ from deployer.local.engine import Engine
 from deployer.local.gateway.server import Gateway
 from deployer.local.state import (
     DAEMON_LOCK,
+    LOG_FILE,
     State,
     describe,
     forget_processes,
@@ -38,7 +39,6 @@ from deployer.local.state import (
 
 log = logging.getLogger("zeroshift.daemon")
 
-LOG_FILE = "gateway.log"
 RESTARTS = 5
 RESTART_SECONDS = 60.0
 """More than RESTARTS deaths of PostgreSQL within RESTART_SECONDS: give up."""

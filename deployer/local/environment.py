@@ -21,12 +21,12 @@ from pathlib import Path
 
 from deployer import __version__
 from deployer.errors import Unavailable
-from deployer.local.daemon import LOG_FILE
 from deployer.local.data_api.store import FILE as STORE_FILE
 from deployer.local.engine import Engine, directory_size
 from deployer.local.gateway.codec import SSL_REQUEST
 from deployer.local.state import (
     DAEMON_LOCK,
+    LOG_FILE,
     STATE_FILE,
     UP_LOCK,
     State,

@@ -19,6 +19,8 @@ from typing import Any
 from deployer.errors import Unavailable
 
 STATE_FILE = "local.json"
+LOG_FILE = "gateway.log"
+"""Where the daemon writes what goes on."""
 DAEMON_LOCK = "daemon.lock"
 """Held exclusively by the daemon for its whole life: whether it runs is asked of this lock, never of a pid."""
 UP_LOCK = "up.lock"
