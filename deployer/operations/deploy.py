@@ -242,6 +242,8 @@ class _Run:
             ledger.read(self._session),
             prune=prune,
             migrations_pending=False,
+            # New views are about to be created: that tells what is wrong with them.
+            try_new=False,
         )
 
     def _objects(self, number: int, compared: ObjectPlan, prune: bool) -> ObjectPlan:

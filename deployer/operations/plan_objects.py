@@ -56,8 +56,12 @@ def plan(
     *,
     prune: bool,
     migrations_pending: bool,
+    try_new: bool = True,
+    promised: Collection[str] = (),
 ) -> ObjectPlan:
     """Compare the project's objects, in order of need, with the ledger and the catalog; changes nothing.
+
+    `try_new` and `promised` (the views with a contract) are the probe's.
 
     Raises StatementFailed with file and line for a view that the warehouse refuses, and Unsafe for one that must be
     dropped although something outside of the project uses it.
@@ -73,7 +77,15 @@ def plan(
     keys = {item.key for item in wanted}
     gone = [item for key, item in sorted(there.items()) if key not in keys]
     needs = graph.dependencies(wanted)
-    probed = probe(session, wanted, changed, there, migrations_pending=migrations_pending)
+    probed = probe(
+        session,
+        wanted,
+        changed,
+        there,
+        migrations_pending=migrations_pending,
+        try_new=try_new,
+        promised=promised,
+    )
     old = ledger.entries(session, keys=[key for key in changed if key in there]) if changed else {}
     found: list[ObjectChange] = []
     if prune and gone:

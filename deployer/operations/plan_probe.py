@@ -9,7 +9,7 @@ is locked against them: a probe takes the locks of a reader.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deployer.errors import StatementFailed
@@ -60,19 +60,24 @@ def probe(
     deployed: Mapping[str, Deployed],
     *,
     migrations_pending: bool,
+    try_new: bool,
+    promised: Collection[str] = (),
 ) -> Probed:
     """Look at the views among `changed` (keys); `deployed` is what the warehouse has, `wanted` in order of need.
+
+    `try_new`: also where all of them are new, to find those that the warehouse refuses. The columns of a new view are
+    asked only when it is among `promised`.
 
     Raises StatementFailed with file and line for a view that the warehouse refuses, unless a pending migration may be
     what it lacks.
     """
     views = [item for item in wanted if item.kind == "view"]
-    if not any(item.key in changed for item in views):
+    if not any(item.key in changed and (try_new or item.key in deployed) for item in views):
         return Probed()
     found = Probed()
     try:
         with session.transaction():
-            _look(session, views, changed, deployed, found)
+            _look(session, views, changed, deployed, found, promised)
             raise _Stop
     except _Stop:
         return found
@@ -89,6 +94,7 @@ def _look(
     changed: set[str],
     deployed: Mapping[str, Deployed],
     found: Probed,
+    promised: Collection[str],
 ) -> None:
     old_needs = {item.name: item.depends_on for item in deployed.values() if item.kind == "view"}
     names = {item.name for item in views}
@@ -116,8 +122,9 @@ def _look(
                 where=error.where,
             ) from error
         probed.add(item.name)
-        found.columns[item.name] = catalog.columns(session, _probe_name(schema), bare)
         before = deployed.get(item.key)
+        if before is not None or item.name in promised:
+            found.columns[item.name] = catalog.columns(session, _probe_name(schema), bare)
         if before is not None and item.name not in dropped:
             why = _must_drop(session, item, before, found.columns[item.name])
             if why:
