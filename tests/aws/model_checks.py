@@ -82,4 +82,6 @@ def _check(value: Any, shape: Shape, where: str, *, request: bool) -> None:
         )
         pattern = shape.metadata.get("pattern")
         if request and pattern and isinstance(value, str):
+            # Java's classes of letters, separators and numbers, which Python's re does not have.
+            pattern = re.sub(r"\\p\{[A-Z]\}", r"\\w\\s", pattern)
             assert re.search(pattern, value), f"{where} is {value!r}, which does not match {pattern}"
