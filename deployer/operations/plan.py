@@ -159,7 +159,12 @@ def draft(
     )
     deployed = ledger.read(session) if ledger.exists(session) else {}
     compared = plan_objects.plan(
-        session, files.wanted, deployed, prune=prune, migrations_pending=bool(pending)
+        session,
+        files.wanted,
+        deployed,
+        prune=prune,
+        migrations_pending=bool(pending),
+        promised=files.contracts,
     )
     _refuse_broken(files.contracts, compared)
     provided = tuple(
