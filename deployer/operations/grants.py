@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from deployer.errors import StatementFailed, UsageError
+from deployer.errors import StatementFailed, Unavailable, UsageError
 from deployer.operations.changes import Change
 from deployer.operations.progress import Progress
 from deployer.project import security
@@ -87,7 +87,7 @@ def apply(session: Session, project: Project, planned: Sequence[Change], progres
     """Send the statements of `planned`, and write down in the ledger what they granted.
 
     Runs in the caller's transaction, after the objects are there. Raises StatementFailed with the line of the
-    declaration whose statement the warehouse refuses.
+    declaration whose statement the warehouse refuses, Unavailable when this user may not see what it grants.
     """
     if not planned:
         return
@@ -106,6 +106,12 @@ def apply(session: Session, project: Project, planned: Sequence[Change], progres
                 error.position = None
                 raise
     after = privileges.held(session, who)
+    if any(change.action == "grant" for change in planned) and not after - before:
+        raise Unavailable(
+            f"the catalog does not show {privileges.user(session)} what was just granted, and every deployment"
+            ' would grant it again: this user needs to see the grants of others (docs/grants.md, "Who must deploy");'
+            " nothing was granted"
+        )
     privileges.record(session, after - before - made, made - after)
 
 

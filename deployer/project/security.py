@@ -73,7 +73,8 @@ _PATTERNS = {
     ),
 }
 RESERVED = ("sys:", "ds:", "pg_")
-"""System-defined roles begin with sys: (DG "Amazon Redshift system-defined roles"), those of datashares with ds:."""
+"""System-defined roles begin with sys: (DG "Amazon Redshift system-defined roles"), roles and users of
+datashares with ds:."""
 
 
 @dataclass(frozen=True, order=True)
@@ -232,11 +233,9 @@ def _read(path: Path, root: Path) -> Iterable[Declared]:
 
 
 def _check_name(reader: Reader, kind: str, name: str) -> None:
-    if kind == ROLE and name.lower().startswith(RESERVED):
+    if kind != GROUP and name.lower().startswith(RESERVED):
         raise reader.wrong(
-            (kind, name),
-            None,
-            f"role {name!r} is Redshift's own: an administrator grants it, no project does",
+            (kind, name), None, f"{kind} {name!r} is Redshift's own: an administrator grants, no project does"
         )
     if not name or len(name.encode()) > MAX_IDENTIFIER_BYTES:
         raise reader.wrong(

@@ -2,8 +2,8 @@
 
 Sources: Redshift Database Developer Guide, "SVV_RELATION_PRIVILEGES", "SVV_SCHEMA_PRIVILEGES",
 "SVV_FUNCTION_PRIVILEGES", "SVV_DEFAULT_PRIVILEGES", "SVV_ROLES", "SVV_ROLE_GRANTS", "SVV_USER_GRANTS", "PG_GROUP". The
-views show every row to superusers and to users with ACCESS SYSTEM TABLE; others see only what concerns themselves, so
-who deploys must be one of the former.
+views show every row to superusers and to users with ACCESS SYSTEM TABLE (SVV_RELATION_PRIVILEGES: SYSLOG ACCESS
+UNRESTRICTED); others see only what concerns themselves, so who deploys must be one of the former.
 """
 
 from __future__ import annotations

@@ -32,7 +32,9 @@ def project(
     return small
 
 
-@pytest.mark.parametrize("page", ["plan-and-deploy.md", "verify-and-contracts.md", "drift-baseline-rollback.md"])
+@pytest.mark.parametrize(
+    "page", ["plan-and-deploy.md", "verify-and-contracts.md", "drift-baseline-rollback.md", "grants.md"]
+)
 def test_the_page_works_as_written(
     project: SmallProject, page: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

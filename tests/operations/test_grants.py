@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from small_project import SmallProject
 
-from deployer.errors import StatementFailed, UsageError
+from deployer.errors import StatementFailed, Unavailable, UsageError
 from deployer.operations import grants
 from deployer.operations.changes import Change
 from deployer.operations.deploy import deploy
@@ -303,3 +304,23 @@ def test_what_came_by_a_declared_default_privilege_stays(house: House) -> None:
     # A view of the project that is still to come gets it too: nothing is planned for it.
     house.small.view("shown.zzz", "select 1 as a")
     assert house.lines(house.plan()) == ["revoke insert on shown.later from role reader"]
+
+
+def test_who_cannot_see_what_it_grants_is_told(house: House) -> None:
+    for sql in (
+        "create user owner password 'Secret123'",
+        "alter schema shown owner to owner",
+        "grant usage on schema zeroshift_deploy to owner",
+        "grant select on zeroshift_deploy.grants to owner",
+    ):
+        house.session.execute(sql)
+    house.declare("[role.reader]\ncreate = ['shown']\n")
+    target = replace(house.session.target, user="owner", password="Secret123")
+    with Session(target) as owner:
+        told = House(house.small, owner)
+        with (
+            pytest.raises(Unavailable, match="does not show owner what was just granted"),
+            owner.transaction(),
+        ):
+            grants.apply(owner, house.small.load(), told.plan(), silent)
+    assert len(house.plan()) == 1

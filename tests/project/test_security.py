@@ -101,6 +101,7 @@ def test_everything_is_not_the_systems(tmp_path: Path) -> None:
         ("[role.a]\nexecute = ['s.*(int)']\n", 2, "both argument types and a wildcard"),
         ("[role.'sys:dba']\n", 1, "is Redshift's own"),
         ("[role.'ds:share']\n", 1, "is Redshift's own"),
+        ("[user.'ds:share_consumer']\n", 1, "is Redshift's own"),
         ("[role.a]\nmember_of = ['sys:operator']\n", 2, "is Redshift's own"),
         ("[user.ann]\nmanaged = ['*']\n", 2, "user ann cannot be managed"),
         ("[group.g]\nmember_of = ['a']\n", 2, "only roles and users"),

@@ -105,6 +105,14 @@ as $$
     select case when grantee = 0 then 'public' else pg_catalog.pg_get_userbyid(grantee)::text end
 $$;
 
+-- "Other users can only see identities they have access to or own", says each page about privileges.
+create or replace function zeroshift.sees_identity(grantee oid) returns boolean
+language sql stable
+as $$
+    select (select zeroshift.is_superuser(current_user)) or grantee = 0
+        or pg_catalog.pg_has_role(current_user, grantee, 'member')
+$$;
+
 -- ------------------------------------------------------------------------------------------------ tables and columns
 
 create or replace view redshift_catalog.svv_tables as
@@ -275,7 +283,8 @@ select r.schema_name as namespace_name, r.relation_name, p.privilege_type, p.gra
 from zeroshift.visible_relations r
 cross join lateral pg_catalog.aclexplode(r.relacl) p
 where p.grantee <> r.relowner and not r.is_system and r.database_name = current_database()
-  and p.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRUNCATE');
+  and p.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRUNCATE')
+  and zeroshift.sees_identity(p.grantee);
 
 create or replace view redshift_catalog.svv_schema_privileges as
 select s.schema_name as namespace_name, p.privilege_type, p.grantee::integer as identity_id,
@@ -283,7 +292,7 @@ select s.schema_name as namespace_name, p.privilege_type, p.grantee::integer as 
        p.is_grantable as admin_option
 from zeroshift.visible_schemas s
 cross join lateral pg_catalog.aclexplode(s.nspacl) p
-where p.grantee <> s.nspowner and s.database_name = current_database();
+where p.grantee <> s.nspowner and s.database_name = current_database() and zeroshift.sees_identity(p.grantee);
 
 create or replace view redshift_catalog.svv_function_privileges as
 select n.nspname::text as namespace_name, p.proname::text as function_name,
@@ -298,7 +307,8 @@ join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 cross join lateral pg_catalog.aclexplode(p.proacl) a
 where a.grantee <> p.proowner and not zeroshift.is_internal(n.nspname)
   and ((select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, p.proowner, 'usage')
-       or pg_catalog.has_function_privilege(current_user, p.oid, 'execute'));
+       or pg_catalog.has_function_privilege(current_user, p.oid, 'execute'))
+  and zeroshift.sees_identity(a.grantee);
 
 -- What ALTER DEFAULT PRIVILEGES has said. Its page does not say what schema_name is where no schema was named: NULL here.
 create or replace view redshift_catalog.svv_default_privileges as
@@ -314,8 +324,7 @@ cross join lateral pg_catalog.aclexplode(d.defaclacl) p
 where d.defaclobjtype in ('r', 'f') and p.grantee <> d.defaclrole
   and p.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRUNCATE', 'EXECUTE')
   -- "Other users can only see default permissions granted to them."
-  and ((select zeroshift.is_superuser(current_user)) or p.grantee = 0
-       or pg_catalog.pg_has_role(current_user, p.grantee, 'member'));
+  and zeroshift.sees_identity(p.grantee);
 
 -- --------------------------------------------------------------------------------------------------------- sessions
 
