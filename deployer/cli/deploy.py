@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from deployer.cli import encode, output
-from deployer.cli.options import CONTEXT, Here, environment_option
+from deployer.cli.options import CONTEXT, Here, derivable_environment_option
 from deployer.errors import UsageError
 from deployer.operations import deploy as operations
 from deployer.operations.deploy import STATEMENT_SECONDS, Deployment
@@ -45,7 +45,7 @@ from deployer.operations.deploy import STATEMENT_SECONDS, Deployment
     help="How long a view may be waited for while somebody holds it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@environment_option
+@derivable_environment_option
 def deploy(
     here: Here,
     prune: bool,
@@ -57,10 +57,19 @@ def deploy(
 ) -> int:
     """Apply the migrations, then create or replace views and procedures.
 
+    An environment that a pattern of zeroshift.toml derives from another one gets schemas of its own beside it, for what
+    differs and all that follows from it, and views of the rest.
+
     Migrations commit one by one; all views and procedures change together, in one transaction. A second
     deploy of the same files does nothing. Two deploys at once exclude each other (exit code 4). What would destroy
     data or objects is refused (exit code 3) unless it is allowed by name; `zeroshift plan` shows it.
     """  # fmt: skip
+    if here.derived is not None:
+        # Only here: most deployments are not of a derived environment, and the lineage brings the parsers along.
+        from deployer.cli import env
+
+        given = {"--prune": prune, "--plan": plan_file, "--allow-destructive": allow, "--wait": wait}
+        return env.deploy(here, [option for option, value in given.items() if value], as_json=as_json)
     if plan_file is not None and prune:
         raise UsageError("--prune belongs to the plan: `zeroshift plan --prune --out FILE`")
     with output.progress() as progress:

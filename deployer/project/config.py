@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deployer.errors import UsageError
 from deployer.project import environments, toml_file
+from deployer.project.derived import names as derived_names
+from deployer.project.derived.names import Derived, Pattern
 from deployer.project.environments import KINDS, Environment
 
 __all__ = ["CONFIG_FILE", "DEFAULT_ENVIRONMENT", "KINDS", "Environment", "Project", "find_root", "load"]
@@ -27,6 +29,8 @@ class Project:
     root: Path
     name: str
     environments: Mapping[str, Environment]
+    patterns: Mapping[str, Pattern] = field(default_factory=dict)
+    """[env."pr-*"]: names of environments that are derived from another one."""
 
     @property
     def procedures(self) -> Path:
@@ -49,10 +53,22 @@ class Project:
         try:
             return self.environments[name]
         except KeyError:
+            if derived_names.derive(self.patterns, name) is not None:
+                raise UsageError(
+                    f"{name} is derived from another environment: only `zeroshift deploy` and `zeroshift env` work on"
+                    " it; for anything else name the environment that it is derived from"
+                ) from None
             known = ", ".join(sorted(self.environments)) or "none"
             raise UsageError(
                 f"{self.root / CONFIG_FILE} has no environment {name!r}; it has: {known}"
             ) from None
+
+    def derived(self, name: str) -> Derived | None:
+        """The derived environment called `name`; None when that is an environment of its own, or no pattern has it.
+
+        Raises UsageError for a name that no schema's can be made of.
+        """
+        return None if name in self.environments else derived_names.derive(self.patterns, name)
 
 
 def find_root(start: Path) -> Path:
@@ -74,8 +90,22 @@ def load(root: Path) -> Project:
     reader.check_keys(("project",), project, _PROJECT_KEYS)
     name = reader.text(("project",), project, "name")
     tables = reader.table(("env",), document.get("env", {}))
-    return Project(
-        root,
-        name,
-        {env_name: environments.read(reader, env_name, value) for env_name, value in tables.items()},
-    )
+    found = {
+        env_name: environments.read(reader, env_name, value)
+        for env_name, value in tables.items()
+        if not derived_names.is_pattern(env_name)
+    }
+    patterns = {
+        env_name: derived_names.read(reader, env_name, value)
+        for env_name, value in tables.items()
+        if derived_names.is_pattern(env_name)
+    }
+    for pattern in patterns.values():
+        if pattern.base not in found:
+            raise reader.wrong(
+                ("env", pattern.pattern),
+                "base",
+                f"base {pattern.base!r} of env.{pattern.pattern} is no environment of this file;"
+                f" it has: {', '.join(sorted(found)) or 'none'}",
+            )
+    return Project(root, name, found, patterns)

@@ -32,13 +32,18 @@ def zeroshift(*arguments: str, cwd: Path = ROOT, **environment: str) -> subproce
     )
 
 
+FILES_ALONE = ("zeroshift lineage", "zeroshift lint")
+"""Commands that read the project and nothing else: they work on no environment."""
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_has_help_for_itself_and_its_options_and_takes_env(name: str) -> None:
     command = COMMANDS[name]
     assert command.help and command.help.strip()
     options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
     assert all(option.help for option in options), [option.name for option in options if not option.help]
-    assert "--env" in {word for option in options for word in option.opts}
+    takes_environment = "--env" in {word for option in options for word in option.opts}
+    assert takes_environment == (name not in FILES_ALONE)
     assert execute([*name.split()[1:], "-h"]) == 0
     assert execute([*name.split()[1:], "--help"]) == 0
 

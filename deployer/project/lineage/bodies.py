@@ -250,6 +250,7 @@ class Walker(Variables):
         outputs = []
         for text in sorted(texts or (), key=str):
             sql, whole, reads = statement(text)
+            self._graph.dynamic.append((site, sql))
             if whole:
                 control = flow.condition | reads
                 found = self._runner.sql(

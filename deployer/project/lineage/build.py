@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from deployer.errors import UsageError
@@ -47,7 +48,7 @@ class _Builder:
             self._lookup(tuple(name.split(".", 1)))
         procedures = {item.name: _procedure(item) for item in items if item.kind == "procedure"}
         walker = Walker(self._runner, procedures)
-        called = {name for procedure in procedures.values() for name in _calls(procedure, procedures)}
+        called = {name for procedure in procedures.values() for name in _calls(procedure, set(procedures))}
         for name in sorted(set(procedures) - called):
             walker.run(procedures[name])
         # Procedures that only call one another in a circle are reached from one of them.
@@ -123,7 +124,13 @@ def _procedure(item: Object) -> Procedure:
     return Procedure(item.name, str(item.path), parsed, starts, first)
 
 
-def _calls(procedure: Procedure, procedures: dict[str, Procedure]) -> set[str]:
+def calls_of(items: Iterable[Object]) -> dict[str, frozenset[str]]:
+    """The procedures that each procedure calls, by name."""
+    procedures = {item.name: _procedure(item) for item in items}
+    return {name: frozenset(_calls(item, set(procedures))) for name, item in procedures.items()}
+
+
+def _calls(procedure: Procedure, procedures: set[str]) -> set[str]:
     """The procedures that one calls, itself left out."""
     found: set[str] = set()
     todo: list[object] = [procedure.parsed.block]

@@ -135,6 +135,8 @@ class Graph:
         self.steps: list[Step] = []
         self.writers: dict[Relation, list[Step]] = {}
         self.gaps: dict[tuple[Site, str], Gap] = {}
+        self.dynamic: list[tuple[Site, str]] = []
+        """The texts that EXECUTE may run, those that are known in part only included."""
         self.changed: dict[Relation, set[str]] = {}
         """Columns that an UPDATE sets: what an INSERT has put into them says nothing."""
 
