@@ -137,6 +137,15 @@ def _deployer(scope: Scope) -> Resources:
         allow(["cloudformation:DescribeStackDriftDetectionStatus"], "*"),
         allow(["iam:PassRole"], {"Fn::GetAtt": ["CloudFormationRole", "Arn"]}, passed),
         *_warehouse(scope),
+        # Statements of others are not shown: the condition is AWS's own (service authorization reference, Data API).
+        allow(
+            [
+                f"redshift-data:{name}"
+                for name in ("CancelStatement", "DescribeStatement", "GetStatementResult")
+            ],
+            "*",
+            {"StringEquals": {"redshift-data:statement-owner-iam-userid": "${aws:userid}"}},
+        ),
     ]
     if scope.remote.secret:
         # Secrets Manager appends a hyphen and six characters to the name.

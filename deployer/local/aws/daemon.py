@@ -34,6 +34,7 @@ from deployer.local.aws.environment import (
 )
 from deployer.local.aws.front import Front
 from deployer.local.aws.serverless import Serverless
+from deployer.local.environment import LocalEnvironment
 from deployer.local.state import describe
 
 log = logging.getLogger("zeroshift.aws")
@@ -67,11 +68,21 @@ class Daemon:
         self.front = Front(
             port,
             {"redshift-serverless": redshift},
+            {"redshift-data": self._data_api},
             self.directory / "identities.json",
             known.port if known else 0,
         )
         self.front.start()
         self._write()
+
+    def _data_api(self) -> int:
+        """The port of the Data API in front of the local Redshift, which is started when it does not run."""
+        url = LocalEnvironment(self.home).ensure_up().data_api_url
+        if url is None:
+            raise Unavailable(
+                "the local Redshift that runs has no Data API; restart it with `zeroshift local down`"
+            )
+        return int(url.rpartition(":")[2])
 
     def _ministack(self, port: int) -> subprocess.Popen[bytes]:
         temporary = self.directory / "tmp"

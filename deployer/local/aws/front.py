@@ -1,7 +1,8 @@
 """The one endpoint of the local AWS: hands each call to a service of ours or on to ministack.
 
 Which service a call is for stands in its signature's scope (SigV4: Credential=KEY/date/region/service/aws4_request).
-Our services see who calls by the key's owner, which the answers of STS and IAM told when they gave the key out.
+The Data API's calls go to the local Redshift. Our services see who calls by the key's owner, which the answers of STS
+and IAM told when they gave the key out.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
+
+from deployer.errors import ZeroshiftError
 
 log = logging.getLogger("zeroshift.aws")
 
@@ -81,10 +84,16 @@ class Front:
     """The HTTP server, on 127.0.0.1 only."""
 
     def __init__(
-        self, backend: int, services: Mapping[str, Service], identities: Path, wanted: int = 0
+        self,
+        backend: int,
+        services: Mapping[str, Service],
+        elsewhere: Mapping[str, Callable[[], int]],
+        identities: Path,
+        wanted: int = 0,
     ) -> None:
         self.identities = Identities(identities)
-        handler = type("Handler", (_Handler,), {"front": self, "backend": backend, "services": services})
+        given = {"front": self, "backend": backend, "services": services, "elsewhere": elsewhere}
+        handler = type("Handler", (_Handler,), given)
         try:
             self._server = ThreadingHTTPServer(("127.0.0.1", wanted), handler)
         except OSError:
@@ -106,26 +115,35 @@ class _Handler(BaseHTTPRequestHandler):
     front: Front
     backend: int
     services: Mapping[str, Service]
+    elsewhere: Mapping[str, Callable[[], int]]
+    """Services on a port of their own, which is asked for at each call."""
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         scope = _SCOPE.search(self.headers.get("Authorization", ""))
-        service = self.services.get(scope.group(3)) if scope else None
+        name = scope.group(3) if scope else ""
+        service = self.services.get(name)
         if service is None or scope is None:
-            self._forward(body)
+            try:
+                port = self.elsewhere.get(name, lambda: self.backend)()
+            except ZeroshiftError as error:
+                answer = json.dumps({"__type": "InternalServerException", "message": str(error)})
+                self._answer(500, [("Content-Type", "application/x-amz-json-1.1")], answer.encode())
+                return
+            self._forward(body, port)
             return
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         key = scope.group(1)
         call = Call(operation, scope.group(2), key, self.front.identities.of(key), body)
         try:
-            status, answer = service.handle(call)
+            status, content = service.handle(call)
         except Exception:
             log.exception("%s failed", operation)
-            status, answer = 500, b'{"__type": "InternalServerException", "message": "see aws.log"}'
-        self._answer(status, [("Content-Type", "application/x-amz-json-1.1")], answer)
+            status, content = 500, b'{"__type": "InternalServerException", "message": "see aws.log"}'
+        self._answer(status, [("Content-Type", "application/x-amz-json-1.1")], content)
 
-    def _forward(self, body: bytes) -> None:
-        onward = http.client.HTTPConnection("127.0.0.1", self.backend, timeout=120)
+    def _forward(self, body: bytes, port: int) -> None:
+        onward = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         try:
             onward.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():
@@ -135,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = onward.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            log.error("ministack does not answer: %s", error)
+            log.error("port %s does not answer: %s", port, error)
             self._answer(503, [], b"the local AWS is stopping")
             return
         finally:
