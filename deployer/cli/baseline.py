@@ -31,7 +31,8 @@ def baseline(
     """Adopt an existing warehouse: its views and procedures become files, and the next plan is empty.
 
     Also takes over what was changed by hand since a deployment (--force). Files that say something else than the
-    warehouse are never overwritten without --force (exit code 3). Tables are listed, not imported.
+    warehouse are never overwritten without --force (exit code 3). In a project without migrations, the tables become
+    the first one.
     """
     with output.progress(lasting=False) as progress:
         done = operations.baseline(
@@ -55,6 +56,9 @@ def show(done: Baseline) -> None:
         output.line(f"imported {path}")
     for path in done.overwritten:
         output.line(f"overwrote {path}")
+    if done.migration:
+        count = len(done.tables_imported)
+        output.line(f"imported {done.migration}: {count} {'table' if count == 1 else 'tables'}")
     for item in done.left_out:
         output.line(f"left out: {item.name}: {item.reason}")
     if done.tables:

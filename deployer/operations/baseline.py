@@ -2,7 +2,8 @@
 
 Views and procedures become files, and the ledger records them as deployed from those files. What the ledger knows
 already and nobody has changed is left alone, so baseline can be run again, and also takes over what `drift` shows.
-Tables are not touched: they belong to migrations, which `stamp` records as applied without running them.
+Tables belong to migrations. A project without any gets its first one, which makes the schemas and tables there are; a
+project that has some keeps them, and `stamp` records them as applied without running them.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployer.errors import StatementFailed, Unsafe, UsageError
-from deployer.operations import imported
-from deployer.operations.imported import CannotImport
+from deployer.operations import imported, imported_tables
+from deployer.operations.imported import CannotImport, LeftOut
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import target
 from deployer.project import graph, migrations, objects
@@ -26,14 +27,6 @@ from deployer.warehouse.session import Session
 
 _SYSTEM = ("pg_catalog", "information_schema", "public", SCHEMA)
 """Schemas that are not adopted unless they are named."""
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """An object that baseline could not adopt, and why."""
-
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -51,8 +44,9 @@ class Baseline:
     """What was adopted. `imported` are new files, `overwritten` replaced ones, `matching` files that said it already.
 
     `known`: objects that were deployed before and are as they were. `stamped`: the migration that the warehouse stands
-    at from now on; `pending`: migrations that the next deployment would run. `tables`: those of the adopted schemas,
-    when no migration describes them.
+    at from now on; `pending`: migrations that the next deployment would run. `migration`: the file of the first one,
+    when it was written, and `tables_imported` what it makes. `tables`: those of the adopted schemas that no migration
+    describes.
     """
 
     imported: tuple[str, ...]
@@ -63,6 +57,8 @@ class Baseline:
     stamped: str | None
     pending: tuple[str, ...]
     tables: tuple[Table, ...]
+    migration: str = ""
+    tables_imported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,9 +92,18 @@ def baseline(
         held = lease.acquire(session, wait=wait, on_wait=lambda holder: progress(f"waiting for {holder}"))
         try:
             live = catalog.definitions(session)
-            known, wanted = _candidates(session, live, schemas)
+            base = imported_tables.base_tables(session)
+            chosen = _chosen({*map(_schema, live), *(name.partition(".")[0] for name in base)}, schemas)
+            known, wanted = _candidates(session, {key: live[key] for key in live if _schema(key) in chosen})
             files, left_out = _files(session, project, {key: live[key] for key in wanted}, progress)
             _refuse_to_overwrite(files, force)
+            first = None
+            if not ledger.migration_heads(session) and _is_ours(versions):
+                mine = [name for name in base if name.partition(".")[0] in chosen]
+                first = imported_tables.migration(session, chosen, mine) if chosen else None
+            if first is not None and _write_migration(project, first.text):
+                left_out += first.left_out
+                versions, stamp = migrations.read(project.migrations), True
             for file in files:
                 _write(project.root / file.path, file.text)
             adopted = {file.key for file in files}
@@ -113,7 +118,7 @@ def baseline(
                 project.root,
             )
             heads = ledger.migration_heads(session)
-            tables = _tables(session, {_schema(key) for key in wanted}) if not heads else ()
+            tables = _tables(session, chosen) if not heads else ()
         finally:
             _release(session, held)
     behind = [item.revision for item in versions]
@@ -128,24 +133,40 @@ def baseline(
         stamped=head,
         pending=tuple(behind),
         tables=tables,
+        migration=str(versions[0].path.relative_to(project.root)) if first is not None and head else "",
+        tables_imported=first.names if first is not None and head else (),
     )
 
 
-def _candidates(session: Session, live: dict[str, str], schemas: Sequence[str]) -> tuple[int, list[str]]:
-    """How many objects are known and unchanged, and the keys of the others."""
-    missing = sorted(set(schemas) - {_schema(key) for key in live})
+def _chosen(there: set[str], schemas: Sequence[str]) -> set[str]:
+    """The schemas to adopt."""
+    missing = sorted(set(schemas) - there)
     if missing:
-        raise UsageError(
-            f"there is no view and no procedure in schema {', '.join(missing)}; nothing was adopted"
-        )
-    chosen = [
-        key
-        for key in sorted(live)
-        if (_schema(key) in schemas if schemas else _schema(key) not in _SYSTEM and not _is_internal(key))
-    ]
+        raise UsageError(f"there is nothing to adopt in schema {', '.join(missing)}; nothing was adopted")
+    if schemas:
+        return set(schemas)
+    return {schema for schema in there if schema not in _SYSTEM and not schema.startswith("pg_")}
+
+
+def _candidates(session: Session, live: dict[str, str]) -> tuple[int, list[str]]:
+    """How many objects are known and unchanged, and the keys of the others."""
     deployed, recorded = ledger.read(session), ledger.live(session)
-    wanted = [key for key in chosen if key not in deployed or recorded.get(key, live[key]) != live[key]]
-    return len(chosen) - len(wanted), wanted
+    wanted = [key for key in sorted(live) if key not in deployed or recorded.get(key, live[key]) != live[key]]
+    return len(live) - len(wanted), wanted
+
+
+def _is_ours(versions: Sequence[migrations.Migration]) -> bool:
+    """Whether the project has no migration but one that baseline wrote, perhaps before it was killed."""
+    return [item.path.name for item in versions] in ([], [imported_tables.FILE_NAME])
+
+
+def _write_migration(project: Project, text: str) -> bool:
+    """Write the first migration; False when there is another one already, which then waits to be stamped."""
+    path = project.migrations / "versions" / imported_tables.FILE_NAME
+    before = _text(path)
+    if before is None:
+        _write(path, text)
+    return before in (None, text)
 
 
 def _files(
@@ -291,10 +312,6 @@ def _tables(session: Session, schemas: set[str]) -> tuple[Table, ...]:
 
 def _schema(key: str) -> str:
     return key.partition(" ")[2].partition(".")[0]
-
-
-def _is_internal(key: str) -> bool:
-    return _schema(key).startswith("pg_")
 
 
 def _release(session: Session, held: lease.Lease) -> None:

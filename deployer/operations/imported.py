@@ -30,6 +30,14 @@ class CannotImport(Exception):
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """An object that could not be adopted, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Imported:
     """An object's SQL without a header."""
 
@@ -58,8 +66,8 @@ def view(session: Session, name: str, definition: str) -> Imported:
         if _columns_as(session, head, query) != columns:
             raise CannotImport("its definition, as the catalog shows it, gives other columns")
     statements = [f"create or replace view {shown_name(name)}{head} as\n{query}\n;"]
-    statements += _comments(session, schema, bare)
-    statements += [f"{grant.sql(schema, bare)};" for grant in catalog.grants(session, schema, bare)]
+    statements += comments(session, schema, bare, "view")
+    statements += [f"{grant};" for grant in grants(session, schema, bare)]
     return Imported("view", name, "\n".join(statements) + "\n")
 
 
@@ -83,13 +91,31 @@ def procedure(session: Session, name: str, overloads: Sequence[Routine]) -> Impo
         (schema, bare),
     )
     for grantee, kind in granted.rows:
-        to = {"role": "role ", "group": "group "}.get(str(kind).strip().lower(), "") + quote_ident(
-            str(grantee).strip()
-        )
-        if str(kind).strip().lower() == "public":
-            to = "public"
-        statements.append(f"grant execute on procedure {signature} to {to};")
+        if is_portable(str(grantee).strip(), str(kind).strip().lower()):
+            to = (
+                "public"
+                if str(kind).strip().lower() == "public"
+                else f"role {quote_ident(str(grantee).strip())}"
+            )
+            statements.append(f"grant execute on procedure {signature} to {to};")
     return Imported("procedure", name, "\n".join(statements) + "\n")
+
+
+def grants(session: Session, schema: str, name: str) -> list[str]:
+    """The GRANT statements of a view or table that a file can hold."""
+    return [
+        grant.sql(schema, name)
+        for grant in catalog.grants(session, schema, name)
+        if is_portable(grant.grantee, grant.grantee_type)
+    ]
+
+
+def is_portable(grantee: str, kind: str) -> bool:
+    """Whether a grant to it belongs into a file: users and groups are another environment's own, and what begins with
+    ds: or sys: is Redshift's (DG "Amazon Redshift system-defined
+    roles").
+    """
+    return kind in ("role", "public") and not grantee.startswith(("ds:", "sys:"))
 
 
 def checked(item: Imported, path: Path) -> None:
@@ -160,8 +186,8 @@ def _columns_as(session: Session, head: str, query: str) -> tuple[tuple[object, 
         session.execute("rollback")
 
 
-def _comments(session: Session, schema: str, name: str) -> list[str]:
-    """COMMENT statements for a view and its columns."""
+def comments(session: Session, schema: str, name: str, kind: str) -> list[str]:
+    """COMMENT statements for a view or table (`kind`) and its columns."""
     found = session.execute(
         "select a.attname, d.description from pg_catalog.pg_description as d"
         ' join pg_catalog.pg_class as c on c."oid" = d.objoid'
@@ -174,7 +200,7 @@ def _comments(session: Session, schema: str, name: str) -> list[str]:
     return [
         f"comment on column {shown}.{shown_ident(column)} is {quote_literal(text)};"
         if column
-        else f"comment on view {shown} is {quote_literal(text)};"
+        else f"comment on {kind} {shown} is {quote_literal(text)};"
         for column, text in found.rows
     ]
 

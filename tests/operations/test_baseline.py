@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -59,7 +60,7 @@ def test_a_warehouse_is_adopted_and_the_next_deployment_does_nothing(
     for sql in BY_HAND:
         session.execute(sql)
     before = catalog.definitions(session)
-    with pytest.raises(UsageError, match="no view and no procedure in schema nowhere; nothing was adopted"):
+    with pytest.raises(UsageError, match="there is nothing to adopt in schema nowhere; nothing was adopted"):
         baseline(bare, schemas=["nowhere"])
 
     # One schema at a time, by the command.
@@ -119,6 +120,58 @@ def test_a_warehouse_is_adopted_and_the_next_deployment_does_nothing(
     assert catalog.grants(session, "shop", "plain") == grants != ()
     assert session.execute("select description from pg_description where description like 'What%'").rows == (
         ("What it's for",),
+    )
+
+
+TABLES = (
+    "create table shop.a_child (id bigint identity(1, 1), sale bigint not null, note varchar(40) default 'at 12:30 :x',"
+    " primary key (id), foreign key (sale) references shop.sales (id)) diststyle even sortkey (sale)",
+    'create table shop."Odd" ("order" integer)',
+    "comment on table shop.sales is 'It''s :all\\\\'",
+    "grant select on shop.sales to role reader",
+    "grant usage on schema shop to role reader",
+    "create user somebody password 'Abcdefg1'",
+    "grant select on shop.sales to somebody",
+    "create schema empty_of_views",
+    "create table empty_of_views.t (a integer)",
+)
+
+
+def test_tables_become_the_first_migration(bare: SmallProject, session: Session, engine: Any) -> None:
+    shutil.rmtree(bare.root / "migrations" / "versions")
+    for sql in (*BY_HAND[:6], *TABLES):
+        session.execute(sql)
+    before = catalog.definitions(session)
+    names = ("shop.sales", "shop.a_child", 'shop."Odd"', "empty_of_views.t")
+    tables = [session.execute(f"show table {name}").rows for name in names]
+    grants = [grant for grant in catalog.grants(session, "shop", "sales") if grant.grantee == "reader"]
+    done = baseline(bare)
+    assert done.migration == "migrations/versions/0001_baseline.py"
+    assert done.tables_imported == ("empty_of_views.t", "shop.Odd", "shop.sales", "shop.a_child")
+    assert done.stamped == "0001" and done.tables == () and done.left_out == ()
+    project = bare.load()
+    assert deploy(project, project.environment("local")).did_nothing
+
+    # Killed between the file and the ledger: the same file is stamped by the next run.
+    engine.execute("drop schema zeroshift_deploy cascade")
+    again = baseline(bare)
+    assert again.stamped == "0001" and again.matching == done.imported and again.imported == ()
+
+    # From the files alone, in an empty warehouse.
+    for schema in ("zeroshift_deploy", "shop", "raw", "empty_of_views"):
+        engine.execute(f"drop schema if exists {schema} cascade")
+    engine.execute("drop role reader")
+    assert deploy(project, project.environment("local")).migrations == ("0001",)
+    assert catalog.definitions(session) == before
+    assert [session.execute(f"show table {name}").rows for name in names] == tables
+    assert list(catalog.grants(session, "shop", "sales")) == grants != []
+    rights = session.execute(
+        "select privilege_type, identity_name from svv_schema_privileges where namespace_name = 'shop'"
+        " and identity_type = 'role'"
+    )
+    assert rights.rows == (("USAGE", "reader"),)
+    assert session.execute("select description from pg_description where description like 'It%'").rows == (
+        ("It's :all\\",),
     )
 
 
