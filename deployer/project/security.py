@@ -27,7 +27,7 @@ the project deploys takes it from everybody.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,7 +169,7 @@ def read_all(directory: Path, root: Path) -> tuple[Declared, ...]:
     """
     found: dict[Grantee, Declared] = {}
     for path in sorted((directory / DIRECTORY).rglob("*.toml")):
-        for declared in _read(path, root):
+        for declared in read(path, path.relative_to(root)):
             if declared.grantee in found:
                 other = found[declared.grantee]
                 raise UsageError(
@@ -214,8 +214,8 @@ def _regex(glob: str) -> re.Pattern[str]:
 # -- files ----------------------------------------------------------------------------------------------------------
 
 
-def _read(path: Path, root: Path) -> Iterable[Declared]:
-    shown = path.relative_to(root)
+def read(path: Path, shown: Path) -> tuple[Declared, ...]:
+    """What one file declares; `shown` is its path in messages. Raises UsageError with the line of what is wrong."""
     try:
         document, reader = toml_file.parse(path)
     except UsageError as error:
@@ -229,7 +229,7 @@ def _read(path: Path, root: Path) -> Iterable[Declared]:
             found.append(_File(path, reader).declared(Grantee(kind, name), (kind, name), value))
     if PUBLIC in document:
         found.append(_File(path, reader).declared(Grantee(PUBLIC, PUBLIC), (PUBLIC,), document[PUBLIC]))
-    return found
+    return tuple(found)
 
 
 def _check_name(reader: Reader, kind: str, name: str) -> None:

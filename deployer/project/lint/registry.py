@@ -52,6 +52,16 @@ def on_procedures(rule: Rule) -> Callable[[ProcedureCheck], ProcedureCheck]:
     return _register(PROCEDURE_CHECKS, rule)
 
 
+def also_on_files(code: str) -> Callable[[FileCheck], FileCheck]:
+    """The check looks at a whole file for a rule that is registered already."""
+
+    def add(check: FileCheck) -> FileCheck:
+        FILE_CHECKS.append((RULES[code], check))
+        return check
+
+    return add
+
+
 def on_files(rule: Rule) -> Callable[[FileCheck], FileCheck]:
     """The check looks at a whole file."""
     return _register(FILE_CHECKS, rule)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 from deployer.errors import UsageError
+from deployer.project import security
 from deployer.project.lint import rules
 from deployer.project.lint.alembic_files import read_migration
 from deployer.project.lint.catalog import Catalog
@@ -107,7 +109,17 @@ def _finding(rule: Rule, file: SourceFile, line: int, column: int, message: str)
 
 def _project_files(root: Path) -> list[Path]:
     found = sorted((root / "procedures").rglob("*.sql"))
-    return [*sorted((root / "migrations" / "versions").glob("*.py")), *found]
+    grants = _grants(root / "procedures")
+    return [*sorted((root / "migrations" / "versions").glob("*.py")), *found, *grants]
+
+
+def _grants(directory: Path) -> list[Path]:
+    """The files in and under `directory` that declare grants."""
+    return sorted(path for path in directory.rglob("*.toml") if _declares_grants(path))
+
+
+def _declares_grants(path: Path) -> bool:
+    return path.suffix == ".toml" and security.DIRECTORY in path.parent.parts
 
 
 def _wanted(root: Path, paths: list[Path]) -> list[Path]:
@@ -117,10 +129,10 @@ def _wanted(root: Path, paths: list[Path]) -> list[Path]:
     for path in paths:
         whole = path.absolute()
         if whole.is_dir():
-            inside = [*sorted(whole.rglob("*.sql")), *sorted(whole.rglob("versions/*.py"))]
+            inside = [*sorted(whole.rglob("*.sql")), *sorted(whole.rglob("versions/*.py")), *_grants(whole)]
             if whole.name == "versions":
                 inside += sorted(whole.glob("*.py"))
-        elif whole.is_file() and whole.suffix in (".sql", ".py"):
+        elif whole.is_file() and (whole.suffix in (".sql", ".py") or _declares_grants(whole)):
             inside = [whole]
         elif whole.exists():
             raise UsageError(
@@ -134,7 +146,7 @@ def _wanted(root: Path, paths: list[Path]) -> list[Path]:
 
 def _read(path: Path, root: Path) -> Content:
     shown = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
-    kind = "migration" if path.suffix == ".py" else "sql"
+    kind = {".py": "migration", ".toml": "grants"}.get(path.suffix, "sql")
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -144,4 +156,16 @@ def _read(path: Path, root: Path) -> Content:
     except OSError as error:
         raise UsageError(f"cannot read {shown}: {error.strerror}") from None
     file = SourceFile(path, shown, text.replace("\r\n", "\n"), kind)
+    if kind == "grants":
+        return _read_grants(file)
     return read_migration(file) if kind == "migration" else read_sql_file(file)
+
+
+def _read_grants(file: SourceFile) -> Content:
+    content = Content(file)
+    try:
+        security.read(file.path, Path(file.shown))
+    except UsageError as error:
+        told = re.fullmatch(re.escape(file.shown) + r":(\d+): (.*)", str(error), re.S)
+        content.broken.append((told[2], int(told[1]), 1) if told else (str(error), 1, 1))
+    return content

@@ -2,7 +2,8 @@
 
 The comment stands on the finding's line, on the first line of its statement, or on comment lines directly above
 either; `ignore-file` anywhere in the file speaks for all of it. A reason must be given, several codes are separated by
-commas, and a comment that keeps nothing quiet is itself reported. In a migration, `#` may stand for `--`.
+commas, and a comment that keeps nothing quiet is itself reported. In a migration, `#` may stand for `--`; in a file of
+grants it does.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ class Silencers:
     """The comments of one file."""
 
     def __init__(self, file: SourceFile) -> None:
-        comments = list(_python_comments(file.text) if file.kind == "migration" else _sql_comments(file.text))
+        comments = list(_COMMENTS.get(file.kind, _sql_comments)(file.text))
         self.found = [_read(line, column, text) for line, column, text in comments if _SPOKEN.search(text)]
         lines = file.text.split("\n")
-        marks = ("--", "#") if file.kind == "migration" else ("--",)
+        marks = {"migration": ("--", "#"), "grants": ("#",)}.get(file.kind, ("--",))
         self._only_comment = {n for n, text in enumerate(lines, 1) if text.strip().startswith(marks)}
 
     def quiets(self, code: str, line: int, first_line: int) -> bool:
@@ -116,3 +117,17 @@ def _python_comments(text: str) -> Iterator[tuple[int, int, str]]:
                 yield from _sql_comments(inner, line, column + begin + 1)
     except (python_tokens.TokenError, SyntaxError):
         return
+
+
+_TOML_QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
+
+
+def _toml_comments(text: str) -> Iterator[tuple[int, int, str]]:
+    """The # comments of a file of grants, whose texts are never longer than a line."""
+    for number, line in enumerate(text.split("\n"), 1):
+        at = _TOML_QUOTED.sub(lambda quoted: " " * len(quoted.group()), line).find("#")
+        if at >= 0:
+            yield number, at + 1, line[at:]
+
+
+_COMMENTS = {"migration": _python_comments, "grants": _toml_comments}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+from deployer.project import security
 from deployer.project.lint.catalog import Catalog
 from deployer.project.lint.ddl import CreateUser, Grant
 from deployer.project.lint.findings import ERROR, WARNING, Rule
 from deployer.project.lint.inference import Scope, Typer, variables
-from deployer.project.lint.registry import Found, on_procedures, on_units
-from deployer.project.lint.units import EXPRESSION, Procedure, Unit
+from deployer.project.lint.registry import Found, also_on_files, on_procedures, on_units
+from deployer.project.lint.units import EXPRESSION, Content, Procedure, Unit
 from deployer.project.lint.walk import selects
+from deployer.project.security import Declared
 from deployer.sql.parse.nodes import Binary, Case, Cast, Column, Expr, FunctionCall, Literal, Query
 from deployer.sql.parse.parser import Parser
 from deployer.sql.plpgsql_ast import Assign, Block, Call, Cursor, Execute, ForQuery
@@ -184,6 +187,27 @@ def grant_to_public(unit: Unit, catalog: Catalog) -> Found:
         for grantee in tree.grantees:
             if grantee.kind == "public":
                 yield grantee.pos, "PUBLIC is everybody: grant to a role"
+
+
+@also_on_files("ZS602")
+def declared_user(content: Content, catalog: Catalog) -> Iterator[tuple[int, int, str]]:
+    for one in _declared(content):
+        if one.grantee.kind == security.USER:
+            yield one.line, 1, f"{one.grantee.name} is a user: grant to a role"
+
+
+@also_on_files("ZS603")
+def declared_public(content: Content, catalog: Catalog) -> Iterator[tuple[int, int, str]]:
+    for one in _declared(content):
+        if one.grantee.kind == security.PUBLIC:
+            yield one.line, 1, "PUBLIC is everybody: grant to a role"
+
+
+def _declared(content: Content) -> tuple[Declared, ...]:
+    """What a file of procedures/security declares; nothing when it cannot be read, which is told already."""
+    if content.file.kind != "grants" or content.broken:
+        return ()
+    return security.read(content.file.path, Path(content.file.shown))
 
 
 _KEYS = frozenset("access_key_id secret_access_key session_token".split())
