@@ -77,7 +77,7 @@ def deploy(
     *,
     prune: bool = False,
     plan_file: Path | None = None,
-    allow: Collection[str] = (),
+    allow: Collection[str] | None = (),
     wait: float = 0.0,
     statement_seconds: float = STATEMENT_SECONDS,
     files: Files | None = None,
@@ -87,9 +87,9 @@ def deploy(
 ) -> Deployment:
     """Deploy `project` into `environment`; `prune` also drops what the project no longer has.
 
-    With `plan_file` exactly that plan is applied. `allow` names the destructive changes that may take place. `wait`:
-    for how many seconds another deployment is waited for. `files` stand in for the project's own (a rollback has them
-    from the ledger), and `git_commit` for the commit that is checked out.
+    With `plan_file` exactly that plan is applied. `allow` names the destructive changes that may take place (None, on
+    a scratch warehouse: all). `wait`: for how many seconds another deployment is waited for. `files` stand in for the
+    project's own (a rollback has them from the ledger), and `git_commit` for the commit that is checked out.
 
     Raises UsageError before anything is touched when the project itself is wrong; StatementFailed with file and line
     for the first statement that the warehouse refuses; LeaseHeld while somebody else deploys; Unsafe for what is
@@ -125,8 +125,8 @@ def deploy(
             _release(session, held)
 
 
-def refuse(made: Plan, allow: Collection[str]) -> None:
-    """Raise Unsafe for a plan with problems, or with destructive changes that `allow` does not name."""
+def refuse(made: Plan, allow: Collection[str] | None) -> None:
+    """Raise Unsafe for a plan with problems, or with destructive changes that `allow` (None: all) does not name."""
     if made.problems:
         first = made.problems[0]
         where = f"{first.path}:{first.line}: " if first.path else ""
@@ -135,7 +135,7 @@ def refuse(made: Plan, allow: Collection[str]) -> None:
         )
         mend = f"; or `zeroshift repair` will {first.repair}" if first.repair else ""
         raise Unsafe(f"{where}{first.message}{mend}{more}; nothing was changed")
-    refused = [change for change in made.destructive if change.name not in allow]
+    refused = [change for change in made.destructive if allow is not None and change.name not in allow]
     if refused:
         listed = "; ".join(f"{change.key} loses {change.destructive}" for change in refused)
         options = " ".join(f"--allow-destructive {shlex.quote(change.name)}" for change in refused)

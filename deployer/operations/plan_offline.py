@@ -18,8 +18,8 @@ from pathlib import Path
 
 from deployer.errors import UsageError, ZeroshiftError
 from deployer.operations import plan as plans
-from deployer.operations.deploy import Deployment, deploy
-from deployer.operations.plan import Files, Plan, Provider
+from deployer.operations.deploy import deploy
+from deployer.operations.plan import Plan
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import local_environment, target
 from deployer.project import config
@@ -58,7 +58,7 @@ def plan(
                 made = plans.draft(project, there, session, files, prune=prune, providers=providers).plan
             if made.problems or not made.changes:
                 return dataclasses.replace(made, environment=environment.name)
-            done = _deploy_all(project, there, files, made, prune, providers)
+            done = deploy(project, there, files=files, prune=prune, allow=None, providers=providers)
             return dataclasses.replace(
                 made,
                 environment=environment.name,
@@ -69,22 +69,10 @@ def plan(
 
 def _deploy_base(before: Project, there: Environment, base: str) -> None:
     try:
-        deploy(before, there, providers=plans.sql_providers(before, there))
+        deploy(before, there, allow=None, providers=plans.sql_providers(before, there))
     except ZeroshiftError as error:
         error.args = (f"the commit {base} itself cannot be deployed: {error}",)
         raise
-
-
-def _deploy_all(
-    project: Project,
-    there: Environment,
-    files: Files,
-    made: Plan,
-    prune: bool,
-    providers: tuple[Provider, ...],
-) -> Deployment:
-    allowed = [change.name for change in made.destructive]
-    return deploy(project, there, files=files, prune=prune, allow=allowed, providers=providers)
 
 
 @contextmanager
