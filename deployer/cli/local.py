@@ -129,6 +129,9 @@ def _connection(status: object) -> None:
     )
     for text in connecting(fields):
         output.line(f"  {text}")
+    if fields.get("data_api_url"):
+        output.line(f"Data API on {fields['data_api_url']}, for any AWS client with any credentials")
+        output.line(f"  export AWS_ENDPOINT_URL_REDSHIFT_DATA={fields['data_api_url']}")
     if fields.get("note"):
         output.line(f"note: {fields['note']}")
 

@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import socket
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,12 +50,16 @@ def caller(authorization: str) -> Caller:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    # Closing does not wait for the threads of open connections.
+    block_on_close = False
     request_queue_size = 128
     # A port in TIME_WAIT is free; one that somebody listens on is not.
     allow_reuse_address = True
 
     def __init__(self, port: int, prefix: str, handle: Handle) -> None:
         self.prefix, self.handle = prefix, handle
+        self._open: set[socket.socket] = set()
+        self._open_lock = threading.Lock()
         super().__init__((HOST, port), _Handler)
 
     def server_bind(self) -> None:
@@ -63,6 +68,28 @@ class _Server(ThreadingHTTPServer):
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = HOST, self.server_address[1]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._open_lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._open_lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Stop listening, and end the connections that clients keep for their next requests."""
+        super().server_close()
+        with self._open_lock:
+            still_open = list(self._open)
+        for request in still_open:
+            try:
+                request.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                # It has just ended by itself.
+                pass
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         # A client that went away in the middle is no news.

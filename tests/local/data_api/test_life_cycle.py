@@ -89,7 +89,8 @@ def test_a_batch_is_cancelled_as_a_whole(client: Any, run: Run, fresh_database: 
     batch = client.batch_execute_statement(
         Sqls=["insert into t values (1)", FOREVER, "insert into t values (2)"], **WHERE
     )["Id"]
-    started(client, batch)
+    while started(client, batch)["SubStatements"][1]["Status"] != "STARTED":
+        time.sleep(0.01)
     code, message = refused(lambda: client.cancel_statement(Id=f"{batch}:2"))
     assert code == "ValidationException" and "cancel the batch" in message
     client.cancel_statement(Id=batch)

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from data_api_client import WHERE, refused
 
-from deployer.local.data_api import errors, limits
+from deployer.errors import Unavailable
+from deployer.local.data_api import errors, limits, service
 from deployer.local.data_api.model import service_model
 from deployer.local.data_api.operations import Operations
 from deployer.local.data_api.throttle import Throttle
@@ -216,6 +217,30 @@ def test_the_protocol(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "REQUEST_BYTES", 1000)
     status, _, told = post(api.url, "RedshiftData.ListStatements", b" " * 1_000_000)
     assert (status, told["__type"]) == (400, "SerializationException")
+
+
+def test_the_port(new_api: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    first = new_api()
+    taken = urlsplit(first.url).port
+    assert taken is not None
+    with pytest.raises(Unavailable, match=f"port {taken} .ZEROSHIFT_DATA_API_PORT. is taken"):
+        new_api(wanted=taken)
+    monkeypatch.setattr(service, "DEFAULT_PORT", taken)
+    second = new_api(wanted=None)
+    assert urlsplit(second.url).port != taken
+    last = urlsplit(second.url).port
+    second.stop()
+    assert urlsplit(new_api(wanted=None, fallback=last).url).port == last
+
+
+def test_settings() -> None:
+    assert service.settings({}) == {"wanted": None, "throttle": True}
+    assert service.settings({"ZEROSHIFT_PORT": "0"})["wanted"] == 0
+    told = service.settings({"ZEROSHIFT_DATA_API_PORT": "1234", "ZEROSHIFT_DATA_API_THROTTLE": "off"})
+    assert told == {"wanted": 1234, "throttle": False}
+    for name in ("ZEROSHIFT_DATA_API_PORT", "ZEROSHIFT_DATA_API_THROTTLE"):
+        with pytest.raises(Unavailable, match=name):
+            service.settings({name: "much"})
 
 
 def test_a_mistake_of_ours_is_told_without_its_text(
