@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from deployer.project.lint.alembic_files import read_migration
@@ -12,8 +13,8 @@ from deployer.project.lint.units import Content, read_sql_file
 
 
 def read(text: str, name: str = "") -> Content:
-    """A file of this text: a migration when it speaks of op., else SQL."""
-    migration = "op." in text and "create " not in text.split("op.")[0]
+    """A file of this text: a migration when it calls Alembic's op, else SQL."""
+    migration = re.search(r"\bop\.\w+\(", text) is not None
     name = name or ("migrations/versions/0001_example.py" if migration else "example.sql")
     file = SourceFile(Path(name), name, text, "migration" if name.endswith(".py") else "sql")
     return read_migration(file) if file.kind == "migration" else read_sql_file(file)

@@ -36,7 +36,7 @@ from deployer.sql.parse.nodes import (
     Update,
 )
 from deployer.sql.parse.parser import Parser
-from deployer.sql.plpgsql_ast import Block
+from deployer.sql.plpgsql_ast import Block, ForInteger
 from deployer.sql.refused import Refused
 from deployer.sql.types import BIGINT, INTEGER, RedshiftType
 
@@ -258,7 +258,9 @@ def variables(procedure: Procedure) -> dict[str, RedshiftType | None]:
         if argument.name:
             found[argument.name] = type_from(argument.type_text)
     for step in procedure.steps:
-        if isinstance(step.node, Block):
+        if isinstance(step.node, ForInteger):
+            found[step.node.variable] = INTEGER
+        elif isinstance(step.node, Block):
             for declaration in step.node.declarations:
                 kind = type_from(declaration.type_text)
                 again = declaration.name in found and found[declaration.name] != kind

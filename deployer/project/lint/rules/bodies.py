@@ -153,24 +153,17 @@ def handler_loses_log(procedure: Procedure, catalog: Catalog) -> Found:
     for block in (step.node for step in procedure.steps if isinstance(step.node, Block)):
         if block.handler is None:
             continue
-        body = [step for step in procedure.steps if _holds(block, step) and not in_handler(step)]
+        # The whole transaction is rolled back: what stands before the block is, too.
+        body = [step for step in procedure.steps if step.node.at < block.handler.at and not in_handler(step)]
         inside = [step for step in procedure.steps if any(node is block.handler for node in step.around)]
         yield from _rolled_back_rows(body, inside, catalog)
         yield from _raised_after_writing(inside, catalog)
 
 
-def _holds(block: Block, step: Step) -> bool:
-    return any(node is block for node in step.around)
-
-
 def _written(step: Step, catalog: Catalog, *verbs: str) -> set[str]:
     """Permanent tables whose rows a step changes in one of these ways, by itself or through what it calls."""
     found = {
-        ".".join(touched.parts)
-        for unit in step.units
-        if unit.tree is not None
-        for touched in unit.touched
-        if touched.verb in verbs
+        ".".join(touched.parts) for unit in step.units for touched in unit.touched if touched.verb in verbs
     }
     if isinstance(step.node, Call):
         name = f"{step.node.schema}.{step.node.name}" if step.node.schema else step.node.name

@@ -77,23 +77,24 @@ def unknown_procedure(procedure: Procedure, catalog: Catalog) -> Found:
                 yield at, f"{name} takes {wanted} arguments, not {count}"
 
 
-def _starred(query: Query, known: dict[str, Query]) -> Iterator[tuple[Star, TableRef]]:
+def _starred(query: Query, known: dict[str, Query | None]) -> Iterator[tuple[Star, TableRef]]:
     """The stars among a query's columns that stand for the columns of a relation, with that relation."""
-    known = {**known, **{table.name: table.query for table in query.ctes}}
+    known = {**{table.name: table.query for table in query.ctes}, **known}
     for select in selects(query):
         for item in select.items:
             if isinstance(item.expr, Star):
                 yield from _behind(item.expr, select, known)
 
 
-def _behind(star: Star, select: Select, known: dict[str, Query]) -> Iterator[tuple[Star, TableRef]]:
+def _behind(star: Star, select: Select, known: dict[str, Query | None]) -> Iterator[tuple[Star, TableRef]]:
     for source in _sources(select.tables):
         if isinstance(source, TableRef):
             if star.parts and star.parts[-1] not in (source.alias, source.parts[-1]):
                 continue
             if len(source.parts) == 1 and source.parts[0] in known:
-                inner = {name: query for name, query in known.items() if name != source.parts[0]}
-                for _, table in _starred(known[source.parts[0]], inner):
+                query = known[source.parts[0]]
+                # A recursive one takes its own columns: nothing more to find there.
+                for _, table in _starred(query, {**known, source.parts[0]: None}) if query else ():
                     yield star, table
             else:
                 yield star, source

@@ -323,8 +323,8 @@ def mixed_modes(procedure: Procedure, catalog: Catalog) -> Found:
     for name, at, _ in catalog.called(procedure):
         for other in catalog.procedures.get(name, ()):
             if other.created.nonatomic != own:
-                words = ("NONATOMIC", "atomic") if own else ("atomic", "NONATOMIC")
-                yield at, f"a {words[0]} procedure cannot call the {words[1]} {name}"
+                words = ("a NONATOMIC", "atomic") if own else ("an atomic", "NONATOMIC")
+                yield at, f"{words[0]} procedure cannot call the {words[1]} {name}"
                 break
 
 
