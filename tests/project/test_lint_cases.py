@@ -20,6 +20,15 @@ ORDERS = (
 )
 
 CAUGHT = [
+    ("ZS308", "-- Purpose: x\n-- Reads: s.t\n-- Writes: s.t\ncreate view s.v as select a from s.t;"),
+    (
+        "ZS308",
+        "-- Purpose: x\n-- Reads: s.tab\ncreate view s.v as select tab.a from s.tab join s.tables on true;",
+    ),
+    ("ZS308", "-- Purpose: x\n-- Reads: s.a*\ncreate view s.v as select a from s.b;"),
+    ("ZS311", "create materialized view s.m as select a from #t;"),
+    ("ZS311", "create materialized view s.m as select a from svv_tables;"),
+    ("ZS311", "create temp table t (a integer); create materialized view s.m as select a from t;"),
     (
         "ZS205",
         procedure("    commit;", name="ends")
@@ -355,6 +364,30 @@ CAUGHT = [
 ]
 
 LEFT_ALONE = [
+    (
+        "ZS305",
+        "create view raw.v as select a from landing.s.t with no schema binding;\nselect a from landing.raw.v;",
+    ),
+    ("ZS305", "create materialized view s.m as select a from d.s.t;\nselect a from wh.s.m;"),
+    (
+        "ZS305",
+        "create view raw.v as select a from landing.s.t with no schema binding;\ndelete from wh.raw.v where a = 1;",
+    ),
+    (
+        "ZS308",
+        "-- Purpose: see docs/notes.md\n-- Reads: s.t, and docs.md\ncreate view s.v as select a from s.t;",
+    ),
+    ("ZS308", "-- Purpose: x\n-- Reads: svv_tables\ncreate view s.v as select a from pg_catalog.pg_class;"),
+    ("ZS308", "-- Purpose: a script\ninsert into s.t (a) select a from s.u;"),
+    ("ZS308", "insert into s.t (a) select a from s.u;"),
+    (
+        "ZS309",
+        "select _record_delete_time is true as x from d.s.t where coalesce(_record_delete_time, null) is null;",
+    ),
+    (
+        "ZS311",
+        "create materialized view s.a as select a from s.t;\ncreate materialized view s.b as select a from s.a;",
+    ),
     (
         "ZS205",
         procedure(
