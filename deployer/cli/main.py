@@ -37,6 +37,7 @@ from deployer.cli import (
 )
 from deployer.cli.options import CONTEXT, debugging
 from deployer.errors import StatementFailed, ZeroshiftError
+from deployer.mask import mask
 from deployer.project import config
 
 INTERRUPTED = 130
@@ -136,7 +137,8 @@ def _interrupted() -> int:
 
 
 def _say(text: str) -> None:
-    click.echo(f"zeroshift: {text}", err=True)
+    # A refused statement may hold a password, a file's path an account.
+    click.echo(f"zeroshift: {mask(text)}", err=True)
 
 
 def _one_line(text: str) -> str:

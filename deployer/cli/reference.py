@@ -21,7 +21,7 @@ as plain lines elsewhere or with `NO_COLOR`. An error is one sentence; `ZEROSHIF
 |---|---|
 | 0 | done, or nothing to do |
 | 1 | failed; wrong arguments too |
-| 2 | there is something to do (`plan --check`), or something was changed by hand (`drift`) |
+| 2 | `plan --check`: there are changes; `drift`: something was changed by hand |
 | 3 | refused as unsafe |
 | 4 | another deployment, load or run holds the lease |
 | 130, 141 | ended by Ctrl-C, or because nobody reads the output any more |

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from deployer.sql.names import quote_ident, quote_literal
+from deployer.warehouse.routines import listed
 from deployer.warehouse.session import Session
 
 
@@ -67,10 +68,16 @@ def grants(session: Session, schema: str, name: str) -> tuple[Grant, ...]:
         " where namespace_name = %s and relation_name = %s and identity_name <> current_user",
         (schema, name),
     )
-    return tuple(
+    return _grants(found.rows)
+
+
+def _grants(rows: Iterable[Sequence[object]]) -> tuple[Grant, ...]:
+    """Rows of privilege, grantee, its kind and the grant option; in one order, since a plan lists them."""
+    found = (
         Grant(str(privilege).strip().lower(), str(grantee).strip(), str(kind).strip().lower(), bool(option))
-        for privilege, grantee, kind, option in found.rows
+        for privilege, grantee, kind, option in rows
     )
+    return tuple(sorted(found, key=lambda grant: (grant.grantee_type, grant.grantee, grant.privilege)))
 
 
 @dataclass(frozen=True)
@@ -115,17 +122,7 @@ def execute_grants(session: Session, schema: str, name: str) -> tuple[Grant, ...
         " where namespace_name = %s and function_name = %s and identity_name <> current_user",
         (schema, name),
     )
-    return tuple(
-        sorted(
-            (
-                Grant(
-                    str(privilege).strip().lower(), str(who).strip(), str(kind).strip().lower(), bool(option)
-                )
-                for privilege, who, kind, option in found.rows
-            ),
-            key=lambda grant: (grant.grantee_type, grant.grantee, grant.privilege),
-        )
-    )
+    return _grants(found.rows)
 
 
 @dataclass(frozen=True)
@@ -206,15 +203,15 @@ def _views(session: Session, name: str | None) -> dict[str, str]:
 def _procedures(session: Session, name: str | None) -> dict[str, str]:
     narrowed, values = _named("n.nspname", "p.proname", name)
     found = session.execute(
-        "select n.nspname, p.proname, oidvectortypes(p.proargtypes), array_to_string(p.proargnames, ', '),"
-        " p.prosecdef, p.prosrc from pg_catalog.pg_proc_info as p"
+        "select n.nspname, p.proname, oidvectortypes(p.proargtypes), p.proargnames, p.prosecdef, p.prosrc"
+        " from pg_catalog.pg_proc_info as p"
         ' join pg_catalog.pg_namespace as n on n."oid" = p.pronamespace'
         f" where p.prokind = 'p' and {narrowed}",
         values,
     )
     texts: dict[str, list[str]] = {}
     for schema, procedure, types, names, is_definer, body in found.rows:
-        head = f"({types})\nnames ({names or ''})\nsecurity {'definer' if is_definer else 'invoker'}\n"
+        head = f"({types})\nnames ({', '.join(listed(names))})\nsecurity {'definer' if is_definer else 'invoker'}\n"
         texts.setdefault(f"procedure {schema}.{procedure}", []).append(head + str(body))
     return {key: _BETWEEN_OVERLOADS.join(sorted(overloads)) for key, overloads in texts.items()}
 

@@ -51,9 +51,9 @@ def procedures(session: Session) -> tuple[Routine, ...]:
 
 def _routine(row: Sequence[object]) -> Routine:
     schema, name, inputs, all_types, modes, names, body = row
-    oids = _listed(all_types) or _listed(inputs)
-    letters = _listed(modes) or ["i"] * len(oids)
-    called = _listed(names) or [""] * len(oids)
+    oids = listed(all_types) or listed(inputs)
+    letters = listed(modes) or ["i"] * len(oids)
+    called = listed(names) or [""] * len(oids)
     arguments = tuple(
         RoutineArgument(text, _MODES[letter], type_of(int(oid)))
         for text, letter, oid in zip(called, letters, oids, strict=True)
@@ -66,7 +66,7 @@ def type_of(oid: int) -> RedshiftType:
     return BY_OID.get(oid, RedshiftType(f"type {oid}"))
 
 
-def _listed(value: object) -> list[str]:
+def listed(value: object) -> list[str]:
     """An array of the catalog, which drivers give as a list, as {a,b}, or, an oidvector, as `a b`."""
     if value is None:
         return []

@@ -158,6 +158,22 @@ def test_a_long_statement_is_shortened() -> None:
     assert len(text) < 250
 
 
+def test_no_password_is_in_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = StatementFailed(
+        'user "ann" exists', sqlstate="42710", sql="create user ann password 'Very5ecret'"
+    )
+
+    def fail(*arguments: object, **options: object) -> Answer:
+        raise error
+
+    monkeypatch.setattr(query_operation, "query", fail)
+    assert execute(["query", "select 1"]) == 1
+    said = capsys.readouterr().err
+    assert "create user ann" in said and "Very5ecret" not in said
+
+
 def test_without_a_project_there_is_one_sentence(tmp_path: Path) -> None:
     done = zeroshift("status", cwd=tmp_path)
     assert done.returncode == 1
