@@ -28,11 +28,12 @@ test: $(STAMP) ## the tests, without the slow ones (under ten minutes on 2 cores
 test-slow: $(STAMP) ## the slow tests only
 	@$(BIN)/python -m pytest -m slow
 
-lint: $(STAMP) ## ruff, mypy, sqlfluff (dialect redshift), zeroshift lint
+lint: $(STAMP) ## ruff, mypy, sqlfluff (dialect redshift), cfn-lint
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/sqlfluff lint --processes 2 procedures
+	@$(BIN)/python .ci/cfn_lint.py
 	@$(BIN)/zeroshift lint --strict
 
 format: $(STAMP) ## let ruff format the Python files

@@ -1,9 +1,9 @@
 """What an administrator creates once, before the first deployment: the deployer's own role and its bounds.
 
 Three roles act afterwards. The deployer (who plans, deploys and owns the warehouse's objects) may only touch this
-environment's stacks base and run, and hands them to the CloudFormation role, which may only make what the stacks hold: roles
-under this environment's path and with the runner's boundary, queues and topics of its prefix. Neither can widen its
-own rights: the boundaries and both roles are out of their reach.
+environment's stacks base and run, and hands them to the CloudFormation role, which may only make what the stacks hold:
+roles under this environment's path and with the runner's boundary, queues and topics of its prefix. Neither can widen
+its own rights: the boundaries and both roles are out of their reach.
 """
 
 from __future__ import annotations

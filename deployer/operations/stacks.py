@@ -7,7 +7,7 @@ after it, with the plan that it showed: anything else is refused.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployer.aws import bootstrap, changesets, connect, drift, naming, stacks, templates, usage_limit
 from deployer.aws.changesets import Planned, ResourceChange
@@ -27,11 +27,13 @@ _ACTIONS = {"Add": "create", "Modify": "modify", "Remove": "remove", "Import": "
 
 @dataclass(frozen=True)
 class AwsPlan:
-    """What a deployment would do in AWS. `fingerprint` is equal for equal plans: a saved plan holds it."""
+    """What a deployment would do in AWS. `fingerprint` is equal for equal plans: a saved plan holds it. `line` is that
+    of the environment in zeroshift.toml."""
 
     base: Planned | None = None
     run: Planned | None = None
     limit: UsageLimit | None = None
+    line: int = 0
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -39,7 +41,7 @@ class AwsPlan:
         found = [change for planned in (self.base, self.run) if planned for change in _changes(planned)]
         if self.limit is not None and self.limit.is_changed:
             found.append(_limit_change(self.limit))
-        return tuple(found)
+        return tuple(replace(change, line=self.line) for change in found)
 
     @property
     def fingerprint(self) -> str:
@@ -89,7 +91,7 @@ def plan(
         planned[part] = changesets.plan(aws, _stack(aws, project, environment, part, where))
         changesets.refuse_data_loss(planned[part])
     limit = usage_limit.plan(aws, environment, where.arn) if "base" in parts else None
-    return AwsPlan(planned.get("base"), planned.get("run"), limit)
+    return AwsPlan(planned.get("base"), planned.get("run"), limit, environment.line)
 
 
 def apply_base(

@@ -101,12 +101,13 @@ class Environment:
     """One [env.<name>] table.
 
     `remote` is the AWS side: of a serverless or cluster environment always, of a local one with `aws = true`,
-    where it stands for the local AWS. None means that the environment has no AWS side.
+    where it stands for the local AWS. None means that the environment has no AWS side. `line` is the table's.
     """
 
     name: str
     kind: str
     remote: Remote | None = None
+    line: int = 0
 
 
 def read(reader: Reader, name: str, value: object) -> Environment:
@@ -119,11 +120,13 @@ def read(reader: Reader, name: str, value: object) -> Environment:
     if kind == LOCAL:
         reader.check_keys(at, table, _LOCAL_KEYS)
         with_aws = reader.flag(at, table, "aws")
-        return Environment(name, kind, Remote("local", "dev", "us-east-1") if with_aws else None)
+        return Environment(
+            name, kind, Remote("local", "dev", "us-east-1") if with_aws else None, reader.line_of(at)
+        )
     named = "workgroup" if kind == SERVERLESS else "cluster"
     reader.check_keys(at, table, ("kind", named, *_REMOTE_KEYS))
     _check_name(reader, at, name)
-    return Environment(name, kind, _remote(reader, at, table, kind, named))
+    return Environment(name, kind, _remote(reader, at, table, kind, named), reader.line_of(at))
 
 
 def _check_name(reader: Reader, at: Table, name: str) -> None:

@@ -1,0 +1,56 @@
+"""cfn-lint over the templates of every environment that the repository shows: zeroshift.toml and the ones in docs/."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from cfnlint.api import lint_all
+
+from deployer.operations import stacks
+from deployer.project import config
+from deployer.project.environments import LOCAL
+
+ROOT = Path(__file__).resolve().parents[1]
+_TOML = re.compile(r"^```toml\n(.*?)^```$", re.S | re.M)
+
+
+def projects() -> Iterator[tuple[str, str]]:
+    """Where each zeroshift.toml stands, and its text."""
+    yield "zeroshift.toml", (ROOT / "zeroshift.toml").read_text(encoding="utf-8")
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        for block in _TOML.findall(page.read_text(encoding="utf-8")):
+            if "[project]" in block:
+                yield str(page.relative_to(ROOT)), block
+
+
+def main() -> int:
+    bad = checked = 0
+    for where, text in projects():
+        with tempfile.TemporaryDirectory() as directory:
+            Path(directory, config.CONFIG_FILE).write_text(text, encoding="utf-8")
+            project = config.load(Path(directory))
+        for environment in project.environments.values():
+            for part in ("base", "run", "bootstrap"):
+                local = environment.kind == LOCAL
+                if environment.remote is None or (part == "bootstrap" and (local or environment.remote.trust.is_empty)):
+                    continue
+                found = stacks.template(project, environment, part)
+                if found is None:
+                    continue
+                checked += 1
+                for problem in lint_all(json.dumps(found)):
+                    # Informational rules ask for prose in the resources' metadata.
+                    if not problem.rule.id.startswith("I"):
+                        bad += 1
+                        print(f"{where}: {environment.name} {part}: {problem.rule.id} {problem.message}")
+    print(f"cfn-lint: {checked} templates, {bad} problems")
+    return 1 if bad or not checked else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
