@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from small_project import SmallProject
 
+from deployer.cli import main
 from deployer.errors import LeaseHeld, StatementFailed, Unsafe, UsageError
 from deployer.operations import environments
 from deployer.operations.deploy import deploy
@@ -299,3 +301,37 @@ def test_a_derived_environment_is_only_for_deploy_and_env(based: SmallProject) -
     assert based.load().derived("pr-123") == Derived("pr-123", "local", 5, "__pr_123")
     assert based.load().derived("local") is None
     assert based.load().derived("feature") is None
+
+
+def test_the_commands(
+    based: SmallProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(based.root)
+    based.view("shown.totals", "select count(*) as sales from shown.a_base")
+
+    def typed(*arguments: str, code: int = 0) -> list[str]:
+        assert main.execute(arguments) == code
+        told = capsys.readouterr()
+        return (told.err if code else told.out).splitlines()
+
+    assert typed("env", "list") == ["no environment is derived from local"]
+    first, second = typed("deploy", "--env", "pr-123")
+    assert first.startswith("pr-123: made 1 copies, 7 views of local; it lives until ")
+    assert second == "differs from local: shown.totals"
+    (again,) = typed("deploy", "--env", "pr-123")
+    assert again.startswith(
+        "pr-123: nothing to do: it is as the project says, 7 views of local; it lives until "
+    )
+    (found,) = json.loads("\n".join(typed("env", "list", "--json")))
+    assert (found["name"], found["suffix"], found["expired"]) == ("pr-123", "__pr_123", False)
+    assert ["pr-123", "*__pr_123"] in [line.split()[:2] for line in typed("env", "list")]
+    based.procedure("shop.refresh", "()", PIPELINE.replace("sum(amount)", "max(amount)"))
+    typed("deploy", "--env", "pr-123")
+    typed("query", "call shop__pr_123.refresh()")
+    assert typed("env", "prune") == ["nothing to drop"]
+    assert typed("deploy", "--env", "pr-123", "--prune", code=1) == [
+        "zeroshift: --prune has no meaning for a derived environment: it is made anew as a whole"
+    ]
+    (refused,) = typed("status", "--env", "pr-123", code=1)
+    assert refused.startswith("zeroshift: pr-123 is derived from another environment")
+    assert typed("env", "drop", "pr-123") == ["dropped pr-123"]
