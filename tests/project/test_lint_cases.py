@@ -20,6 +20,19 @@ ORDERS = (
 )
 
 CAUGHT = [
+    ("ZS503", "select 1 as one where 2 not in (select a from s.t where b is not null);"),
+    ("ZS503", "select 1 as one where 2 not in (select a from s.t where a is null and a is not true);"),
+    ("ZS503", "select 1 as one where 2 not in (select * from s.t);"),
+    ("ZS503", "select 1 as one where 2 not in (select max(a) from s.t);"),
+    ("ZS503", "select 1 as one where 2 not in (select null);"),
+    ("ZS503", "select 1 as one where 2 not in (select a from s.t where a is not null or b = 1);"),
+    (
+        "ZS503",
+        ORDERS
+        + "select 1 as one where 2 not in (select order_id from curated.orders left join s.u on true);",
+    ),
+    ("ZS507", "delete from t;"),
+    ("ZS507", "create temp table s (a integer); delete from s.t;"),
     ("ZS308", "-- Purpose: x\n-- Reads: s.t\n-- Writes: s.t\ncreate view s.v as select a from s.t;"),
     (
         "ZS308",
@@ -364,6 +377,14 @@ CAUGHT = [
 ]
 
 LEFT_ALONE = [
+    ("ZS502", ORDERS + "select cast(avg(cents) as bigint) as a, s.avg(cents) as b from curated.orders;"),
+    ("ZS503", "select 1 as one where 2 not in (select 1 union all select 3);"),
+    ("ZS504", "select a from s.t group by 9; select extract(month from at) as m, b from s.t group by b;"),
+    ("ZS504", "select nvl('week', a) as w, count(*) as n from s.t group by 1;"),
+    (
+        "ZS504",
+        "select date_trunc('year', at) as y, extract(week from at) as w, count(*) as n from s.t group by 1, 2;",
+    ),
     (
         "ZS305",
         "create view raw.v as select a from landing.s.t with no schema binding;\nselect a from landing.raw.v;",
