@@ -47,7 +47,11 @@ def show(found: Drift) -> None:
         output.line(f"no drift: {found.compared} objects are as they were deployed")
         return
     count = len(found.items)
+    what = f"{count} {'object differs' if count == 1 else 'objects differ'} from the last deployment"
+    if all(item.kind.startswith("AWS::") for item in found.items):
+        # CloudFormation compares templates, not resources: the same template again would change nothing.
+        output.line(f"{what}; take the change back by hand, or write it into zeroshift.toml and deploy")
+        return
     output.line(
-        f"{count} {'object differs' if count == 1 else 'objects differ'} from the last deployment;"
-        " `zeroshift baseline --force` takes them into the files, `zeroshift rollback` undoes them"
+        f"{what}; `zeroshift baseline --force` takes them into the files, `zeroshift rollback` undoes them"
     )

@@ -8,12 +8,12 @@ transaction, so that a deployment in flight is not mistaken for somebody's hand.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployer.errors import StatementFailed, UsageError
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import target
-from deployer.project.config import Environment, Project
+from deployer.project.config import CONFIG_FILE, Environment, Project
 from deployer.warehouse import catalog, lease, ledger
 from deployer.warehouse.ledger import Deployed
 from deployer.warehouse.session import Session
@@ -63,7 +63,31 @@ def drift(
                 live = catalog.definitions(session)
         finally:
             _release(session, held)
-    return compare(deployed, recorded, live)
+    found = compare(deployed, recorded, live)
+    return replace(found, items=(*found.items, *_resources(project, environment, progress)))
+
+
+def _resources(project: Project, environment: Environment, progress: Progress) -> tuple[Drifted, ...]:
+    """What was changed by hand in the environment's CloudFormation stacks, told in the same way."""
+    if environment.remote is None:
+        return ()
+    # boto3 takes longer to load than most drifts to find.
+    from deployer.operations import stacks
+
+    return tuple(
+        Drifted(
+            DROPPED if item.status == "DELETED" else CHANGED,
+            item.kind,
+            item.logical_id,
+            CONFIG_FILE,
+            "\n".join(
+                line
+                for part in item.differences
+                for line in (f"-{part.property}: {part.expected}", f"+{part.property}: {part.actual}")
+            ),
+        )
+        for item in stacks.drifted(project, environment, progress)
+    )
 
 
 def compare(deployed: dict[str, Deployed], recorded: dict[str, str], live: dict[str, str]) -> Drift:

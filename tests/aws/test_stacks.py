@@ -15,7 +15,10 @@ from deployer.aws.changesets import Planned, ResourceChange
 from deployer.aws.client import Aws, AwsError
 from deployer.aws.stacks import Stack, StackFailed
 from deployer.errors import Unavailable, Unsafe
+from deployer.local.environment import Status
 from deployer.operations import stacks as operations
+from deployer.operations.deploy import deploy
+from deployer.operations.drift import drift
 
 BASE = [
     ("create", "AWS::SNS::Subscription", "AlertSubscription1"),
@@ -373,3 +376,27 @@ def test_equal_plans_have_equal_fingerprints_and_others_do_not(cloud: Cloud) -> 
         Planned(stack(cloud, T=topic("shop-s")), "create", (change,)),
     ]
     assert planned.fingerprint not in {item.fingerprint for item in others}
+
+
+def test_drift_of_the_stacks_is_told_with_that_of_the_warehouse(cloud: Cloud, fresh_database: Status) -> None:
+    """By the commands, from a deployment of nothing but the stacks."""
+    (cloud.root / "migrations" / "versions").mkdir(parents=True)
+    (cloud.root / "procedures").mkdir()
+    # The administrator deploys here; what its role may do is not what this is about.
+    cloud.write(
+        TOML.replace(
+            'region = "eu-central-1"',
+            'region = "eu-central-1"\ncredentials = "secret"\nsecret = "redshift!shop-admin"',
+        )
+    )
+    done = deploy(cloud.project, cloud.prod)
+    assert "create AWS::SQS::Queue DeadLetterQueue" in done.other
+    assert drift(cloud.project, cloud.prod).items == ()
+    again = deploy(cloud.project, cloud.prod)
+    assert again.did_nothing
+    name = stacks.outputs(cloud.aws, cloud.stack())["DeadLetterQueueArn"].rpartition(":")[2]
+    url = cloud.aws.call("sqs", "get_queue_url", QueueName=name)["QueueUrl"]
+    cloud.aws.call("sqs", "set_queue_attributes", QueueUrl=url, Attributes={"MessageRetentionPeriod": "60"})
+    (found,) = drift(cloud.project, cloud.prod).items
+    assert (found.change, found.kind, found.name) == ("changed", "AWS::SQS::Queue", "DeadLetterQueue")
+    assert found.diff == "-/MessageRetentionPeriod: 1209600\n+/MessageRetentionPeriod: 60"
