@@ -10,13 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from deployer.errors import StatementFailed
-from deployer.operations.plan_migrations import PendingMigration
+from deployer.operations.plan_migrations import PendingMigration, beginning
 from deployer.operations.progress import Progress
 from deployer.sql.classify import Kind, classify
 from deployer.warehouse import lease, ledger
 from deployer.warehouse.lease import Lease
 from deployer.warehouse.ledger import Entry, Migrated, Steps
-from deployer.warehouse.retry import retrying
+from deployer.warehouse.retry import is_lost, retrying
 from deployer.warehouse.session import Session
 
 _THERE_ALREADY = ("42P04", "42P06", "42P07", "42710", "42723")
@@ -36,7 +36,9 @@ def apply(
     """Apply `pending` in order. Raises StatementFailed with file and line; the migrations before that one stay."""
     for item in pending:
         progress(f"migration {item.migration.path.stem}")
-        if item.stepwise:
+        stood = ledger.steps(session)
+        # Also one whose last such statement was taken out after it had failed.
+        if item.stepwise or (stood is not None and stood.revision == item.migration.revision):
             _in_steps(session, held, deployment, root, item, progress)
         else:
             _at_once(session, held, deployment, root, item)
@@ -71,10 +73,14 @@ def _in_steps(
 ) -> None:
     statements = item.recorded.statements
     kinds = [classify(statement.text) for statement in statements]
-    revision, checksum = item.migration.revision, item.migration.checksum
+    revision = item.migration.revision
+
+    def stand(done: int, attempted: int) -> Steps:
+        return Steps(revision, beginning(item.recorded, attempted), done, attempted)
+
     stood = ledger.steps(session)
     if stood is None or stood.revision != revision:
-        stood = Steps(revision, checksum, 0, 0)
+        stood = stand(0, 0)
     elif stood.done:
         progress(
             f"migration {item.migration.path.stem}: {stood.done} of {len(statements)} statements are done"
@@ -83,10 +89,16 @@ def _in_steps(
     while at < len(statements):
         if _alone(kinds[at]):
             resumed = stood.attempted > at
-            _step(session, held, Steps(revision, checksum, at, at + 1))
-            _run_alone(session, held, statements[at], kinds[at], resumed=resumed)
+            _step(session, held, stand(at, at + 1))
+            try:
+                _run_alone(session, held, statements[at], kinds[at], resumed=resumed)
+            except StatementFailed as error:
+                if not is_lost(error):
+                    # Refused: it has not taken place, and the next deployment must not think that it may have.
+                    _step(session, held, stand(at, at))
+                raise
             at += 1
-            _step(session, held, Steps(revision, checksum, at, at))
+            _step(session, held, stand(at, at))
             continue
         end = next((i for i in range(at, len(statements)) if _alone(kinds[i])), len(statements))
 
@@ -95,7 +107,7 @@ def _in_steps(
                 lease.renew(session, held)
                 for statement in statements[start:end]:
                     session.execute(statement.sql, statement.parameters, where=statement.where)
-                ledger.record_steps(session, Steps(revision, checksum, end, end))
+                ledger.record_steps(session, stand(end, end))
                 lease.renew(session, held)
             return True
 

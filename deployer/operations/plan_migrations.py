@@ -161,20 +161,34 @@ def _compared(migrated: Migrated, migration: Migration | None, root: Path, *, ne
 
 
 def _half_applied(steps: ledger.Steps, migration: Migration | None, root: Path) -> list[Problem]:
-    if migration is not None and migration.checksum == steps.checksum:
-        # The next deployment goes on where this one was killed.
+    """Nothing when the next deployment can go on where the last one stopped: what has run stands in the file as it ran.
+
+    What has not run yet may be edited: it may be what was wrong.
+    """
+    if migration is not None and _has_run(migration, steps):
         return []
-    what = "its file was edited since" if migration is not None else "its file is gone"
+    what = "one of those was edited since" if migration is not None else "its file is gone"
     return [
         Problem(
             HALF,
             steps.revision,
-            f"migration {steps.revision} stands half applied ({steps.done} statements are done) and {what};"
-            " put the file back as it was, deploy, and write a new migration for the rest",
+            f"migration {steps.revision} stands half applied: {steps.done} of its statements are done, and {what};"
+            " put it back as it was, deploy, and write a new migration for the rest",
             _relative(migration.path, root) if migration is not None else "",
             1 if migration is not None else 0,
         )
     ]
+
+
+def _has_run(migration: Migration, steps: ledger.Steps) -> bool:
+    from deployer.warehouse import migrate
+
+    return beginning(migrate.record(migration), steps.attempted) == steps.checksum
+
+
+def beginning(recorded: Recorded, count: int) -> str:
+    """A checksum over the first `count` statements."""
+    return checksum("\n;\n".join(statement.text for statement in recorded.statements[:count]) + f"\n{count}")
 
 
 @dataclass(frozen=True)

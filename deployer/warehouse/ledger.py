@@ -354,7 +354,7 @@ class Steps:
     """How far a migration has come that cannot run in one transaction.
 
     `done` statements are done for certain; `attempted` is one more while the next one runs, or ran when the process
-    was killed. `checksum` is that of the file.
+    was killed. `checksum` is over the text of the attempted ones.
     """
 
     revision: str

@@ -132,7 +132,7 @@ def test_one_that_stands_half_applied_and_was_edited_needs_people(
     ledger.record_steps(session, Steps("0003", "sha256:other", 1, 1))
     (found,) = problems(small)
     assert (found.code, found.repair) == ("half applied", "")
-    assert "1 statements are done) and its file was edited since" in found.message
+    assert "1 of its statements are done, and one of those was edited since" in found.message
     path.unlink()
     (found,) = problems(small)
     assert "its file is gone" in found.message
