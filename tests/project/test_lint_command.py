@@ -110,8 +110,15 @@ def test_only_the_named_files_are_reported_but_all_are_read(
     assert capsys.readouterr().out == "1 file, 0 errors, 0 warnings\n"
     assert execute(["lint", "migrations", "--strict"]) == 1
     assert "migrations/versions/0001_a.py:1:13: warning ZS408" in capsys.readouterr().out
-    assert execute(["lint", "procedures/s", "other.sql"]) == 1
+    assert execute(["lint", "procedures/s", "migrations/../procedures/s/bad.sql", "other.sql"]) == 1
     assert capsys.readouterr().out.splitlines()[-2] == "3 files, 1 error, 0 warnings"
+    (project / ".venv").mkdir()
+    (project / ".venv" / "hidden.sql").write_text(ERROR)
+    (project / "tool.py").write_text('op.execute("drop table s.t")\n')
+    assert execute(["lint", "."]) == 1
+    assert capsys.readouterr().out.splitlines()[-2] == "4 files, 1 error, 1 warning"
+    assert execute(["lint", "migrations/versions"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2] == "1 file, 0 errors, 1 warning"
 
 
 def test_what_a_comment_keeps_quiet_is_counted(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

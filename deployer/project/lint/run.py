@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -127,11 +128,9 @@ def _wanted(root: Path, paths: list[Path]) -> list[Path]:
         return _project_files(root)
     found: dict[Path, None] = {}
     for path in paths:
-        whole = path.absolute()
+        whole = Path(os.path.normpath(path.absolute()))
         if whole.is_dir():
-            inside = [*sorted(whole.rglob("*.sql")), *sorted(whole.rglob("versions/*.py")), *_grants(whole)]
-            if whole.name == "versions":
-                inside += sorted(whole.glob("*.py"))
+            inside = [item for item in _inside(whole) if not _hidden(item.relative_to(whole))]
         elif whole.is_file() and (whole.suffix in (".sql", ".py") or _declares_grants(whole)):
             inside = [whole]
         elif whole.exists():
@@ -142,6 +141,16 @@ def _wanted(root: Path, paths: list[Path]) -> list[Path]:
             raise UsageError(f"{path} does not exist; name a file or a directory to lint")
         found.update(dict.fromkeys(item for item in inside if item.name != "__init__.py"))
     return list(found)
+
+
+def _inside(directory: Path) -> list[Path]:
+    """The SQL files of a directory, its files of grants, and migrations: Python whose directory is called versions."""
+    migrations = [path for path in sorted(directory.rglob("*.py")) if path.parent.name == "versions"]
+    return [*migrations, *sorted(directory.rglob("*.sql")), *_grants(directory)]
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _read(path: Path, root: Path) -> Content:
