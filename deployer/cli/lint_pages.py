@@ -26,7 +26,8 @@ _INTRODUCTION = """\
 Written by `python -m deployer.cli.lint_pages` from the rules; tests keep it current and run every example.
 
 `zeroshift lint [PATHS]` checks the project's SQL, by default `procedures/` and `migrations/`: procedures' bodies
-statement by statement, and the literal texts of `op.execute` in migrations. It needs files only, no warehouse. It
+statement by statement, and the literal texts of `op.execute` in migrations; files of grants, too, as far as the rules
+about grants go. It needs files only, no warehouse. It
 exits with 1 when it finds an error, with `--strict` for a warning too. `--json` prints one object; where
 `GITHUB_ACTIONS` is `true`, every finding is also an annotation at its line. `zeroshift lint --rules` lists the rules,
 `zeroshift lint --explain CODE` shows one. The whole project is read even when only some files are named, since

@@ -30,6 +30,19 @@ def test_a_finding_in_a_body_stands_at_its_line_and_column() -> None:
     assert places(text, "ZS301") == [(5, 40), (9, 26), (13, 9), (14, 13), (15, 1)]
 
 
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("select a::decimal as b from s.t;", 11),
+        ("select cast(nvl(a, cast(1 as integer)) as numeric) as b from s.t;", 43),
+        ("select convert(decimal, a) as b from s.t;", 16),
+        ("create temp table x (a decimal);", 24),
+    ],
+)
+def test_a_type_is_found_where_it_is_written(text: str, column: int) -> None:
+    assert places(text, "ZS405") == [(1, column)]
+
+
 def test_a_finding_of_a_procedure_stands_at_the_statement() -> None:
     text = (
         "create or replace procedure ops.p()\nas $$\ndeclare\n    r record;\nbegin\n"
