@@ -163,6 +163,9 @@ def test_what_is_no_longer_declared_is_revoked_if_this_project_granted_it(house:
         "select relation_name, identity_name from svv_relation_privileges"
         " where identity_type = 'role' order by 1"
     ).rows == (("sales", "reader"), ("totals", "reader"))
+    # What somebody grants again by hand is theirs.
+    house.session.execute("grant select on shown.a_base to role reader")
+    assert house.plan() == ()
 
 
 def test_what_others_granted_goes_only_where_the_grantee_is_managed(house: House) -> None:
@@ -324,3 +327,12 @@ def test_who_cannot_see_what_it_grants_is_told(house: House) -> None:
         ):
             grants.apply(owner, house.small.load(), told.plan(), silent)
     assert len(house.plan()) == 1
+
+
+def test_a_coming_view_has_its_default_privileges(house: House) -> None:
+    house.declare("[role.reader]\nselect = ['shown.*']\n[role.reader.future]\nselect = ['shop']\n")
+    house.apply()
+    house.small.view("shown.zzz", "select 1 as a")
+    assert house.lines(house.plan()) == ["grant select on shown.* to role reader"]
+    house.session.execute("alter default privileges in schema shown grant select on tables to role reader")
+    assert house.plan() == ()

@@ -61,6 +61,12 @@ def test_objects_come_with_their_grants(small: SmallProject, session: Session) -
     assert readable(session) == ["a_base", "fresh", "kept", "nothing_else", "totals"]
     assert planned(small).is_empty
 
+    # Nothing but a migration: that there is more to grant shows only after it.
+    small.migration("0003", "0002", "create table shown.more (a int)")
+    assert [change.title for change in planned(small).changes] == ["apply migration 0003_step"]
+    assert deployed(small).other == ("grant select on shown.* to role reader",)
+    assert "more" in readable(session) and planned(small).is_empty
+
     # Another signature: the procedure is another one.
     small.procedure("shop.add_one", "(new_id bigint, note varchar(10))", "null;")
     deployed(small)

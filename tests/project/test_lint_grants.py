@@ -11,6 +11,8 @@ def told(root: Path, text: str) -> list[tuple[str, int, str]]:
     path.write_text(text)
     # Contracts are TOML, too, and nothing of this.
     (root / "procedures" / "v.contract.toml").write_text("[user.ann]\n")
+    (root / "security").mkdir(exist_ok=True)
+    (root / "security" / "other.toml").write_text("[user.ann]\n")
     report = lint(root)
     assert lint(root, [path]).findings == lint(root, [root / "procedures"]).findings == report.findings
     assert report.files == 1

@@ -120,7 +120,10 @@ def _grants(directory: Path) -> list[Path]:
 
 
 def _declares_grants(path: Path) -> bool:
-    return path.suffix == ".toml" and security.DIRECTORY in path.parent.parts
+    folders = path.absolute().parent.parts
+    return path.suffix == ".toml" and ("procedures", security.DIRECTORY) in zip(
+        folders, folders[1:], strict=False
+    )
 
 
 def _wanted(root: Path, paths: list[Path]) -> list[Path]:
