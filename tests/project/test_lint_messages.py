@@ -37,6 +37,7 @@ SAID = [
      "the body reads s.t, but in the header Reads does not list it"),
     ("ZS308", "-- Purpose: x\n-- Reads: s.t\n-- Writes: s.u\ncreate or replace view s.v as select a from s.t;",
      "the header lists s.u under Writes, but nothing here writes it"),
+    ("ZS410", "alter table s.t add column a bigint primary key;", "ADD COLUMN takes no PRIMARY KEY"),
     ("ZS404", "create temp table x (a char);", "a holds 1 byte: write the length"),
     ("ZS404", "create temp table x (a text);", "a holds 256 bytes: write the length"),
     ("ZS504", "select extract(week from at) as w from s.t group by 1;",
