@@ -64,7 +64,9 @@ def plan(
     else:
         output.write(plan_text.lines(made, colours=output.has_colours()))
     if github.wanted() and not as_json:
-        output.write(plan_text.github_lines(made))
+        # Beside a page for a comment they go to standard error, where GitHub reads them as well.
+        for line in plan_text.github_lines(made):
+            click.echo(line, nl=False, err=markdown)
     if made.problems:
         return REFUSED
     return CHANGES if check and made.changes else 0
