@@ -19,7 +19,7 @@ from deployer.operations.plan_objects import Step
 from deployer.project.config import Project
 from deployer.project.derived import closure
 from deployer.project.derived.names import Derived
-from deployer.project.derived.rewrite import late_binding, refuse_dynamic, rewritten
+from deployer.project.derived.rewrite import late_binding, refuse_dynamic, refuse_outside, rewritten
 from deployer.project.lineage.ddl import alter_table, create_table
 from deployer.project.lineage.model import Graph
 from deployer.project.objects import Object
@@ -84,6 +84,7 @@ def plan(session: Session, project: Project, derived: Derived, files: Files, gra
     for item in wanted:
         if item.kind == "procedure":
             refuse_dynamic(item, graph, members)
+            refuse_outside(item, members)
     made = _Maker(session, derived, members)
     known = {name: found.kind for name, found in graph.relations.items() if found.kind in ("table", "view")}
     made.schemas({name.split(".", 1)[0] for name in (*known, *(item.name for item in files.wanted))})

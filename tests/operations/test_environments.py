@@ -246,6 +246,10 @@ def test_what_somebody_made_in_it_is_not_dropped(based: SmallProject, session: S
 
 
 UNSAFE = [
+    (
+        "delete from shop.daily; grant select on shop.sales to role reader;",
+        "shop/refresh.sql:5: shop.refresh would be copied into the environment, and this statement would change",
+    ),
     ("execute 'delete from shop.daily';", "shop/refresh.sql:5: dynamic SQL names shop.daily"),
     ("execute 'select 1 from ' || what;", "shop/refresh.sql:5: shop.refresh would be copied"),
     ("insert into shop.nowhere select 1;", "shop/refresh.sql:5: shop.refresh would be copied"),
@@ -268,6 +272,15 @@ def test_what_cannot_be_copied_safely_is_refused(based: SmallProject, session: S
             make(based)
         assert sentence in str(caught.value)
     assert rows(session, "select nspname from pg_catalog.pg_namespace order by 1") == before
+
+
+def test_a_table_that_is_only_emptied_is_copied_too(based: SmallProject, session: Session) -> None:
+    based.procedure("shop.clear", "()", "truncate shop.sales;")
+    made = make(based)
+    assert "shop__pr_123.sales" in made.own
+    session.execute("call shop__pr_123.clear()")
+    assert rows(session, "select count(*) from shop__pr_123.sales") == [(0,)]
+    assert rows(session, "select count(*) from shop.sales") == [(2,)]
 
 
 def test_numbers_that_cannot_be_copied_are_refused(based: SmallProject) -> None:

@@ -474,3 +474,17 @@ def test_procedures_in_a_circle_are_reached(lineage) -> None:
     )
     assert [f"{end.relation}.{end.column}" for end in found.ends] == ["s.a.y"]
     assert "from within itself" in found.gaps[0].reason
+
+
+def test_what_brings_no_values_is_no_source(lineage) -> None:
+    body = """
+truncate s.t;
+lock s.t;
+alter table s.t add column late integer;
+insert into s.t (x, late) select x, y from s.a;
+drop table s.queue;
+insert into s.queue (at) select x from s.b;
+"""
+    assert told(lineage(body)) == ["a.x"]
+    assert told(lineage(body, "s.t.late")) == ["a.y"]
+    assert told(lineage(body, "s.queue.at")) == ["b.x"]

@@ -63,6 +63,34 @@ def _texts(text: str) -> Iterator[tuple[list[Token], int]]:
             yield tokenize(token.value), inner
 
 
+_FOLLOWED = frozenset(
+    "select insert update delete merge create_table_as copy unload truncate lock analyze".split()
+)
+"""Statements whose tables lineage tells, or that change nothing."""
+
+
+def refuse_outside(item: Object, members: Collection[str]) -> None:
+    """Raise UsageError with file and line for a statement of a copied procedure that changes something of the base's:
+    GRANT, COMMENT, DDL of views and what else lineage does not follow.
+    """
+    statement = item.statements[0]
+    parsed = parse_create_procedure(statement.text)
+    for node in _nodes(parsed.block):
+        if not isinstance(node, a.Sql) or node.kind in _FOLLOWED:
+            continue
+        tokens = tokenize(node.text.sql)
+        if node.kind == "ddl" and any(token.value == "table" for token in tokens[:5]):
+            continue
+        for first, dot, second in zip(tokens, tokens[1:], tokens[2:], strict=False):
+            name = f"{first.value}.{second.value}"
+            if dot.value == "." and first.kind in ("word", "quoted") and name not in members:
+                line = statement.line + line_at(statement.text, parsed.body_at + node.at) - 1
+                raise UsageError(
+                    f"{item.path}:{line}: {item.name} would be copied into the environment, and this statement would"
+                    f" change {name} of the base; take it out of the procedure"
+                )
+
+
 def refuse_dynamic(item: Object, graph: Graph, members: Collection[str]) -> None:
     """Raise UsageError with file and line for an EXECUTE of a copied procedure that names a copied object, or may."""
     statement = item.statements[0]
@@ -98,24 +126,25 @@ def _named(sql: str, schemas: Collection[str]) -> str:
 
 def _dynamic(block: a.Block) -> Iterator[int]:
     """The offsets of the statements that run a text."""
+    for node in _nodes(block):
+        if isinstance(node, a.Execute) or (isinstance(node, a.Cursor | a.ForQuery) and node.dynamic):
+            yield node.at
+
+
+def _nodes(block: a.Block) -> Iterator[object]:
+    """All statements of a body."""
     todo: list[object] = [block]
     while todo:
         node = todo.pop()
-        if isinstance(node, a.Execute):
-            yield node.at
-        elif isinstance(node, a.Cursor) and node.dynamic:
-            yield node.at
-        elif isinstance(node, tuple):
+        if isinstance(node, tuple):
             todo.extend(node)
-        elif isinstance(node, a.If | a.Case):
+            continue
+        yield node
+        if isinstance(node, a.If | a.Case):
             todo += [node.branches, node.otherwise]
         elif isinstance(node, a.Block):
             todo += [node.body, node.handler]
-        elif isinstance(node, a.Handler | a.Loop | a.ForInteger):
-            todo.append(node.body)
-        elif isinstance(node, a.ForQuery):
-            if node.dynamic:
-                yield node.at
+        elif isinstance(node, a.Handler | a.Loop | a.ForInteger | a.ForQuery):
             todo.append(node.body)
 
 

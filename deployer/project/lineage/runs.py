@@ -86,6 +86,11 @@ class Runner:
                 self._table(text, at, frame, state, site, writer)
             elif kind.name == "ddl" and kind.object.endswith("view"):
                 self.view(text, writer)
+            elif kind.name in ("truncate", "lock"):
+                parser = Parser(text)
+                parser.next()
+                parser.accept("table")
+                self._touch(parser.qualified(), kind.name, site, writer)
             elif kind.name == "copy":
                 self._copy(text, site, state, writer)
             elif kind.name == "unload":
@@ -186,16 +191,31 @@ class Runner:
                 writer.table_as(target, table, 0)
             else:
                 self._columns(table, target, writer.names.relations)
+                if target.lasting and frame is not None:
+                    self._touch(table.parts, "create", site, writer)
         elif word == "drop":
             for parts in ddl.dropped(text):
                 if len(parts) == 1:
                     state.temps.pop(parts[0], None)
+                elif frame is not None:
+                    # Whatever runs before it still finds the table: only a migration's DROP is for good.
+                    self._touch(parts, "drop", site, writer)
                 else:
                     self.graph.relations.pop(".".join(parts), None)
         elif word == "alter":
-            self._alter(ddl.alter_table(text), writer)
+            altered = ddl.alter_table(text)
+            if frame is not None and len(altered.parts) > 1:
+                self._touch(altered.parts, "alter", site, writer)
+                if altered.verb == "rename_table":
+                    raise Refused("ALTER TABLE ... RENAME TO in a procedure", position=0)
+            self._alter(altered, writer)
         elif word in ("select", "with"):
             self._select_into(text, at, frame, state, site, writer)
+
+    def _touch(self, parts: tuple[str, ...], verb: str, site: Callable[[int], Site], writer: Writer) -> None:
+        """A statement that does something to a table and brings no values."""
+        for relation in writer.names.relations(parts, 0):
+            self.graph.add(Step(relation, verb, site(0), {}, NOTHING, writer.control))
 
     def _new_table(
         self, table: ddl.NewTable, at: int, frame: Frame | None, state: State, site: Site

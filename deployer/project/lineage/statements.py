@@ -177,6 +177,7 @@ class Writer(Queries):
         columns = {name: Flow(frozenset([Read(source, name)])) for name in [*names, ROWS]}
         copies = {name: Read(source, name) for name in names}
         rest = () if names else (Read(source, ROWS),)
+        self.graph.add(Step(source, "append", self.site(pos), {}, NOTHING, self.control))
         self.graph.add(
             Step(target, "append", self.site(pos), columns, NOTHING, self.control, rest=rest, copies=copies)
         )
