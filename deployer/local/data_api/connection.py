@@ -52,6 +52,7 @@ class Connection:
         except Disconnected as error:
             raise Broken(f"the local Redshift does not answer: {error}") from error
         self.usable = True
+        self.uses = 0
 
     @property
     def pid(self) -> int:

@@ -17,6 +17,10 @@ from deployer.sql.lexer import LexError
 IDLE_SECONDS = 60.0
 """What ALTER USER changes is applied at login: an idle connection knows only older values."""
 
+USES = 50
+"""How often a connection is lent before it is closed: each session of the gateway keeps up to 500 translations, which
+ten sessions that live for ever would fill."""
+
 _STATELESS = {
     "select", "insert", "update", "delete", "merge", "truncate", "explain", "show", "analyze", "grant", "revoke",
     "comment",
@@ -55,7 +59,8 @@ class Pool:
 
     def give(self, place: Place, connection: Connection) -> None:
         """Keep a connection, or close it."""
-        if connection.idle:
+        connection.uses += 1
+        if connection.uses < USES and connection.idle:
             with self._lock:
                 if len(self._idle) < self._size:
                     self._idle.append((place.database, place.user, time.monotonic(), connection))

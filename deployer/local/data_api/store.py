@@ -88,12 +88,12 @@ class Store:
 
     def _open(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-        # Results that expire give their room back to the next ones.
+        # A small cache, so that memory does not grow with the file; rows are read back once or twice.
         for setting in (
             "journal_mode = wal",
             "synchronous = normal",
             "foreign_keys = on",
-            "cache_size = -4000",
+            "cache_size = -512",
         ):
             self._db.execute(f"pragma {setting}")
 
