@@ -20,6 +20,8 @@ ORDERS = (
 )
 
 CAUGHT = [
+    ("ZS501", "select (cast(a as date) - cast(b as date)) / 7 as weeks from s.t;"),
+    ("ZS502", "select avg(current_date - 7 - cast(b as date)) as days from s.t;"),
     ("ZS503", "select 1 as one where 2 not in (select a from s.t where b is not null);"),
     ("ZS503", "select 1 as one where 2 not in (select a from s.t where a is null and a is not true);"),
     ("ZS503", "select 1 as one where 2 not in (select * from s.t);"),
@@ -377,6 +379,10 @@ CAUGHT = [
 ]
 
 LEFT_ALONE = [
+    (
+        "ZS502",
+        "select avg(cast(a as timestamp) - cast(b as date)) as a, avg(cast(a as date) + b) as c from s.t;",
+    ),
     ("ZS405", "create temp table x (a varchar);"),
     ("ZS402", "create table s.u (like s.t);"),
     ("ZS404", "create temp table x (a decimal, b varbyte);"),

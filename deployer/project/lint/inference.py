@@ -38,7 +38,7 @@ from deployer.sql.parse.nodes import (
 from deployer.sql.parse.parser import Parser
 from deployer.sql.plpgsql_ast import Block, ForInteger
 from deployer.sql.refused import Refused
-from deployer.sql.types import BIGINT, INTEGER, RedshiftType
+from deployer.sql.types import BIGINT, DATE, INTEGER, RedshiftType
 
 Columns = Mapping[str, RedshiftType | None]
 
@@ -199,7 +199,7 @@ class Typer:
             case Unary(op="-" | "+"):
                 return self.type_of(node.operand, scope)
             case Binary(op="+" | "-" | "*" | "/" | "%"):
-                return self._common([node.left, node.right], scope)
+                return self._arithmetic(node, scope)
             case Case():
                 results = [result for _, result in node.whens]
                 return self._common(results + ([node.default] if node.default else []), scope)
@@ -211,6 +211,15 @@ class Typer:
             case _:
                 return None
 
+    def _arithmetic(self, node: Binary, scope: Scope) -> RedshiftType | None:
+        """Days between two dates are an integer, a date and a number of days make a date; else the common type."""
+        left, right = self.type_of(node.left, scope), self.type_of(node.right, scope)
+        if left == DATE:
+            if right == DATE:
+                return INTEGER if node.op == "-" else None
+            return DATE if is_integer(right) and node.op in "+-" else None
+        return self._common([node.left, node.right], scope)
+
     def _call(self, node: FunctionCall, scope: Scope) -> RedshiftType | None:
         if node.schema:
             return None
@@ -218,6 +227,8 @@ class Typer:
             return BIGINT
         if node.name in _INTEGER:
             return INTEGER
+        if node.name == "current_date":
+            return DATE
         if node.name in ("sum", "avg") and len(node.args) == 1:
             kind = self.type_of(node.args[0], scope)
             return BIGINT if kind is not None and kind.is_integer else None
