@@ -109,6 +109,8 @@ def told(found: Lineage, influence: str = "value") -> list[str]:
         ("select x as v from s.a where id in (select id from s.b where z = 'q')", "a.x", "", "a.id b.id b.z"),
         ("select x as v from s.a where y > all (select w from s.b)", "a.x", "", "a.y b.w"),
         ("with t as (select x from s.a), u as (select x as q from t) select q as v from u", "a.x", "", ""),
+        ("with t as (select x from s.a), u (q) as (select * from t) select t.x + u.q as v from t cross join u",
+         "a.x", "", ""),
         ("with t (v) as (select x from s.a) select v from t", "a.x", "", ""),
         ("with recursive t (v, n) as (select x, 1 from s.a union all select v + y, n + 1 from t join s.a on id = n)"
          " select v from t", "a.x a.y", "", "a.id"),

@@ -48,14 +48,15 @@ def _either(versions: list[Versions]) -> Versions:
 
 @dataclass(slots=True)
 class Procedure:
-    """A procedure as its file has it. `line(offset)` counts from an offset into the body."""
+    """A procedure as its file has it."""
 
     name: str
     path: str
     parsed: CreateProcedure
     starts: list[int]
-    """Offsets into the body at which lines begin, and the line of the first one."""
+    """The offsets into the body at which lines begin."""
     first_line: int
+    """The line of the file that the body begins on."""
 
 
 @dataclass(slots=True)

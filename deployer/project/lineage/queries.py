@@ -54,8 +54,9 @@ class Queries(Expressions):
 
     @staticmethod
     def _named(table: n.CommonTable, output: Output) -> Output:
-        for out, name in zip(output.columns, table.columns, strict=False):
-            out.name = name
+        for index, (out, name) in enumerate(zip(output.columns, table.columns, strict=False)):
+            # Another Out: behind `*` this one may belong to another table of the WITH clause as well.
+            output.columns[index] = Out(name, out.flow, out.constants, out.copy)
         return output
 
     def _order(self, query: n.Query, output: Output, scope: Scope | None) -> Reads:
