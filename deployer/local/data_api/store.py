@@ -90,6 +90,8 @@ class Store:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
         # A small cache, so that memory does not grow with the file; rows are read back once or twice.
         for setting in (
+            # Before the first table; what expired results have taken is given back by expire().
+            "auto_vacuum = incremental",
             "journal_mode = wal",
             "synchronous = normal",
             "foreign_keys = on",
@@ -315,6 +317,9 @@ class Store:
             db.execute("delete from sessions where status = ? and created < ?", (CLOSED, day))
             # EventBridge repeats deliveries for 24 hours, then drops them.
             db.execute("delete from events where created < ?", (day,))
+        with self._lock:
+            # Each row of the pragma frees one page.
+            self._db.execute("pragma incremental_vacuum").fetchall()
 
     def interrupted(self, reason: str, now: float) -> list[Statement]:
         """End all that an earlier process has left: statements FAILED with `reason`, sessions CLOSED."""
