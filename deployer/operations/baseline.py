@@ -9,7 +9,7 @@ project that has some keeps them, and `stamp` records them as applied without ru
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from deployer.operations.warehouses import target
 from deployer.project import graph, migrations, objects
 from deployer.project.config import Environment, Project
 from deployer.project.objects import Object
-from deployer.warehouse import catalog, lease, ledger, routines
+from deployer.warehouse import catalog, environment_ledger, lease, ledger, routines
 from deployer.warehouse.ledger import SCHEMA, Deployed, Entry, Migrated
 from deployer.warehouse.session import Session
 
@@ -93,7 +93,8 @@ def baseline(
         try:
             live = catalog.definitions(session)
             base = imported_tables.base_tables(session)
-            chosen = _chosen({*map(_schema, live), *(name.partition(".")[0] for name in base)}, schemas)
+            there = {*map(_schema, live), *(name.partition(".")[0] for name in base)}
+            chosen = _chosen(there, _derived(session), schemas)
             known, wanted = _candidates(session, {key: live[key] for key in live if _schema(key) in chosen})
             files, left_out = _files(session, project, {key: live[key] for key in wanted}, progress)
             _refuse_to_overwrite(files, force)
@@ -138,14 +139,31 @@ def baseline(
     )
 
 
-def _chosen(there: set[str], schemas: Sequence[str]) -> set[str]:
+def _derived(session: Session) -> dict[str, str]:
+    """The schemas of derived environments, and whose they are: copies, which nobody adopts."""
+    return {
+        part.schema: item.name
+        for item in environment_ledger.read(session)
+        for part in environment_ledger.parts(session, item.name)
+    }
+
+
+def _chosen(there: set[str], derived: Mapping[str, str], schemas: Sequence[str]) -> set[str]:
     """The schemas to adopt."""
-    missing = sorted(set(schemas) - there)
-    if missing:
-        raise UsageError(f"there is nothing to adopt in schema {', '.join(missing)}; nothing was adopted")
+    for schema in schemas:
+        if schema not in there:
+            raise UsageError(f"there is nothing to adopt in schema {schema}; nothing was adopted")
+        if schema in derived:
+            raise UsageError(
+                f"schema {schema} belongs to the environment {derived[schema]}; nothing was adopted"
+            )
     if schemas:
         return set(schemas)
-    return {schema for schema in there if schema not in _SYSTEM and not schema.startswith("pg_")}
+    return {
+        schema
+        for schema in there
+        if schema not in _SYSTEM and schema not in derived and not schema.startswith("pg_")
+    }
 
 
 def _candidates(session: Session, live: dict[str, str]) -> tuple[int, list[str]]:

@@ -16,7 +16,8 @@ from deployer.operations.baseline import Baseline
 from deployer.operations.deploy import deploy
 from deployer.operations.imported import HEADER, query_of
 from deployer.project import migrations
-from deployer.warehouse import catalog, lease, ledger
+from deployer.warehouse import catalog, environment_ledger, lease, ledger
+from deployer.warehouse.environment_ledger import Part
 from deployer.warehouse.session import Session
 
 BY_HAND = (
@@ -205,6 +206,21 @@ def test_a_file_that_says_something_else_is_kept_unless_forced(bare: SmallProjec
     ledger.forget(session, "view", "shop.plain")
     assert baseline(bare).matching == ("procedures/shop/plain.sql",)
     assert deploy(project, project.environment("local")).did_nothing
+
+
+def test_derived_environments_are_not_adopted(bare: SmallProject, session: Session) -> None:
+    for sql in (*BY_HAND[:5], "create schema shop__pr_1", "create view shop__pr_1.plain as select 1 as id"):
+        session.execute(sql)
+    ledger.ensure(session)
+    environment_ledger.ensure(session)
+    token = environment_ledger.acquire(session, "pr-1", "__pr_1", None)
+    parts = [Part("schema", "shop__pr_1", "", "", True), Part("view", "shop__pr_1", "plain", "", True)]
+    environment_ledger.record(session, "pr-1", token, parts, checksum="", git_commit=None, hours=1)
+    with pytest.raises(
+        UsageError, match="schema shop__pr_1 belongs to the environment pr-1; nothing was adopted"
+    ):
+        baseline(bare, schemas=["shop__pr_1"])
+    assert baseline(bare).imported == ("procedures/shop/plain.sql",)
 
 
 def test_baseline_waits_for_nobody_and_leaves_no_lease(bare: SmallProject, session: Session) -> None:
