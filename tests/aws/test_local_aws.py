@@ -104,6 +104,7 @@ def test_a_killed_daemon_takes_ministack_along_and_the_next_start_goes_on(tmp_pa
     assert state is not None and not is_running(state.daemon)
 
 
+@pytest.mark.slow
 def test_another_program_on_its_port_is_made_way_for(tmp_path: Path) -> None:
     local = LocalAws(tmp_path / "home")
     try:

@@ -262,6 +262,7 @@ def test_a_killed_plan_is_swept_by_a_later_one(cloud: Cloud, monkeypatch: pytest
     assert stacks.status(cloud.aws, cloud.stack("run")) == stacks.ABSENT
 
 
+@pytest.mark.slow
 def test_plans_at_once_do_not_take_the_reviewed_stack_from_each_other(cloud: Cloud) -> None:
     wanted = stack(cloud, T=topic("shop-t"))
     failures: list[BaseException] = []

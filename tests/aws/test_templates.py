@@ -57,6 +57,7 @@ def all_templates(directory: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
                     yield environment.name, part, found
 
 
+@pytest.mark.slow
 def test_cloudformation_s_own_schemas_accept_every_template(tmp_path: Path) -> None:
     from cfnlint.api import lint_all
 

@@ -7,11 +7,10 @@ import threading
 import time
 from pathlib import Path
 
-from deployer.errors import StatementFailed, Unavailable
+from deployer.errors import Unavailable
 from deployer.local.aws.environment import ACCESS_KEY, SECRET_KEY
 from deployer.local.environment import LocalEnvironment, Status
 from deployer.sql.names import quote_ident, quote_literal
-from deployer.warehouse.session import Session, Target
 
 ROLES_TAG = "RedshiftDbRoles"
 
@@ -52,17 +51,23 @@ class Users:
         status = self._status()
         if status.port is None:
             raise Unavailable("the local Redshift does not run")
-        admin = Target(status.host, status.port, status.database, status.user, status.password)
-        with Session(admin) as session:
-            known = session.execute("select 1 from pg_user where usename = %s", [user]).rows
-            verb = "alter" if known else "create"
-            session.execute(f"{verb} user {quote_ident(user)} password {quote_literal(password)}")
+        import redshift_connector
+
+        with redshift_connector.connect(
+            host=status.host, port=status.port, database=status.database,
+            user=status.user, password=status.password, ssl=False,
+        ) as admin:  # fmt: skip
+            admin.autocommit = True
+            cursor = admin.cursor()
+            cursor.execute("select usename from pg_user")
+            verb = "alter" if [user] in [list(row) for row in cursor.fetchall()] else "create"
+            cursor.execute(f"{verb} user {quote_ident(user)} password {quote_literal(password)}")
+            # Roles that do not exist are passed over (redshift-iam-access-federated-db-roles).
+            cursor.execute("select role_name from svv_roles")
+            known = {str(row[0]) for row in cursor.fetchall()}
             for role in self._roles(user):
-                try:
-                    session.execute(f"grant role {quote_ident(role)} to {quote_ident(user)}")
-                except StatementFailed:
-                    # Roles that do not exist are passed over (redshift-iam-access-federated-db-roles).
-                    continue
+                if role in known:
+                    cursor.execute(f"grant role {quote_ident(role)} to {quote_ident(user)}")
 
     def _roles(self, user: str) -> list[str]:
         """The database roles that the IAM role's tag RedshiftDbRoles names, between colons."""
