@@ -14,27 +14,8 @@ from pathlib import Path
 import click
 
 import deployer
-from deployer.cli import (
-    baseline,
-    demo,
-    deploy,
-    destroy,
-    drift,
-    env,
-    lineage,
-    lint,
-    local,
-    output,
-    plan,
-    query,
-    repair,
-    rollback,
-    run,
-    status,
-    template,
-    unlock,
-    verify,
-)
+from deployer.cli import output
+from deployer.cli.lazy import Commands
 from deployer.cli.options import CONTEXT, debugging
 from deployer.errors import StatementFailed, ZeroshiftError
 from deployer.mask import mask
@@ -46,6 +27,7 @@ BROKEN_PIPE = 141
 
 
 @click.group(
+    cls=Commands,
     context_settings=CONTEXT,
     epilog="Exit codes: 0 done or nothing to do, 1 failed, 2 there is something to do (plan --check), 3 refused as"
     " unsafe, 4 another deployment or run holds the lease.",
@@ -53,29 +35,6 @@ BROKEN_PIPE = 141
 @click.version_option(deployer.__version__, "-V", "--version", message="zeroshift %(version)s")
 def cli() -> None:
     """An Amazon Redshift warehouse as code: deploy it, run it, ask it, also on a laptop without AWS."""
-
-
-for command in (
-    demo.demo,
-    local.local,
-    plan.plan,
-    deploy.deploy,
-    repair.repair,
-    unlock.unlock,
-    run.run,
-    query.query,
-    status.status,
-    baseline.baseline,
-    drift.drift,
-    rollback.rollback,
-    verify.verify,
-    env.env,
-    lineage.lineage,
-    lint.lint,
-    template.template,
-    destroy.destroy,
-):
-    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from deployer.cli import render
 from deployer.operations.progress import Progress
@@ -74,6 +72,10 @@ def progress(*, lasting: bool = True) -> Iterator[Progress]:
     if not _colours(sys.stderr):
         yield lambda text: click.echo(text, err=True)
         return
+    # Imported where it is shown: `zeroshift --help` has no progress.
+    from rich.console import Console
+    from rich.text import Text
+
     console = Console(stderr=True)
     with console.status("") as status:
 

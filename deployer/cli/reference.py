@@ -37,8 +37,10 @@ _HELP = ["-h", "--help"]
 
 def commands(group: click.Group, prefix: str = "zeroshift") -> Iterator[tuple[str, click.Command]]:
     """Every command that does something, with its whole name, in the order of the names."""
-    for name in sorted(group.commands):
-        command = group.commands[name]
+    context = click.Context(group)
+    for name in sorted(group.list_commands(context)):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, f"{prefix} {name}")
         else:

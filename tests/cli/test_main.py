@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -8,8 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
+from deployer.cli import lazy, reference
 from deployer.cli import main as cli_main
-from deployer.cli import reference
 from deployer.cli.main import cli, execute, sentence
 from deployer.errors import LeaseHeld, StatementFailed, Unavailable, Unsafe, UsageError, ZeroshiftError
 from deployer.operations import query as query_operation
@@ -53,6 +54,30 @@ def test_the_command_page_is_current() -> None:
     assert page.read_text(encoding="utf-8") == reference.markdown(cli), (
         "run: python -m deployer.cli.reference > docs/commands.md"
     )
+
+
+@pytest.mark.parametrize("name", lazy.SUMMARIES)
+def test_a_command_is_summed_up_as_its_help_begins(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None and command.name == name
+    assert command.get_short_help_str(1000) == lazy.SUMMARIES[name]
+
+
+def test_every_module_with_a_command_is_listed() -> None:
+    modules = {path.stem for path in (ROOT / "deployer" / "cli").glob("*.py")}
+    found = {
+        name
+        for name in modules - {"main", "reference"}
+        if isinstance(getattr(importlib.import_module(f"deployer.cli.{name}"), name, None), click.Command)
+    }
+    assert found == set(lazy.SUMMARIES)
+
+
+def test_help_loads_no_command() -> None:
+    loaded = "import sys; sys.argv[1:] = ['--help']; from deployer.cli.main import execute; execute();"
+    loaded += " print(sorted(m for m in sys.modules if m.startswith('deployer.operations')), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() in ("[]", "['deployer.operations', 'deployer.operations.progress']")
 
 
 @pytest.mark.parametrize(
