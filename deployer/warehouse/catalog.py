@@ -203,15 +203,18 @@ def _views(session: Session, name: str | None) -> dict[str, str]:
 def _procedures(session: Session, name: str | None) -> dict[str, str]:
     narrowed, values = _named("n.nspname", "p.proname", name)
     found = session.execute(
-        "select n.nspname, p.proname, oidvectortypes(p.proargtypes), p.proargnames, p.prosecdef, p.prosrc"
-        " from pg_catalog.pg_proc_info as p"
+        "select n.nspname, p.proname, oidvectortypes(p.proargtypes), p.proargnames, p.proargmodes,"
+        " p.prosecdef, p.prosrc from pg_catalog.pg_proc_info as p"
         ' join pg_catalog.pg_namespace as n on n."oid" = p.pronamespace'
         f" where p.prokind = 'p' and {narrowed}",
         values,
     )
     texts: dict[str, list[str]] = {}
-    for schema, procedure, types, names, is_definer, body in found.rows:
-        head = f"({types})\nnames ({', '.join(listed(names))})\nsecurity {'definer' if is_definer else 'invoker'}\n"
+    for schema, procedure, types, names, modes, is_definer, body in found.rows:
+        head = f"({types})\nnames ({', '.join(listed(names))})\n"
+        # NULL when all are IN (DG "PG_PROC_INFO").
+        head += f"modes ({', '.join(listed(modes))})\n" if modes else ""
+        head += f"security {'definer' if is_definer else 'invoker'}\n"
         texts.setdefault(f"procedure {schema}.{procedure}", []).append(head + str(body))
     return {key: _BETWEEN_OVERLOADS.join(sorted(overloads)) for key, overloads in texts.items()}
 

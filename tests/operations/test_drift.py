@@ -28,9 +28,10 @@ def test_what_was_done_by_hand_is_shown(
 ) -> None:
     with pytest.raises(UsageError, match="nothing is deployed in local yet"):
         drift(small)
+    small.procedure("shop.counts", "(n bigint)", "null;")
     project = small.load()
     deploy(project, project.environment("local"))
-    assert drift(small) == Drift(4, (), ())
+    assert drift(small) == Drift(5, (), ())
 
     # A file that waits for its deployment is no drift.
     small.view("shown.nothing_else", "select id from shop.sales where id > 2")
@@ -43,16 +44,23 @@ def test_what_was_done_by_hand_is_shown(
     session.execute(
         "create or replace procedure shop.add_one(new_id bigint) as $$ begin null; end; $$ language plpgsql"
     )
+    # Another direction of an argument is another definition.
+    session.execute("drop procedure shop.counts(bigint)")
+    session.execute(
+        "create procedure shop.counts(inout n bigint) as $$\nbegin\n    null;\nend;\n$$ language plpgsql"
+    )
     session.execute("create schema elsewhere")
     session.execute("create view elsewhere.mine as select 2 as two")
     found = drift(small)
     assert [(item.change, item.kind, item.name, item.path) for item in found.items] == [
         ("changed", "procedure", "shop.add_one", "procedures/shop/add_one.sql"),
+        ("changed", "procedure", "shop.counts", "procedures/shop/counts.sql"),
         ("changed", "view", "shown.a_base", "procedures/shown/a_base.sql"),
         ("dropped", "view", "shown.nothing_else", "procedures/shown/nothing_else.sql"),
         ("created", "view", "shown.mine", ""),
     ]
-    assert found.items[1].diff.splitlines() == [
+    assert "+modes (b)" in found.items[1].diff
+    assert found.items[2].diff.splitlines() == [
         "--- shown.a_base as deployed",
         "+++ shown.a_base now",
         "@@ -1 +1 @@",
@@ -67,9 +75,9 @@ def test_what_was_done_by_hand_is_shown(
         "changed by hand: view shown.a_base (procedures/shown/a_base.sql)\n    --- shown.a_base as"
         in ran.output
     )
-    assert "4 objects differ from the last deployment" in ran.output
+    assert "5 objects differ from the last deployment" in ran.output
     ran = CliRunner().invoke(command, ["--json"], standalone_mode=False)
-    assert ran.return_value == 2 and json.loads(ran.output)["items"][3]["name"] == "shown.mine"
+    assert ran.return_value == 2 and json.loads(ran.output)["items"][4]["name"] == "shown.mine"
 
     # Taken over into the files, it is no drift any more.
     session.execute("drop view elsewhere.mine")
