@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from deployer.local.environment import LocalEnvironment, Status
+from deployer.operations.warehouses import target_of
+from deployer.warehouse.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -92,7 +94,28 @@ def test_load_prints_what_it_did(zeroshift: Run, fresh_database: Status, tmp_pat
     assert "precedes the last load" in done.stderr
 
 
-def test_deploy_run_and_status_end_to_end(zeroshift: Run, fresh_database: Status, tmp_path: Path) -> None:
+def interrupt_a_run(status: Status, home: Path) -> None:
+    """Ctrl-C while the run waits for a lock: it is cancelled in the warehouse, too."""
+    with Session(target_of(status)) as session, session.transaction():
+        session.execute("lock ops.leases")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deployer", "run", "rental"], stderr=subprocess.PIPE, text=True, cwd=ROOT,
+            env={**os.environ, "ZEROSHIFT_HOME": str(home)},
+        )  # fmt: skip
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "of the Data API" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        assert "interrupted" in process.communicate(timeout=60)[1]
+        assert process.returncode == 130
+        found = session.execute("select count(*) from svv_transactions where not granted").rows
+        assert found == ((0,),), "the call still waits for the lock"
+
+
+def test_deploy_run_and_status_end_to_end(
+    zeroshift: Run, environment: LocalEnvironment, fresh_database: Status, tmp_path: Path
+) -> None:
     (tmp_path / "exchange_rates.csv").write_text("currency,rate_date,usd_per_unit\nEUR,2026-01-01,1.1\n")
     assert zeroshift("local", "load", str(tmp_path), "--at", "2026-01-02").returncode == 0
     done = zeroshift("status")
@@ -112,6 +135,7 @@ def test_deploy_run_and_status_end_to_end(zeroshift: Run, fresh_database: Status
     done = zeroshift("run", "rental", "--as-of", "2026-01-01")
     assert done.returncode == 0
     assert "superseded" in done.stdout
+    interrupt_a_run(fresh_database, environment.home)
     done = zeroshift("run", "rental", "--full-refresh", "--rewind")
     assert done.returncode == 1
     assert "exclude each other" in done.stderr
