@@ -20,6 +20,13 @@ ORDERS = (
 )
 
 CAUGHT = [
+    ("ZS213", "SQL = 3\nop.execute(SQL)"),
+    ("ZS213", 'SQL = "create schema a"\nSQL = "create schema b"\nop.execute(SQL)'),
+    ("ZS213", 'a, b = "create schema a", 2\nop.execute(a)'),
+    ("ZS213", 'op.execute(format("create schema a"))'),
+    ("ZS213", 'op.execute(text("create schema a", 2))'),
+    ("ZS213", "op.execute()"),
+    ("ZS408", 'def upgrade():\n    op.execute("drop table s.t")'),
     ("ZS501", "select (cast(a as date) - cast(b as date)) / 7 as weeks from s.t;"),
     ("ZS502", "select avg(current_date - 7 - cast(b as date)) as days from s.t;"),
     ("ZS503", "select 1 as one where 2 not in (select a from s.t where b is not null);"),
@@ -379,6 +386,11 @@ CAUGHT = [
 ]
 
 LEFT_ALONE = [
+    (
+        "ZS213",
+        'other.drop_table("t")\nprint("x")\nself.op.drop_table("t")\nop.execute(text("create schema a"))',
+    ),
+    ("ZS213", "op.get_bind().execute(statement)"),
     (
         "ZS502",
         "select avg(cast(a as timestamp) - cast(b as date)) as a, avg(cast(a as date) + b) as c from s.t;",

@@ -102,6 +102,7 @@ $$ language plpgsql;
         "-- lint: ignore ZS507, ZS301 because the table is small\ndelete from t;",
         BODY.format(above="-- lint: ignore ZS507 because the table is small", beside=""),
         BODY.format(above="", beside=" -- lint: ignore ZS507 because the table is small"),
+        'op.execute("delete from s.t -- lint: ignore ZS507 because the table is small")',
         '# lint: ignore ZS507 because the table is small\nop.execute("delete from s.t")',
         'op.execute("delete from s.t")  # lint: ignore ZS507 because the table is small',
         'op.execute("""\n-- lint: ignore ZS507 because the table is small\ndelete from s.t""")',
