@@ -150,12 +150,7 @@ def _changed(
     reason = ""
     if before is not None and cause is not None:
         schema, bare = item.name.split(".", 1)
-        restored = (
-            *(grant.sql(schema, bare) for grant in catalog.grants(session, schema, bare)),
-            *catalog.comments(session, schema, bare).sql(
-                "view", schema, bare, {str(row[0]) for row in probed.columns[item.name]}
-            ),
-        )
+        restored = _restored(session, schema, bare, {str(row[0]) for row in probed.columns[item.name]})
         reason = (
             f"{probed.because[cause]}; it is dropped and created anew"
             if cause == item.name
@@ -193,6 +188,26 @@ def _changed(
         tuple(steps),
         item,
         before,
+    )
+
+
+def _restored(session: Session, schema: str, bare: str, columns: Collection[str]) -> tuple[str, ...]:
+    """What gives a view that is created anew its grants and comments again, those of its `columns` included.
+
+    Raises Unsafe when it has grants that this user cannot see: they would be lost.
+    """
+    whole = catalog.grants(session, schema, bare)
+    unseen = catalog.unseen_grantees(session, schema, bare, whole)
+    if unseen:
+        raise Unsafe(
+            f"{schema}.{bare} must be dropped and created anew, and the catalog does not show this user what is granted"
+            f' on it to {", ".join(unseen)}: that would be lost (docs/grants.md, "Who must deploy"); nothing was'
+            " changed"
+        )
+    single = [grant for grant in catalog.column_grants(session, schema, bare) if grant.column in columns]
+    return (
+        *(grant.sql(schema, bare) for grant in (*whole, *single)),
+        *catalog.comments(session, schema, bare).sql("view", schema, bare, columns),
     )
 
 

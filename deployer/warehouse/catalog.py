@@ -14,13 +14,14 @@ from deployer.warehouse.session import Session
 @dataclass(frozen=True)
 class Grant:
     """One privilege on a relation or procedure, as the SVV_..._PRIVILEGES views show it. `grantee_type`: user, role,
-    group, public.
+    group, public. `column` is set for a privilege on one column.
     """
 
     privilege: str
     grantee: str
     grantee_type: str
     with_grant_option: bool
+    column: str = ""
 
     def sql(self, schema: str, name: str, *, kind: str = "", signature: str = "") -> str:
         """The statement that gives it again; `kind` is "procedure " for one, with its argument types."""
@@ -29,7 +30,8 @@ class Grant:
             to = "public"
         option = " with grant option" if self.with_grant_option else ""
         target = f"{quote_ident(schema)}.{quote_ident(name)}{signature}"
-        return f"grant {self.privilege} on {kind}{target} to {to}{option}"
+        column = f" ({quote_ident(self.column)})" if self.column else ""
+        return f"grant {self.privilege}{column} on {kind}{target} to {to}{option}"
 
 
 def view_names(session: Session) -> set[str]:
@@ -78,6 +80,44 @@ def _grants(rows: Iterable[Sequence[object]]) -> tuple[Grant, ...]:
         for privilege, grantee, kind, option in rows
     )
     return tuple(sorted(found, key=lambda grant: (grant.grantee_type, grant.grantee, grant.privilege)))
+
+
+def column_grants(session: Session, schema: str, name: str) -> tuple[Grant, ...]:
+    """Who may do what with single columns of a relation (SVV_COLUMN_PRIVILEGES)."""
+    found = session.execute(
+        "select privilege_type, identity_name, identity_type, column_name from svv_column_privileges"
+        " where namespace_name = %s and relation_name = %s and identity_name <> current_user",
+        (schema, name),
+    )
+    grants = (
+        Grant(str(privilege).strip().lower(), str(who).strip(), str(kind).strip().lower(), False, str(column))
+        for privilege, who, kind, column in found.rows
+    )
+    return tuple(
+        sorted(grants, key=lambda item: (item.grantee_type, item.grantee, item.privilege, item.column))
+    )
+
+
+def unseen_grantees(session: Session, schema: str, name: str, seen: Iterable[Grant]) -> tuple[str, ...]:
+    """Who has a privilege on a relation that the views of privileges do not show to this user.
+
+    They show everything only to superusers and to users with SYSLOG ACCESS UNRESTRICTED or ACCESS SYSTEM TABLE (DG
+    "SVV_RELATION_PRIVILEGES", "SVV_COLUMN_PRIVILEGES"); PG_CLASS keeps users and groups for everybody to read, each as
+    `grantee=letters/grantor`, `group name=letters/grantor` or, for PUBLIC, `=letters/grantor`.
+    """
+    found = session.execute(
+        "select array_to_string(c.relacl, '\n'), current_user from pg_catalog.pg_class as c"
+        ' join pg_catalog.pg_namespace as n on n."oid" = c.relnamespace where n.nspname = %s and c.relname = %s',
+        (schema, name),
+    )
+    known = {item.grantee for item in seen}
+    missing = set()
+    for privileges, user in found.rows:
+        for item in str(privileges or "").splitlines():
+            grantee = item.rpartition("/")[0].rpartition("=")[0].removeprefix("group ").strip('"')
+            if grantee not in ("", user) and grantee not in known:
+                missing.add(grantee)
+    return tuple(sorted(missing))
 
 
 @dataclass(frozen=True)

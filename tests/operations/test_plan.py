@@ -104,6 +104,7 @@ def test_a_deployment_sends_what_the_plan_has_shown_and_keeps_grants_and_comment
     run(small)
     session.execute("create user bea password 'Secret123'")
     session.execute("grant select on shown.totals to role reader")
+    session.execute("grant select (amount) on shown.totals to bea")
     session.execute("grant execute on procedure shop.add_one(bigint) to bea")
     session.execute("comment on view shown.totals is 'it''s the total'")
     session.execute("comment on column shown.totals.sales is 'how many'")
@@ -121,6 +122,9 @@ def test_a_deployment_sends_what_the_plan_has_shown_and_keeps_grants_and_comment
     assert [statement for statement in statements if statement in planned] == planned
     assert 'drop view "shown"."totals"' in planned and 'drop procedure "shop"."add_one"(bigint)' in planned
     assert [grant.grantee for grant in catalog.grants(session, "shown", "totals")] == ["reader"]
+    assert [(grant.grantee, grant.column) for grant in catalog.column_grants(session, "shown", "totals")] == [
+        ("bea", "amount")
+    ]
     assert [grant.grantee for grant in catalog.execute_grants(session, "shop", "add_one")] == ["bea"]
     comments = catalog.comments(session, "shown", "totals")
     assert (comments.relation, comments.columns) == ("it's the total", (("sales", "how many"),))
@@ -221,6 +225,19 @@ def test_a_plan_that_rests_on_grants_does_not_hold_when_they_change(
     session.execute("grant select on shown.totals to role reader")
     with pytest.raises(Unsafe, match=r"view shown\.totals"):
         run(small, plan_file=path)
+
+
+def test_grants_that_the_deployer_cannot_see_are_not_lost_in_silence(
+    small: SmallProject, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(small)
+    session.execute("grant select on shown.totals to role reader")
+    small.view("shown.a_base", "select id, amount, 1 as one from shop.sales")
+    monkeypatch.setattr(catalog, "grants", lambda *arguments: ())
+    with pytest.raises(
+        Unsafe, match=r"shown\.totals must be dropped .* granted on it to reader: that would be lost"
+    ):
+        plan(small)
 
 
 def test_no_password_is_in_a_plan(small: SmallProject) -> None:

@@ -286,6 +286,16 @@ where p.grantee <> r.relowner and not r.is_system and r.database_name = current_
   and p.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRUNCATE')
   and zeroshift.sees_identity(p.grantee);
 
+create or replace view redshift_catalog.svv_column_privileges as
+select c.schema_name as namespace_name, c.relation_name, c.column_name, p.privilege_type,
+       p.grantee::integer as identity_id, zeroshift.identity_name(p.grantee) as identity_name,
+       zeroshift.identity_type(p.grantee) as identity_type
+from zeroshift.visible_columns c
+join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = c.ordinal_position
+cross join lateral pg_catalog.aclexplode(a.attacl) p
+where p.grantee <> c.relowner and not c.is_system and c.database_name = current_database()
+  and p.privilege_type in ('SELECT', 'UPDATE') and zeroshift.sees_identity(p.grantee);
+
 create or replace view redshift_catalog.svv_schema_privileges as
 select s.schema_name as namespace_name, p.privilege_type, p.grantee::integer as identity_id,
        zeroshift.identity_name(p.grantee) as identity_name, zeroshift.identity_type(p.grantee) as identity_type,
