@@ -56,9 +56,10 @@ def test_every_page_says_what_a_page_must_say() -> None:
 
 
 def test_our_own_sql_is_clean_without_a_silencing_comment() -> None:
-    started = time.monotonic()
+    # The time of this process alone: others may be busy on the same machine.
+    started = time.process_time()
     report = lint(ROOT)
-    took = time.monotonic() - started
+    took = time.process_time() - started
     assert report.findings == ()
     assert report.silenced == 0
     assert report.files > 60
