@@ -151,6 +151,8 @@ def draft(
     providers: Sequence[Provider] | None = None,
 ) -> Draft:
     """`plan` over a session that is open, with what it takes to carry it out."""
+    # First: whoever deploys while we look moves the warehouse away from this, and the plan is made again.
+    stood = stand(session)
     applied = plan_migrations.read(session)
     found = plan_migrations.problems(files.versions, applied, project.root)
     pending = tuple(
@@ -188,7 +190,7 @@ def draft(
         orphans=compared.orphans,
         unchanged=compared.unchanged,
         pruned=prune,
-        warehouse=stand(session),
+        warehouse=stood,
         provided=fingerprints,
         checksum=_checksum(environment.name, changes, fingerprints),
     )
