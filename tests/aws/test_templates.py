@@ -90,6 +90,9 @@ def test_every_role_is_bounded_and_no_policy_allows_everything_on_everything(tmp
             for policy in properties["Policies"]:
                 for statement in policy["PolicyDocument"]["Statement"]:
                     assert not any("*" in action for action in statement["Action"]), statement
+                    if "iam:CreateRole" in statement["Action"] or "iam:PutRolePolicy" in statement["Action"]:
+                        bound = statement["Condition"]["StringEquals"]["iam:PermissionsBoundary"]
+                        assert bound == {"Ref": "RunnerBoundary"}
                     if statement["Resource"] == "*":
                         # What AWS cannot narrow to a resource; none of it gives or takes a right.
                         assert not any(action.startswith(("iam:", "sts:")) for action in statement["Action"])
