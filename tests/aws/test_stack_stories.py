@@ -76,8 +76,8 @@ BEGUN = ("shop", "UPDATE_IN_PROGRESS", "User Initiated")
         (
             [
                 BEGUN,
-                ("A", "UPDATE_FAILED", "no such key"),
                 ("B", "UPDATE_FAILED", "Resource update cancelled"),
+                ("A", "UPDATE_FAILED", "no such key"),
             ],
             "AWS::SQS::Queue A: no such key",
         ),
