@@ -13,7 +13,8 @@ import pytest
 from data_api_client import WHERE, refused
 
 from deployer.local.data_api import limits
-from deployer.local.data_api.executor import CANCELLED, OVERDUE, STOPPED
+from deployer.local.data_api.connection import Connection
+from deployer.local.data_api.executor import CANCELLED, OVERDUE, STOPPED, Executor
 from deployer.local.data_api.records import ACTIVE, Caller, Place, Request
 from deployer.local.data_api.service import KILLED
 from deployer.local.data_api.store import Store
@@ -98,6 +99,46 @@ def test_a_batch_is_cancelled_as_a_whole(client: Any, run: Run, fresh_database: 
     assert found["Status"] == "ABORTED"
     assert [part["Status"] for part in found["SubStatements"]] == ["FINISHED", "ABORTED", "ABORTED"]
     assert run("select n from t")["ResultRows"] == 0
+
+
+def test_a_batch_cancelled_between_two_statements_is_rolled_back(
+    client: Any, run: Run, fresh_database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("create table t (n int)")
+    original = Executor._part
+
+    def cancelled_meanwhile(
+        self: Any, statement: Any, part: Any, sql: str, connection: Any, running: Any
+    ) -> Any:
+        error = original(self, statement, part, sql, connection, running)
+        running.cancelled = True
+        return error
+
+    monkeypatch.setattr(Executor, "_part", cancelled_meanwhile)
+    found = run(["insert into t values (1)", "insert into t values (2)"])
+    monkeypatch.undo()
+    assert (found["Status"], found["Error"]) == ("ABORTED", CANCELLED)
+    assert [part["Status"] for part in found["SubStatements"]] == ["FINISHED", "ABORTED"]
+    assert run("select n from t")["ResultRows"] == 0
+
+
+def test_no_cancel_is_on_its_way_any_more_when_a_statement_has_ended(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Connection.cancel
+    told = client.execute_statement(Sql=FOREVER, **WHERE)
+    started(client, told["Id"])
+    seen: list[str] = []
+
+    def slow(self: Connection) -> None:
+        original(self)
+        time.sleep(0.5)
+        seen.append(client.describe_statement(Id=told["Id"])["Status"])
+
+    monkeypatch.setattr(Connection, "cancel", slow)
+    client.cancel_statement(Id=told["Id"])
+    assert client.describe_statement(Id=told["Id"], WaitTimeSeconds=30)["Status"] == "ABORTED"
+    assert seen == ["STARTED"]
 
 
 def test_a_cancelled_statement_of_a_session_leaves_the_session(client: Any, run: Run) -> None:

@@ -140,8 +140,12 @@ def test_a_batch_in_auto_commit_goes_on_after_a_failure(run: Run, fresh_database
     assert run("select n from t")["ResultRows"] == 2
 
 
-def test_statements_leave_nothing_to_those_after_them(run: Run, fresh_database: Any) -> None:
-    assert run("set search_path to nowhere")["Status"] == "FINISHED"
+def test_statements_leave_nothing_to_those_after_them(run: Run, client: Any, fresh_database: Any) -> None:
+    for _ in range(3):
+        assert run("select 1")["Status"] == "FINISHED"
+        assert run("set search_path to nowhere")["Status"] == "FINISHED"
+        path = client.get_statement_result(Id=run("show search_path")["Id"])["Records"][0][0]["stringValue"]
+        assert "nowhere" not in path
     assert run("create temp table passing (n int)")["Status"] == "FINISHED"
     assert run("begin")["Status"] == "FINISHED"
     assert run("create table kept (n int)")["Status"] == "FINISHED"
