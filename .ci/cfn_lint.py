@@ -37,7 +37,9 @@ def main() -> int:
         for environment in project.environments.values():
             for part in ("base", "run", "bootstrap"):
                 local = environment.kind == LOCAL
-                if environment.remote is None or (part == "bootstrap" and (local or environment.remote.trust.is_empty)):
+                if environment.remote is None or (
+                    part == "bootstrap" and (local or environment.remote.trust.is_empty)
+                ):
                     continue
                 found = stacks.template(project, environment, part)
                 if found is None:

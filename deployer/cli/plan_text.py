@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import click
 
 from deployer.cli import github
+from deployer.mask import mask
 from deployer.operations.changes import Change
 from deployer.operations.plan import Plan
 from deployer.operations.plan_migrations import Problem
@@ -129,19 +130,20 @@ def github_lines(made: Plan) -> Iterator[str]:
 
 
 def _details(change: Change, indent: str = "    ") -> Iterator[str]:
-    """The lines below a change: its diff, else its statements. A new object's text is the file itself."""
+    """The lines below a change: its diff, else its statements, without secrets. A new object's text is the file
+    itself."""
     if change.action == "create" and change.diff:
         return
     if change.diff:
         # What is sent beside the file's own statement: drops before it, grants and comments behind it.
         for statement in change.statements:
             if not statement.lstrip().lower().startswith("create"):
-                yield f"{indent}{' '.join(statement.split())};\n"
-        for line in change.diff.splitlines():
+                yield f"{indent}{' '.join(mask(statement).split())};\n"
+        for line in mask(change.diff).splitlines():
             yield f"{indent}{line}\n"
         return
     for statement in change.statements:
-        text = statement.rstrip()
+        text = mask(statement.rstrip())
         for line in f"{text};".splitlines():
             yield f"{indent}{line}\n"
 

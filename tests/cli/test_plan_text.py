@@ -114,6 +114,25 @@ def test_for_github_beside_the_files() -> None:
     assert len(lines) == 4
 
 
+def test_no_secret_and_no_account_id_is_shown() -> None:
+    migration = Change(
+        "apply",
+        "migration",
+        "0003_user",
+        "m.py",
+        1,
+        (
+            "create user x password 'Hidden1234'",
+            "create external schema s iam_role 'arn:aws:iam::123456789012:role/r'",
+        ),
+    )
+    view = Change("replace", "view", "shown.a", "a.sql", 1, diff="+-- arn:aws:iam::123456789012:role/r\n")
+    for shape in (plan_text.lines, plan_text.markdown):
+        text = "".join(shape(made(migration, view)))
+        assert "Hidden1234" not in text and "123456789012" not in text
+        assert "create user x password '***';" in text
+
+
 @pytest.mark.parametrize("text", ["plain", "ä \x1b[31m", "`"])
 def test_json_holds_the_whole_plan(text: str) -> None:
     told = json.loads(encode.dump(made(Change("create", "view", text, diff=text))))
