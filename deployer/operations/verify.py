@@ -260,17 +260,14 @@ def _write_contracts(
     session: Session, project: Project, names: Iterable[str], files: Mapping[str, Object]
 ) -> tuple[str, ...]:
     have = contracts.read_all(project.procedures, project.root)
+    lacking = [name for name in names if name not in have and name in files and _is_presentation(name)]
+    there = columns_of(session, lacking)
     written = []
-    for name in names:
-        if name in have or name not in files or not _is_presentation(name):
-            continue
-        there = columns_of(session, [name])[name]
-        if not there:
-            continue
-        path = files[name].path.with_suffix("")
-        path = path.with_name(path.name + contracts.SUFFIX)
-        contracts.write(project.root / path, name, there)
-        written.append(str(path))
+    for name in lacking:
+        if there[name]:
+            path = files[name].path.with_suffix(contracts.SUFFIX)
+            contracts.write(project.root / path, name, there[name])
+            written.append(str(path))
     return tuple(written)
 
 
