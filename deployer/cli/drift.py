@@ -53,5 +53,5 @@ def show(found: Drift) -> None:
         output.line(f"{what}; take the change back by hand, or write it into zeroshift.toml and deploy")
         return
     output.line(
-        f"{what}; `zeroshift baseline --force` takes them into the files, `zeroshift rollback` undoes them"
+        f"{what}; `zeroshift baseline --force` takes them into the files, `zeroshift rollback NUMBER` undoes what was deployed"
     )
