@@ -53,5 +53,6 @@ def show(found: Drift) -> None:
         output.line(f"{what}; take the change back by hand, or write it into zeroshift.toml and deploy")
         return
     output.line(
-        f"{what}; `zeroshift baseline --force` takes them into the files, `zeroshift rollback NUMBER` undoes what was deployed"
+        f"{what}; `zeroshift baseline --force` takes them into the files; `zeroshift rollback`, with the last"
+        " deployment's number, brings back what it had made"
     )
