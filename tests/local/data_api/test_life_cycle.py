@@ -138,7 +138,8 @@ def test_no_cancel_is_on_its_way_any_more_when_a_statement_has_ended(
     monkeypatch.setattr(Connection, "cancel", slow)
     client.cancel_statement(Id=told["Id"])
     assert client.describe_statement(Id=told["Id"], WaitTimeSeconds=30)["Status"] == "ABORTED"
-    assert seen == ["STARTED"]
+    # More than once, if the first request came before the gateway had begun.
+    assert set(seen) == {"STARTED"}
 
 
 def test_a_cancelled_statement_of_a_session_leaves_the_session(client: Any, run: Run) -> None:
