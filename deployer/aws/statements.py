@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +24,7 @@ CANCEL_SECONDS = 15.0
 LOST_SECONDS = 60.0
 """How long the service may be out of reach before we stop asking after a statement."""
 
+_ACTIVE = ("SUBMITTED", "PICKED", "STARTED")
 _LABEL = re.compile(r"\n\s*(Detail|Hint|Position|Where): ")
 _SEVERITY = re.compile(r"^(Query #\d+ failed with )?(ERROR|FATAL|PANIC): ")
 
@@ -35,6 +36,16 @@ class Finished:
     id: str
     created_at: datetime
     ended_at: datetime
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A statement that failed or was cancelled, with its error in one line. Times as in Finished."""
+
+    id: str
+    created_at: datetime
+    ended_at: datetime
+    error: str
 
 
 class DataApi:
@@ -72,6 +83,30 @@ class DataApi:
             sql=sql,
             position=position,
         )
+
+    def failed(self, text: str, at: datetime) -> tuple[Failed, ...]:
+        """The statements that hold `text`, were under way at `at`, and have failed or were cancelled since.
+
+        Only those of the caller's own role are known (Redshift Management Guide, data-api: a statement belongs to the
+        role that ran it), and those of the last 24 hours. None while one with `text` from before `at` is still active.
+        """
+        if any(_utc(item["CreatedAt"]) <= at for state in _ACTIVE for item in self._listed(text, state)):
+            return ()
+        found = []
+        for state in ("FAILED", "ABORTED"):
+            for item in self._listed(text, state):
+                if not _utc(item["CreatedAt"]) <= at <= _utc(item["UpdatedAt"]):
+                    continue
+                told = self._aws.call(SERVICE, "describe_statement", Id=item["Id"]).get("Error") or ""
+                error = f"statement {item['Id']} was cancelled" if state == "ABORTED" else readable(told)[0]
+                found.append(Failed(str(item["Id"]), _utc(item["CreatedAt"]), _utc(item["UpdatedAt"]), error))
+        return tuple(found)
+
+    def _listed(self, text: str, state: str) -> Iterator[dict[str, Any]]:
+        where = {key: value for key, value in self._where.items() if key != "SecretArn"}
+        for item in self._aws.pages(SERVICE, "list_statements", "Statements", Status=state, **where):
+            if text in str(item.get("QueryString", "")):
+                yield item
 
     def _wait(self, statement: str) -> dict[str, Any]:
         """Its description, once it has ended."""

@@ -13,7 +13,20 @@ from deployer.errors import UsageError
 from deployer.operations import query as operations
 
 
-@click.command(context_settings=CONTEXT)
+class Query(click.Command):
+    """Takes SQL that begins with a comment for what it is: `-- words`, or more than one line, is no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for at, argument in enumerate(args):
+            if argument == "--":
+                break
+            if argument.startswith("--") and (argument[2:3].isspace() or "\n" in argument):
+                args = [*args[:at], *args[at + 1 :], "--", argument]
+                break
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=Query, context_settings=CONTEXT)
 @click.argument("sql")
 @click.option(
     "--format",

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from deployer.aws.statements import DataApi
 from deployer.errors import StatementFailed, Unavailable, UsageError, ZeroshiftError
+from deployer.operations import dead_runs
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import data_api, target
 from deployer.project.config import Environment, Project
@@ -80,11 +81,22 @@ def call(
                 lambda statement: progress(f"statement {statement} of the Data API"),
             )
         except StatementFailed as error:
-            raise runlog.explained(error) from error
+            explained = runlog.explained(error)
+            if isinstance(explained, StatementFailed):
+                _close(session, api)
+            raise explained from error
     record = runlog.finished(session, pipeline, before=before, mode=mode, as_of=as_of, ended_at=done.ended_at)
     if record is None:
         raise Unavailable(f"ops.run_{pipeline} returned without leaving a record in ops.runs")
     return record
+
+
+def _close(session: Session, api: DataApi) -> None:
+    try:
+        dead_runs.close(session, api, runlog.latest(session, 1))
+    except ZeroshiftError:
+        # The warehouse is gone, and that is being reported; `zeroshift status` closes the run later.
+        return
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from deployer.operations.warehouses import target
+from deployer.operations import dead_runs
+from deployer.operations.warehouses import data_api, target
 from deployer.project.config import Environment, Project
 from deployer.warehouse import ledger, runlog
 from deployer.warehouse.runlog import Freshness, RunRecord
@@ -53,9 +54,17 @@ class WarehouseStatus:
 
 
 def status(project: Project, environment: Environment) -> WarehouseStatus:
-    """Ask the warehouse for its deployment, runs, freshness, landing tables and quarantine."""
+    """Ask the warehouse for its deployment, runs, freshness, landing tables and quarantine.
+
+    A run that died is closed first, with the error that the Data API knows of its statement.
+    """
     with Session(target(project, environment)) as session:
-        return read(session)
+        found = read(session)
+        if any(run.state == "running" for run in found.runs) and dead_runs.close(
+            session, data_api(project, environment), found.runs
+        ):
+            found = read(session)
+        return found
 
 
 def read(session: Session) -> WarehouseStatus:

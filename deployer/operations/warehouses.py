@@ -26,7 +26,7 @@ def local_environment(project: Project) -> LocalEnvironment:
     except ModuleNotFoundError:
         raise Unavailable(
             "the local warehouse needs the extra 'local', which is not installed:"
-            " pip install 'zeroshift[local]'"
+            " pip install 'zeroshift[local]', or `make install` in a clone"
         ) from None
     # Not at the top: only code that starts an environment of kind local may import deployer.local.
     from deployer.local.environment import LocalEnvironment

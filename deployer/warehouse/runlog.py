@@ -8,6 +8,9 @@ from datetime import datetime
 from deployer.errors import LeaseHeld, StatementFailed, ZeroshiftError
 from deployer.warehouse.session import Session
 
+_ERROR_BYTES = 4096
+"""The width of ops.runs.error."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -104,6 +107,15 @@ def finished(
     begun = [record for record in found if record.started_at <= ended_at]
     chosen = begun[0] if begun else found[-1] if found else None
     return chosen and _with_steps(session, chosen)
+
+
+def close(session: Session, run_id: str, ended_at: datetime, error: str) -> None:
+    """Record that a run which still stands as running has failed at `ended_at`, UTC, with `error`."""
+    session.execute(
+        "update ops.runs set state = 'failed', finished_at = %s, error = %s"
+        " where run_id = %s and state = 'running'",
+        (ended_at, error.encode()[:_ERROR_BYTES].decode(errors="ignore"), run_id),
+    )
 
 
 def latest(session: Session, count: int) -> tuple[RunRecord, ...]:

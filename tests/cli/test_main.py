@@ -141,6 +141,26 @@ def test_an_error_is_one_sentence_and_its_exit_code(
     assert captured.out == ""
 
 
+def test_sql_may_begin_with_a_comment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[object] = []
+
+    def answer(*arguments: object) -> Answer:
+        asked.append(arguments[-1])
+        return Answer((Column("a", 23),), ((1,),), 1)
+
+    monkeypatch.setattr(query_operation, "query", answer)
+    monkeypatch.chdir(ROOT)
+    for sql in ("-- why\nselect 1", "--why\nselect 1", "-- nothing"):
+        assert execute(["query", sql, "--format", "csv"]) == 0
+        assert execute(["query", "--format", "csv", "--", sql]) == 0
+        assert asked == [sql, sql]
+        asked.clear()
+    assert execute(["query", "--why"]) == 1
+    assert "No such option" in capsys.readouterr().err
+
+
 def test_a_bug_is_one_sentence_with_the_traceback_in_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

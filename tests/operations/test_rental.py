@@ -239,3 +239,29 @@ def test_status_says_how_to_connect_and_nothing_of_the_engine(
     assert {"host", "port", "user", "password", "database", "data_api_url", "running"} <= set(told)
     assert "engine_dsn" not in told
     assert told["running"] is True
+
+
+def test_a_run_that_died_is_closed_with_its_error(pipeline: Pipeline) -> None:
+    project, here = pipeline.project, pipeline.local
+    local.load(project, pipeline.directory, AS_OF)
+    deploy.deploy(project, here)
+    with Session(target_of(pipeline.status)) as session:
+        session.execute("drop procedure metrics.refresh_rental(varchar, timestamp)")
+        with pytest.raises(StatementFailed, match=r"metrics\.refresh_rental"):
+            run.run(project, here, "rental", as_of=AS_OF)
+        (died,) = status.read(session).runs
+        assert died.state == "failed"
+        assert died.error is not None and "metrics.refresh_rental" in died.error
+        assert died.seconds is not None and died.seconds < 60
+
+        # A client that was killed leaves that to whoever asks next.
+        session.execute("update ops.runs set state = 'running', finished_at = null, error = null")
+        (found,) = status.status(project, here).runs
+        assert (found.state, found.error) == ("failed", died.error)
+
+        # What no statement explains stays as it is, and so does a run beside a statement that the lease refused.
+        session.execute(
+            "update ops.runs set state = 'running', finished_at = null, error = null,"
+            " started_at = dateadd(hour, -1, started_at)"
+        )
+        assert status.status(project, here).runs[0].state == "running"

@@ -244,7 +244,8 @@ class Extended:
         for index, column in enumerate(columns):
             if bind.result_format(index) == 1 and column.type not in types.BINARY_OIDS:
                 raise gateway_error(
-                    f'column "{column.name}" cannot be sent in binary by the local Redshift: ask for text results',
+                    f'column "{column.name}" cannot be sent in binary by the local Redshift, since the form of its type'
+                    " is not documented: CAST it to VARCHAR, or ask for text results",
                     "0A000",
                 )
         if prepared.backend_name:
