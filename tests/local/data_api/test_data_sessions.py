@@ -41,7 +41,7 @@ def test_a_failed_transaction_of_a_session_stays_failed(run: Run) -> None:
 def test_a_busy_session_takes_nothing_more(run: Run, client: Any, fresh_database: Any) -> None:
     run("create table held (n int)")
     holder = run(["begin", "lock held"], SessionKeepAliveSeconds=60, ExecutionMode="AUTO_COMMIT")["SessionId"]
-    waiting = client.execute_statement(Sql="lock held", SessionKeepAliveSeconds=60, **WHERE)
+    waiting = client.execute_statement(Sql="select count(*) from held", SessionKeepAliveSeconds=60, **WHERE)
     session = waiting["SessionId"]
     (shown,) = client.list_sessions(SessionId=session)["Sessions"]
     assert shown["Status"] == "BUSY" and shown["CurrentStatementId"] == waiting["Id"]
@@ -49,8 +49,7 @@ def test_a_busy_session_takes_nothing_more(run: Run, client: Any, fresh_database
     assert code == "ValidationException" and "busy" in message
     assert {one["SessionId"] for one in client.list_sessions(Status="BUSY")["Sessions"]} == {session}
     run("rollback", SessionId=holder)
-    # LOCK outside of a transaction block is an error, and the session lives on.
-    client.describe_statement(Id=waiting["Id"], WaitTimeSeconds=30)
+    assert client.describe_statement(Id=waiting["Id"], WaitTimeSeconds=30)["Status"] == "FINISHED"
     assert run("select 1", SessionId=session)["Status"] == "FINISHED"
 
 
