@@ -6,6 +6,7 @@ import logging
 import secrets
 import select
 import socket
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,7 @@ class Session:
         self.application = ""
         self.runner: Runner | None = None
         self.busy = False
+        self._cancelling = threading.Lock()
         self._out = bytearray()
         self._ending: tuple[str, str] | None = None
 
@@ -186,9 +188,10 @@ class Session:
 
     def cancel(self) -> None:
         """Cancel the running statement, from another thread. Without one nothing happens."""
-        if self.busy and self.runner is not None:
-            self.runner.cancelled = True
-            self.runner.backend.cancel()
+        with self._cancelling:
+            if self.busy and self.runner is not None:
+                self.runner.cancelled = True
+                self.runner.backend.cancel()
 
     def _notice(self, fields: dict[str, str]) -> None:
         self.put(pack_fields(b"N", notice_in_redshift(fields)))
@@ -210,7 +213,9 @@ class Session:
             kind, data = self.client.next()
             if kind == b"X":
                 return
-            self.busy, runner.cancelled = True, False
+            # A cancel that is on its way to PostgreSQL was meant for the statement before, which may have ended.
+            with self._cancelling:
+                self.busy, runner.cancelled = True, False
             runner.backend.watch(self.client.socket if not self.client.buffered else None)
             try:
                 if kind == b"Q":
