@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.zeroshift-installed
+# One test process a core, whole modules at a time; `make test PARALLEL=` is one process.
+PARALLEL ?= -n auto --dist loadfile
 
 .PHONY: help install demo test test-slow lint format bench clean
 .DEFAULT_GOAL := help
@@ -23,10 +25,10 @@ demo: $(STAMP) ## the rental pipeline end to end on a fresh local Redshift
 	@$(BIN)/zeroshift demo
 
 test: $(STAMP) ## the tests, without the slow ones (under ten minutes on 2 cores)
-	@$(BIN)/python -m pytest -m 'not slow'
+	@$(BIN)/python -m pytest $(PARALLEL) -m 'not slow'
 
 test-slow: $(STAMP) ## the slow tests only
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 lint: $(STAMP) ## ruff, mypy, sqlfluff (dialect redshift), cfn-lint
 	@$(BIN)/ruff check .

@@ -12,6 +12,9 @@ fresh_database  (function)  everything that users or landing made is dropped bef
                             `engine` do not ask for it, a test that creates objects should
 
 With ZEROSHIFT_POSTGRES_DSN the tests use that PostgreSQL; its database dev is emptied by fresh_database.
+
+`make test` runs two test processes (pytest-xdist), each with its own local Redshift and whole modules at a time
+(loadfile), since a module's tests share what its fixtures have deployed.
 """
 
 from __future__ import annotations
@@ -168,6 +171,13 @@ def empty(engine_dsn: str, admin: str) -> None:
             connection.execute(sql.SQL("drop owned by {} cascade").format(sql.Identifier(role)))
             connection.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
         connection.execute("delete from zeroshift.integrations")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many processes `-n auto` means: one when they would share the PostgreSQL that somebody has named."""
+    if os.environ.get("ZEROSHIFT_POSTGRES_DSN"):
+        return 1
+    return max(1, min(4, os.cpu_count() or 1))
 
 
 def pytest_report_header() -> str:
