@@ -1,0 +1,1 @@
+"""EventBridge Scheduler, locally: fires the schedules that the local AWS stores."""
