@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,8 @@ SERVICE = "redshift-data"
 WAIT_SECONDS = 20
 """How long the service holds an answer back while the statement runs (at most 30)."""
 CANCEL_SECONDS = 15.0
+KEEP_SECONDS = 60
+"""How long a session outlives the statement before the one that it was made for."""
 LOST_SECONDS = 60.0
 """How long the service may be out of reach before we stop asking after a statement."""
 
@@ -59,14 +61,39 @@ class DataApi:
         if remote.secret:
             self._where["SecretArn"] = remote.secret
 
-    def execute(self, sql: str, name: str, started: Callable[[str], None] = lambda _: None) -> Finished:
+    def execute(
+        self,
+        sql: str,
+        name: str,
+        started: Callable[[str], None] = lambda _: None,
+        *,
+        settings: Sequence[str] = (),
+    ) -> Finished:
         """Run one statement and wait for its end; `started` gets its id. Ctrl-C cancels it.
+
+        With `settings`, statements like SET, it runs in a session of its own that they have prepared: each is a
+        request of its own, since a session takes one at a time, and the last one only comes when all have succeeded.
 
         Raises StatementFailed when it fails or is cancelled, AwsError when it is not accepted, Unavailable when the
         service is out of reach; then the statement may still be running, and the message names it.
         """
-        told = self._aws.call(SERVICE, "execute_statement", Sql=sql, StatementName=name, **self._where)
+        where: dict[str, Any] = dict(self._where)
+        for setting in settings:
+            told = self._aws.call(
+                SERVICE, "execute_statement", Sql=setting, StatementName=name,
+                SessionKeepAliveSeconds=KEEP_SECONDS, **where,
+            )  # fmt: skip
+            self._ended(str(told["Id"]), setting)
+            # The session knows where it is: nothing else may be said beside it.
+            where = {"SessionId": told["SessionId"]}
+        if settings:
+            # It ends with the statement.
+            where["SessionKeepAliveSeconds"] = 0
+        told = self._aws.call(SERVICE, "execute_statement", Sql=sql, StatementName=name, **where)
         statement = str(told["Id"])
+        return self._ended(statement, sql, started)
+
+    def _ended(self, statement: str, sql: str, started: Callable[[str], None] = lambda _: None) -> Finished:
         try:
             started(statement)
             found = self._wait(statement)

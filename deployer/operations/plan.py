@@ -23,7 +23,7 @@ from deployer.operations.plan_objects import ObjectPlan
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import target
 from deployer.project import contracts, graph, migrations, objects
-from deployer.project.config import Environment, Project
+from deployer.project.config import CONFIG_FILE, Environment, Project
 from deployer.project.contracts import Contract
 from deployer.project.migrations import Migration
 from deployer.project.objects import Object
@@ -120,11 +120,24 @@ class Draft:
 
 def read_files(project: Project) -> Files:
     """Read and check the whole project. Raises UsageError with file and line for whatever is wrong in it."""
-    return Files(
+    files = Files(
         migrations.read(project.migrations),
         graph.in_order(objects.read_all(project.procedures, project.root)),
         contracts.read_all(project.procedures, project.root),
     )
+    _check_pipelines(project, files.wanted)
+    return files
+
+
+def _check_pipelines(project: Project, wanted: Sequence[Object]) -> None:
+    """Raise UsageError for a [pipeline.<name>] without a procedure: a mistyped one would limit nothing."""
+    entries = {item.name for item in wanted if item.kind == "procedure"}
+    for pipeline in project.pipelines.values():
+        if f"ops.run_{pipeline.name}" not in entries:
+            raise UsageError(
+                f"{project.root / CONFIG_FILE}:{pipeline.line}: there is no pipeline {pipeline.name!r}: no file"
+                f" creates the procedure ops.run_{pipeline.name}"
+            )
 
 
 def plan(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -12,7 +12,9 @@ from deployer.errors import StatementFailed, Unavailable, UsageError, ZeroshiftE
 from deployer.operations import dead_runs
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import data_api, target
+from deployer.project import pipelines
 from deployer.project.config import Environment, Project
+from deployer.project.environments import Cost
 from deployer.sql.names import quote_literal
 from deployer.warehouse import ledger, runlog
 from deployer.warehouse.runlog import RunRecord
@@ -53,7 +55,11 @@ def run(
     where = target(project, environment, progress)
     with Session(where) as session:
         api = data_api(project, environment)
-        return call(session, where, api, pipeline, as_of=as_of, mode=mode, progress=progress)
+        cost = environment.remote.cost if environment.remote is not None else Cost()
+        settings = pipelines.settings(project.pipeline(pipeline), cost)
+        return call(
+            session, where, api, pipeline, as_of=as_of, mode=mode, settings=settings, progress=progress
+        )
 
 
 def call(
@@ -64,6 +70,7 @@ def call(
     *,
     as_of: datetime | None = None,
     mode: str = "incremental",
+    settings: Sequence[str] = (),
     progress: Progress = silent,
 ) -> RunRecord:
     """`run`, with a session that is open and the Data API of the same warehouse."""
@@ -79,6 +86,7 @@ def call(
                 f"call ops.run_{pipeline}({instant}, {quote_literal(mode)})",
                 f"zeroshift run {pipeline}",
                 lambda statement: progress(f"statement {statement} of the Data API"),
+                settings=settings,
             )
         except StatementFailed as error:
             explained = runlog.explained(error)

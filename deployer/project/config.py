@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deployer.errors import UsageError
-from deployer.project import environments, toml_file
+from deployer.project import environments, pipelines, toml_file
 from deployer.project.derived import names as derived_names
 from deployer.project.derived.names import Derived, Pattern
 from deployer.project.environments import KINDS, Environment
+from deployer.project.pipelines import Pipeline
 
 __all__ = ["CONFIG_FILE", "DEFAULT_ENVIRONMENT", "KINDS", "Environment", "Project", "find_root", "load"]
 
 CONFIG_FILE = "zeroshift.toml"
 DEFAULT_ENVIRONMENT = "local"
 
-_TOP_KEYS = ("project", "env")
+_TOP_KEYS = ("project", "env", "pipeline")
 _PROJECT_KEYS = ("name",)
 
 
@@ -31,6 +32,8 @@ class Project:
     environments: Mapping[str, Environment]
     patterns: Mapping[str, Pattern] = field(default_factory=dict)
     """[env."pr-*"]: names of environments that are derived from another one."""
+    pipelines: Mapping[str, Pipeline] = field(default_factory=dict)
+    """[pipeline.<name>]: what their runs may cost."""
 
     @property
     def procedures(self) -> Path:
@@ -62,6 +65,10 @@ class Project:
             raise UsageError(
                 f"{self.root / CONFIG_FILE} has no environment {name!r}; it has: {known}"
             ) from None
+
+    def pipeline(self, name: str) -> Pipeline:
+        """What zeroshift.toml says of the pipeline `name`, which need not be anything."""
+        return self.pipelines.get(name, Pipeline(name))
 
     def derived(self, name: str) -> Derived | None:
         """The derived environment called `name`; None when that is an environment of its own, or no pattern has it.
@@ -108,4 +115,6 @@ def load(root: Path) -> Project:
                 f"base {pattern.base!r} of env.{pattern.pattern} is no environment of this file;"
                 f" it has: {', '.join(sorted(found)) or 'none'}",
             )
-    return Project(root, name, found, patterns)
+    tables = reader.table(("pipeline",), document.get("pipeline", {}))
+    costs = {pipeline: pipelines.read(reader, pipeline, value) for pipeline, value in tables.items()}
+    return Project(root, name, found, patterns, costs)

@@ -13,6 +13,10 @@ LOCAL, SERVERLESS, CLUSTER = "local", "serverless", "cluster"
 KINDS = (LOCAL, SERVERLESS, CLUSTER)
 BREACH_ACTIONS = ("log", "emit-metric", "deactivate")
 PERIODS = ("daily", "weekly", "monthly")
+STATEMENT_SECONDS = 86400
+"""The longest statement timeout: as long as the Data API lets a query run (management guide, data-api)."""
+QUERY_GROUP = r"[\w .:-]{1,64}"
+"""A label for SET query_group, which takes at most 320 characters (developer guide, r_query_group)."""
 
 _LOCAL_KEYS = ("kind", "aws")
 _REMOTE_KEYS = (
@@ -204,16 +208,11 @@ def _cost(reader: Reader, at: Table, value: object, kind: str) -> Cost:
                     at, key, f"{key} is for serverless: a cluster's price does not follow its use"
                 )
     return Cost(
-        # 86400 s is as long as the Data API lets a query run (management guide, data-api, "considerations").
-        statement_timeout=reader.number(at, table, "statement_timeout", 1, 86400, default.statement_timeout),
-        # SET query_group takes a label of at most 320 characters (developer guide, r_query_group).
+        statement_timeout=reader.number(
+            at, table, "statement_timeout", 1, STATEMENT_SECONDS, default.statement_timeout
+        ),
         query_group=reader.matching(
-            at,
-            table,
-            "query_group",
-            r"[\w .:-]{1,64}",
-            "letters, digits, blanks and .:_-",
-            default.query_group,
+            at, table, "query_group", QUERY_GROUP, "letters, digits, blanks and .:_-", default.query_group
         ),
         usage_limit_rpu_hours=0
         if kind == CLUSTER

@@ -54,6 +54,25 @@ def test_an_error_reads_as_that_of_a_direct_connection(api: DataApi, status: Sta
         assert told.value.position == direct.value.position
 
 
+def test_settings_reach_the_statement_s_session_and_no_other(api: DataApi) -> None:
+    def shown(settings: tuple[str, ...]) -> str:
+        done = api.execute("show query_group", "by hand", settings=settings)
+        (row,) = api._aws.call("redshift-data", "get_statement_result", Id=done.id)["Records"]
+        return str(row[0]["stringValue"])
+
+    assert shown(("set statement_timeout to 60000", "set query_group to 'shop-nightly'")) == "shop-nightly"
+    assert shown(()) == "unset"
+    with pytest.raises(StatementFailed, match="timeout"):
+        api.execute(FOREVER, "by hand", settings=("set statement_timeout to 100",))
+
+
+def test_a_setting_that_is_refused_stops_the_statement_before_it_begins(api: DataApi) -> None:
+    begun: list[str] = []
+    with pytest.raises(StatementFailed, match="no_such_setting"):
+        api.execute("select 1", "by hand", begun.append, settings=("set no_such_setting to 1",))
+    assert not begun
+
+
 def test_readable() -> None:
     text = "ERROR: no such thing.\n  Detail: it is gone\n  Hint: look\n  Position: 12\n  Where: here"
     assert readable(text) == ("no such thing; it is gone; hint: look", 12)
