@@ -46,7 +46,11 @@ def test_the_runner_runs_the_pipeline_and_reads_nothing(house: House, users: dic
     assert house.ask(
         "select namespace_name, function_name, argument_types from svv_function_privileges"
         " where identity_name = 'zeroshift_runner'"
-    ) == ["ops run_rental timestamp without time zone, character varying"]
+    ) == [
+        "ops assert_fresh character varying, integer",
+        "ops assert_fresh_at character varying, integer, timestamp without time zone",
+        "ops run_rental timestamp without time zone, character varying",
+    ]
 
 
 def test_an_analyst_reads_presentation_and_nothing_else(house: House, users: dict[str, Session]) -> None:
