@@ -11,10 +11,6 @@ from typing import Any, Protocol
 
 from deployer.local.scheduler.store import Invocation
 
-BY_ATTEMPTS = "MaximumRetryAttempts"
-BY_AGE = "MaximumEventAgeInSeconds"
-"""Which limit was reached, in the words of the guide."""
-
 
 class DeadLetters(Protocol):
     def send(self, invocation: Invocation, text: str, execution: str, condition: str | None) -> None:

@@ -3,8 +3,6 @@
 Sources: EventBridge Scheduler User Guide, "Schedule types", "Managing a schedule" and its pages on flexible windows,
 states and deletion after completion; API reference, CreateSchedule, RetryPolicy. What they leave open is settled here:
 
-- The wait before a repetition is 1 s, doubled each time, at most 480 s: "exponential backoff" is all that is said, and
-  with these the default's 185 repetitions just fit into the default's 24 hours.
 - Every error that the target answers is repeated; Input or a target that nobody could call is not.
 - The event's age counts from when the call was due, the flexible window included.
 - What came due while no scheduler ran is fired when one runs again, if it is not too old for the schedule's policy;
@@ -23,15 +21,15 @@ from datetime import UTC, datetime, timedelta
 from random import SystemRandom
 
 from deployer.local.events.clock import Clock
+from deployer.local.events.retry import BY_AGE, BY_ATTEMPTS, MAX_AGE, back_off
 from deployer.local.scheduler import store as states
-from deployer.local.scheduler.dead_letter import BY_AGE, BY_ATTEMPTS, DeadLetters
-from deployer.local.scheduler.schedules import MAX_AGE, Parse, Schedule, Source, Times
+from deployer.local.scheduler.dead_letter import DeadLetters
+from deployer.local.scheduler.schedules import Parse, Schedule, Source, Times
 from deployer.local.scheduler.store import Invocation, Mark, Store
 from deployer.local.scheduler.target import Target, TargetError, replace_keywords
 
 log = logging.getLogger("zeroshift.scheduler")
 
-BACK_OFF_SECONDS, BACK_OFF_MAX = 1.0, 480.0
 OLDEST = timedelta(seconds=MAX_AGE)
 HISTORY = timedelta(days=90)
 _TICK = timedelta(microseconds=1)
@@ -223,11 +221,6 @@ class Scheduler:
                 log.exception("%s: the dead-letter queue did not take it", invocation.name)
                 message = f"{message}; the dead-letter queue did not take it: {type(error).__name__}"
         self._store.end(replace(invocation, state=state, next=None, ended=self._clock.now(), message=message))
-
-
-def back_off(attempts: int) -> timedelta:
-    """The wait after the attempt of that number, which counts from 1."""
-    return timedelta(seconds=min(BACK_OFF_SECONDS * 2.0 ** min(attempts - 1, 20), BACK_OFF_MAX))
 
 
 def _execution() -> str:

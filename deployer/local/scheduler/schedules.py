@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from deployer.errors import Unavailable
+from deployer.local.events.retry import MAX_AGE, MAX_ATTEMPTS
 
-MAX_AGE, MAX_ATTEMPTS = 86400, 185
-"""The limits of RetryPolicy (API reference), which are also what holds when a schedule gives none."""
 LISTED = 100
 """ListSchedules' greatest MaxResults (API reference)."""
 

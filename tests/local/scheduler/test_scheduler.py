@@ -21,8 +21,9 @@ from scheduler_parts import (
 )
 
 from deployer.local.events.clock import DrivenClock, Loop, drive
-from deployer.local.scheduler.dead_letter import BY_AGE, BY_ATTEMPTS, attributes
-from deployer.local.scheduler.scheduler import Scheduler, back_off
+from deployer.local.events.retry import BY_AGE, BY_ATTEMPTS, back_off
+from deployer.local.scheduler.dead_letter import attributes
+from deployer.local.scheduler.scheduler import Scheduler
 from deployer.local.scheduler.schedules import Schedule
 from deployer.local.scheduler.store import CANCELLED, DEAD, DELIVERED, DROPPED, PENDING, Store
 from deployer.local.scheduler.target import TargetError
