@@ -144,6 +144,7 @@ def empty(engine_dsn: str, admin: str) -> None:
         "redshift",
         "redshift_catalog",
         "redshift_information",
+        "redshift_newer",
         "public",
     )
     with psycopg.connect(engine_dsn) as connection:

@@ -5,12 +5,33 @@
 -- all rows, users only what they have access to" is the rule of every page here that says nothing else.
 create schema if not exists redshift_catalog;
 
+-- A home of an earlier version has these views with other columns, which CREATE OR REPLACE cannot take away. They are made
+-- anew, unless a view of a user's stands on one of them.
+do $$
+begin
+    if not exists (
+        select from pg_catalog.pg_depend d
+        join pg_catalog.pg_rewrite w on w.oid = d.objid and d.classid = 'pg_rewrite'::regclass
+        join pg_catalog.pg_class v on v.oid = w.ev_class
+        join pg_catalog.pg_namespace vn on vn.oid = v.relnamespace
+        join pg_catalog.pg_class c on c.oid = d.refobjid and d.refclassid = 'pg_class'::regclass
+        join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where n.nspname in ('redshift_catalog', 'redshift_information')
+          and vn.nspname not in ('redshift_catalog', 'redshift_information', 'redshift_newer', 'zeroshift')
+    ) then
+        drop schema if exists redshift_newer, redshift_information cascade;
+        drop schema redshift_catalog cascade;
+        create schema redshift_catalog;
+    end if;
+end
+$$;
+
 -- ---------------------------------------------------------------------------------------- what the views are made of
 
 create or replace function zeroshift.is_internal(schema_name text) returns boolean
 language sql immutable
 as $$
-    select schema_name in ('zeroshift', 'redshift', 'pg_toast', 'pg_catalog', 'information_schema')
+    select schema_name in ('zeroshift', 'redshift', 'redshift_newer', 'pg_toast', 'pg_catalog', 'information_schema')
         or schema_name like 'pg\_toast\_temp\_%'
 $$;
 
@@ -113,6 +134,36 @@ as $$
         or pg_catalog.pg_has_role(current_user, grantee, 'member')
 $$;
 
+create or replace function zeroshift.owner_name(owner oid) returns text
+language sql stable
+as $$
+    select case when name = 'pg_database_owner' then 'rdsdb' else pg_catalog.quote_ident(name) end
+    from (select pg_catalog.pg_get_userbyid(owner)::text as name) n
+$$;
+
+-- Privileges as "PG_DEFAULT_ACL" writes them: user=letters/grantor, "group name=letters/grantor", letters in the order of
+-- arwdRxtXUCTDPA with * for the grant option. PostgreSQL's D is TRUNCATE, Redshift's P. The role that makes a user a
+-- superuser is the engine's own.
+create or replace function zeroshift.acl_shown(acl aclitem[]) returns text[]
+language sql stable
+as $$
+    select array_agg(grantee || '=' || letters || '/' || grantor order by place)
+    from (
+        select min(a.place) as place,
+               case when a.grantee = 0 then '' when zeroshift.role_kind(a.grantee) = 'group' then 'group ' else '' end
+               || case when a.grantee = 0 then '' else zeroshift.owner_name(a.grantee) end as grantee,
+               string_agg(l.letter || case when a.is_grantable then '*' else '' end, '' order by l.place) as letters,
+               zeroshift.owner_name(a.grantor) as grantor
+        from (select *, row_number() over () as place from pg_catalog.aclexplode(acl)) a
+        join (values ('INSERT', 'a', 1), ('SELECT', 'r', 2), ('UPDATE', 'w', 3), ('DELETE', 'd', 4), ('REFERENCES', 'x', 6),
+                     ('TRIGGER', 't', 7), ('EXECUTE', 'X', 8), ('USAGE', 'U', 9), ('CREATE', 'C', 10),
+                     ('TEMPORARY', 'T', 11), ('TRUNCATE', 'P', 13)) l(privilege, letter, place)
+            on l.privilege = a.privilege_type
+        where a.grantee = 0 or pg_catalog.pg_get_userbyid(a.grantee) <> 'zeroshift_superusers'
+        group by a.grantee, a.grantor
+    ) g
+$$;
+
 -- ------------------------------------------------------------------------------------------------ tables and columns
 
 create or replace view redshift_catalog.svv_tables as
@@ -136,13 +187,13 @@ where database_name = current_database();
 
 create or replace view redshift_catalog.svv_all_schemas as
 select database_name::varchar(128), schema_name::varchar(128), nspowner::integer as schema_owner,
-       'local'::varchar(128) as schema_type, nspacl::varchar(128) as schema_acl, null::varchar(128) as source_database,
+       'local'::varchar(128) as schema_type, zeroshift.acl_shown(nspacl)::varchar(128) as schema_acl, null::varchar(128) as source_database,
        null::varchar(256) as schema_option
 from zeroshift.visible_schemas;
 
 create or replace view redshift_catalog.svv_all_tables as
 select database_name::varchar(128), schema_name::varchar(128), relation_name::varchar(128) as table_name,
-       relacl::varchar(128) as table_acl, (case when kind = 'VIEW' then 'VIEW' else 'TABLE' end)::varchar(128) as table_type,
+       zeroshift.acl_shown(relacl)::varchar(128) as table_acl, (case when kind = 'VIEW' then 'VIEW' else 'TABLE' end)::varchar(128) as table_type,
        remarks::varchar(128)
 from zeroshift.visible_relations;
 
@@ -175,7 +226,7 @@ left join zeroshift.table_attributes t on t.oid = c.oid;
 
 create or replace view redshift_catalog.svv_redshift_databases as
 select datname::varchar(128) as database_name, datdba::integer as database_owner,
-       'local'::varchar(32) as database_type, datacl::varchar(128) as database_acl,
+       'local'::varchar(32) as database_type, zeroshift.acl_shown(datacl)::varchar(128) as database_acl,
        null::varchar(128) as database_options, 'Snapshot Isolation'::varchar(128) as database_isolation_level
 from pg_catalog.pg_database where datname = current_database()
 union all
@@ -336,6 +387,14 @@ where d.defaclobjtype in ('r', 'f') and p.grantee <> d.defaclrole
   -- "Other users can only see default permissions granted to them."
   and zeroshift.sees_identity(p.grantee);
 
+-- "PG_DEFAULT_ACL": superusers see all rows, others their own. Default privileges on procedures are p.
+create or replace view redshift_catalog.pg_default_acl as
+select defaclrole::integer as defacluser, defaclnamespace, (case defaclobjtype when 'f' then 'p' else defaclobjtype end)::"char" as defaclobjtype,
+       zeroshift.acl_shown(defaclacl) as defaclacl
+from pg_catalog.pg_default_acl
+where defaclobjtype in ('r', 'f')
+  and ((select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, defaclrole, 'usage'));
+
 -- --------------------------------------------------------------------------------------------------------- sessions
 
 create or replace view redshift_catalog.stv_sessions as
@@ -417,23 +476,298 @@ join zeroshift.integrations i using (integration_id);
 
 -- -------------------------------------------------------------------------- PostgreSQL's own, without what is ours alone
 
+-- Redshift's own type numbers (deployer/local/gateway/types.py): a TEXT is a VARCHAR.
+create or replace function zeroshift.shown_type(kind oid) returns oid
+language sql stable
+as $$
+    select (case when kind = 25 then 1043 when kind in (114, 3802) then 4000 when kind = 17 then 6551
+                 when kind = pg_catalog.to_regtype('redshift.super') then 4000 else kind end)::oid
+$$;
+
+create or replace function redshift.format_type(kind oid, modifier integer) returns text
+language sql stable
+as $$
+    select case kind when 4000 then 'super' when 6551 then 'binary varying'
+                else case when modifier is null then zeroshift.type_name(kind) else zeroshift.type_text(kind, modifier) end end
+$$;
+
+-- What a foreign key names: an unqualified name is one of its own schema, else of the search path.
+create or replace function zeroshift.referenced_table(written text, schema_oid oid) returns oid
+language sql stable
+as $$
+    select coalesce(
+        (select c.oid from pg_catalog.pg_class c
+         where strpos(written, '.') = 0 and c.relname = written and c.relnamespace = schema_oid),
+        (select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+         where n.nspname = split_part(written, '.', 1) and c.relname = substr(written, strpos(written, '.') + 1)),
+        to_regclass(quote_ident(written)))
+$$;
+
+create or replace function zeroshift.column_numbers(relation oid, names jsonb) returns smallint[]
+language sql stable
+as $$
+    select array_agg(a.attnum order by n.place)
+    from jsonb_array_elements_text(names) with ordinality n(name, place)
+    join pg_catalog.pg_attribute a on a.attrelid = relation and a.attname = n.name and not a.attisdropped
+$$;
+
+create or replace function zeroshift.constraint_oid(relation oid, place bigint) returns oid
+language sql immutable
+as $$
+    -- At most 64 keys a table; the engine's own numbers do not come here before two thousand million objects.
+    select (2147483648 + (relation::bigint * 64 + place) % 2147483648)::oid
+$$;
+
+-- The name that PostgreSQL 8.0 gives a key without one.
+create or replace function zeroshift.key_name(relation_name text, key jsonb, place bigint) returns text
+language sql immutable
+as $$
+    select relation_name || case key ->> 'type'
+        when 'p' then '_pkey'
+        when 'u' then '_' || (key -> 'columns' ->> 0) || '_key'
+        else '_' || (key -> 'columns' ->> 0) || '_fkey' end
+$$;
+
 create or replace view redshift_catalog.pg_namespace as
-select oid, zeroshift.schema_of(nspname)::name as nspname, nspowner, nspacl from pg_catalog.pg_namespace
+select oid, zeroshift.schema_of(nspname)::name as nspname,
+       case when pg_catalog.pg_get_userbyid(nspowner) = 'pg_database_owner' then 10::oid else nspowner end as nspowner,
+       zeroshift.acl_shown(nspacl) as nspacl
+from pg_catalog.pg_namespace
 where not zeroshift.is_internal(nspname) and strpos(nspname, '.') = 0;
 
+-- PostgreSQL 8.0's columns and Redshift's RELDISTSTYLE. "PG_CLASS_INFO": 0 EVEN, 1 KEY, 8 ALL; 9 is AUTO in its example.
+-- Nothing has an index, a trigger or a check: byte limits and zone maps are the local engine's own.
 create or replace view redshift_catalog.pg_class as
 select c.oid, c.relname, c.relnamespace, c.reltype, c.relowner, c.relam, c.relfilenode, c.reltablespace, c.relpages,
-       c.reltuples, c.reltoastrelid, 0::oid as reltoastidxid, false as relhasindex, c.relisshared, c.relkind, c.relnatts,
-       c.relchecks, false as relhasoids, c.relhasrules, c.relhastriggers, c.relhassubclass, c.relacl
+       greatest(c.reltuples, 0) as reltuples, 0::oid as reltoastrelid, 0::oid as reltoastidxid, false as relhasindex,
+       c.relisshared, c.relkind, c.relnatts,
+       (case coalesce(t.diststyle, case when c.relkind in ('r', 'p') then 'AUTO' end)
+             when 'KEY' then 1 when 'ALL' then 8 when 'AUTO' then 9 else 0 end)::smallint as reldiststyle,
+       0::smallint as relchecks, 0::smallint as reltriggers,
+       coalesce((select count(*) from jsonb_array_elements(t.constraints) k where k.value ->> 'type' = 'u'), 0)::smallint as relukeys,
+       coalesce((select count(*) from jsonb_array_elements(t.constraints) k where k.value ->> 'type' = 'f'), 0)::smallint as relfkeys,
+       0::smallint as relrefs, false as relhasoids,
+       coalesce(t.constraints @> '[{"type": "p"}]', false) as relhaspkey, c.relhasrules, c.relhassubclass,
+       zeroshift.acl_shown(c.relacl) as relacl
 from pg_catalog.pg_class c
+left join zeroshift.table_attributes t on t.oid = c.oid
 where c.relkind in ('r', 'v', 'm', 'p')
   and c.relnamespace in (select oid from redshift_catalog.pg_namespace);
 
+-- "PG_CLASS_INFO": reloid rather than oid; superusers see all rows, others their own. The engine does not keep when a
+-- table was made: NULL. AUTO shows as AUTO(ALL), which is how the page says it begins.
+create or replace view redshift_catalog.pg_class_info as
+select oid as reloid, relname, relnamespace, reltype, relowner, relam, relfilenode, reltablespace, relpages, reltuples,
+       reltoastrelid, reltoastidxid, relhasindex, relisshared, relkind, relnatts, reldiststyle, relchecks, reltriggers,
+       relukeys, relfkeys, relrefs, relhasoids, relhaspkey, relhasrules, relhassubclass, relacl,
+       null::timestamp as relcreationtime, case reldiststyle when 9 then 10 else reldiststyle end as releffectivediststyle
+from redshift_catalog.pg_class
+where (select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, relowner, 'usage');
+
+-- The encoding of a column. DG "CREATE TABLE", ENCODE: where none was written sort keys, BOOLEAN, REAL and DOUBLE get RAW,
+-- numbers and dates AZ64, CHAR and VARCHAR LZO. RAW shows as none.
+create or replace function zeroshift.encoding_of(written text, kind oid, is_sortkey boolean) returns text
+language sql immutable
+as $$
+    select case when written = 'raw' then 'none' when written <> 'auto' then written
+                when is_sortkey then 'none'
+                when kind in (20, 21, 23, 1700, 1082, 1083, 1266, 1114, 1184, 1186) then 'az64'
+                when kind in (25, 1042, 1043, 17) then 'lzo' else 'none' end
+$$;
+
+-- How a column sorts: its place in the sort key, 0 for none. "If the table uses an interleaved sort key, each column that
+-- is part of the sort key has alternately a positive or negative value" (PG_TABLE_DEF).
+create or replace function zeroshift.sort_order(keys text[], style text, column_name text) returns integer
+language sql immutable
+as $$
+    select coalesce(place * case when style = 'INTERLEAVED' and place % 2 = 0 then -1 else 1 end, 0)
+    from (select array_position(keys, column_name) as place) p
+$$;
+
+-- The numbers are ours: the documentation shows encodings by name only.
+create or replace function redshift.format_encoding(number integer) returns text
+language sql immutable
+as $$
+    select (array['none', 'az64', 'bytedict', 'delta', 'delta32k', 'lzo', 'mostly8', 'mostly16', 'mostly32', 'runlength',
+                  'text255', 'text32k', 'zstd'])[number + 1]
+$$;
+
+create or replace function zeroshift.encoding_number(name text) returns smallint
+language sql immutable
+as $$
+    select (array_position(array['none', 'az64', 'bytedict', 'delta', 'delta32k', 'lzo', 'mostly8', 'mostly16', 'mostly32',
+                                 'runlength', 'text255', 'text32k', 'zstd'], name) - 1)::smallint
+$$;
+
+-- 8.0's columns and Redshift's own three, which clients read (sqlalchemy-redshift, amazon-redshift-utils).
 create or replace view redshift_catalog.pg_attribute as
-select a.attrelid, a.attname, a.atttypid, a.attlen, a.attnum, a.attndims, a.atttypmod, a.attbyval, a.attstorage,
-       a.attalign, a.attnotnull, a.atthasdef, a.attisdropped, a.attislocal, a.attinhcount
+select a.attrelid, a.attname, zeroshift.shown_type(a.atttypid) as atttypid, a.attlen, a.attnum, a.attndims,
+       -- A VARCHAR without a length is VARCHAR(65535).
+       case when a.atttypid = 25 then 65539 else a.atttypmod end as atttypmod, a.attbyval,
+       a.attstorage, a.attalign, a.attnotnull, a.atthasdef or a.attidentity <> '' as atthasdef, a.attisdropped, a.attislocal,
+       a.attinhcount, coalesce(t.distkey = a.attname, false) as attisdistkey,
+       zeroshift.sort_order(t.sortkeys, t.sortstyle, a.attname)::smallint as attsortkeyord,
+       zeroshift.encoding_number(
+           case when c.relkind in ('r', 'p') then
+               zeroshift.encoding_of(coalesce(t.encodings ->> a.attname, 'auto'), a.atttypid,
+                                     coalesce(a.attname = any (t.sortkeys), false))
+           else 'none' end) as attencodingtype
 from pg_catalog.pg_attribute a
-where a.attrelid in (select oid from redshift_catalog.pg_class);
+join redshift_catalog.pg_class c on c.oid = a.attrelid
+left join zeroshift.table_attributes t on t.oid = a.attrelid
+where a.attnum > 0;
+
+-- The DEFAULT of a column as its user wrote it: the engine's own schemas are no part of it.
+create or replace function zeroshift.default_text(expression text) returns text
+language sql immutable
+as $$
+    select case expression when 'redshift.sysdate()' then '"sysdate"()'
+           else regexp_replace(expression, $re$('(?:[^']|'')*')|\m(?:redshift|zeroshift|pg_catalog)\.$re$, '\1', 'g') end
+$$;
+
+-- IDENTITY shows as a default in the form that sqlalchemy-redshift and amazon-redshift-utils read.
+create or replace view redshift_catalog.pg_attrdef as
+select coalesce(d.oid, 0::oid) as oid, a.attrelid as adrelid, a.attnum as adnum,
+       v.source as adbin, v.source as adsrc
+from pg_catalog.pg_attribute a
+join redshift_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
+left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+cross join lateral (
+    select case when a.attidentity = '' then zeroshift.default_text(pg_catalog.pg_get_expr(d.adbin, d.adrelid))
+           else (select format('%s(%s, %s, ''%s,%s''::text)',
+                               case a.attidentity when 'a' then '"identity"' else 'default_identity' end,
+                               a.attrelid, a.attnum - 1, s.seqstart, s.seqincrement)
+                 from pg_catalog.pg_depend p
+                 join pg_catalog.pg_sequence s on s.seqrelid = p.objid
+                 where p.classid = 'pg_class'::regclass and p.refclassid = 'pg_class'::regclass
+                   and p.refobjid = a.attrelid and p.refobjsubid = a.attnum and p.deptype = 'i') end as source) v
+where a.attnum > 0 and not a.attisdropped and v.source is not null;
+
+-- The keys that CREATE TABLE declared. They have no number in the engine: one is made of the table's and the key's place,
+-- above those that the engine gives.
+create or replace view zeroshift.declared_keys as
+select zeroshift.constraint_oid(t.oid, k.place) as oid, t.oid as relation, c.relnamespace, k.value ->> 'type' as kind,
+       coalesce(k.value ->> 'name', zeroshift.key_name(c.relname, k.value, k.place)) as name,
+       k.value -> 'columns' as columns, r.oid as referenced_relation,
+       case when k.value ->> 'type' = 'f' then coalesce(
+           nullif(k.value -> 'referenced', '[]'),
+           (select p.value -> 'columns' from zeroshift.table_attributes rt, jsonb_array_elements(rt.constraints) p
+            where rt.oid = r.oid and p.value ->> 'type' = 'p')) end as referenced_columns
+from zeroshift.table_attributes t
+join redshift_catalog.pg_class c on c.oid = t.oid
+cross join lateral jsonb_array_elements(t.constraints) with ordinality k(value, place)
+left join redshift_catalog.pg_class r on r.oid = zeroshift.referenced_table(k.value ->> 'references', c.relnamespace);
+
+create or replace view redshift_catalog.pg_constraint as
+select oid, name::name as conname, relnamespace as connamespace, kind::"char" as contype, false as condeferrable,
+       false as condeferred, relation as conrelid, 0::oid as contypid, coalesce(referenced_relation, 0::oid) as confrelid,
+       (case kind when 'f' then 'a' else ' ' end)::"char" as confupdtype,
+       (case kind when 'f' then 'a' else ' ' end)::"char" as confdeltype,
+       (case kind when 'f' then 'u' else ' ' end)::"char" as confmatchtype,
+       zeroshift.column_numbers(relation, columns) as conkey,
+       zeroshift.column_numbers(referenced_relation, referenced_columns) as confkey, null::text as conbin,
+       null::text as consrc
+from zeroshift.declared_keys;
+
+create or replace function zeroshift.quoted_list(names jsonb) returns text
+language sql immutable
+as $$
+    select string_agg(pg_catalog.quote_ident(n.name), ', ' order by n.place)
+    from jsonb_array_elements_text(names) with ordinality n(name, place)
+$$;
+
+-- Reads zeroshift's own tables for whoever asks; pg_catalog shows everybody the same.
+create or replace function redshift.pg_get_constraintdef(key oid, pretty boolean default false) returns text
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select case kind when 'p' then 'PRIMARY KEY (' when 'u' then 'UNIQUE (' else 'FOREIGN KEY (' end
+           || zeroshift.quoted_list(columns) || ')'
+           || case when kind = 'f' then
+                  coalesce(' REFERENCES ' || referenced_relation::regclass || '(' || zeroshift.quoted_list(referenced_columns)
+                           || ')', '') else '' end
+    from zeroshift.declared_keys where oid = key
+$$;
+
+-- pg_attrdef holds the text itself.
+create or replace function redshift.pg_get_expr(expression text, relation oid, pretty boolean default false) returns text
+language sql immutable
+as $$ select expression $$;
+
+-- A view as its user wrote it, a late-binding one with the words that make it one.
+create or replace function redshift.pg_get_viewdef(relation oid, pretty boolean default false) returns text
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select coalesce(
+        (select definition || ' with no schema binding' from zeroshift.late_binding_views v where v.oid = relation),
+        (select definition from zeroshift.view_texts v where v.oid = relation),
+        (select case when c.relkind not in ('v', 'm') then 'Not a view' end from pg_class c where c.oid = relation))
+$$;
+
+create or replace function redshift.pg_get_viewdef(relation text, pretty boolean default false) returns text
+language sql stable
+as $$ select redshift.pg_get_viewdef(relation::regclass::oid, pretty) $$;
+
+-- The arguments as CREATE PROCEDURE declared them, without their lengths, which pg_proc does not keep.
+create or replace function redshift.pg_get_function_arguments(routine oid) returns text
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select coalesce((
+        select string_agg(
+            concat_ws(' ', nullif(upper(a.value ->> 'mode'), 'IN'), nullif(pg_catalog.quote_ident(a.value ->> 'name'), '""'),
+                      regexp_replace(a.value ->> 'type', ' *\([0-9, ]*\)', '')), ', ' order by a.ordinality)
+        from zeroshift.procedures z, jsonb_array_elements(z.arguments) with ordinality a
+        where z.oid = routine), '')
+$$;
+
+-- A relation of pg_catalog is always found without its schema.
+create or replace function redshift.pg_table_is_visible(relation oid) returns boolean
+language sql stable
+as $$
+    select pg_catalog.pg_table_is_visible(relation) or exists (
+        select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where c.oid = relation and n.nspname = 'redshift_catalog')
+$$;
+
+-- The comment on a role says what kind of thing it is here (zeroshift.role_kind): nobody else's.
+create or replace function redshift.shobj_description(object oid, catalog text) returns text
+language sql stable
+as $$ select case when catalog = 'pg_database' then pg_catalog.shobj_description(object, 'pg_database') end $$;
+
+-- The types that Redshift has, by its own numbers, and the row types of tables.
+create or replace view redshift_catalog.pg_type as
+select case t.typname when 'super' then 4000::oid when 'bytea' then 6551::oid else t.oid end as oid,
+       (case t.typname when 'bytea' then 'varbyte' else t.typname end)::name as typname,
+       case when n.nspname in ('pg_catalog', 'redshift') then (select cn.oid from pg_catalog.pg_namespace cn where cn.nspname = 'redshift_catalog')
+            else t.typnamespace end as typnamespace,
+       t.typowner, t.typlen, t.typbyval, (case when t.typname = 'super' then 'b' else t.typtype end)::"char" as typtype,
+       t.typisdefined, t.typdelim, t.typrelid, t.typelem,
+       t.typinput, t.typoutput, t.typreceive, t.typsend, t.typanalyze, t.typalign, t.typstorage, t.typnotnull,
+       (case when t.typname = 'super' then 0 else t.typbasetype end)::oid as typbasetype, t.typtypmod, t.typndims,
+       null::text as typdefaultbin, null::text as typdefault
+from pg_catalog.pg_type t
+join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+where n.nspname = 'pg_catalog' and ltrim(t.typname, '_') in (
+          'bool', 'bytea', 'char', 'name', 'int8', 'int2', 'int2vector', 'int4', 'regproc', 'text', 'oid', 'tid', 'xid', 'cid',
+          'oidvector', 'float4', 'float8', 'unknown', 'aclitem', 'bpchar', 'varchar', 'date', 'time', 'timestamp',
+          'timestamptz', 'interval', 'timetz', 'numeric', 'refcursor', 'regprocedure', 'regoper', 'regoperator', 'regclass',
+          'regtype', 'record', 'cstring', 'any', 'anyarray', 'void', 'trigger', 'internal', 'anyelement')
+   or n.nspname = 'redshift' and t.typname = 'super'
+   or t.typrelid in (select c.oid from redshift_catalog.pg_class c join redshift_catalog.pg_namespace cn
+                     on cn.oid = c.relnamespace where cn.nspname <> 'pg_catalog');
+
+-- Only the comments on what is shown.
+create or replace view redshift_catalog.pg_description as
+select d.objoid, d.classoid, d.objsubid, d.description
+from pg_catalog.pg_description d
+where d.objoid in (select oid from redshift_catalog.pg_class)
+   or d.objoid in (select oid from redshift_catalog.pg_namespace)
+   or d.classoid = 'pg_catalog.pg_proc'::regclass and d.objoid in
+      (select p.oid from pg_catalog.pg_proc p where p.pronamespace in (select oid from redshift_catalog.pg_namespace));
+
+create or replace view redshift_catalog.pg_language as
+select oid, lanname, lanowner, lanispl, lanpltrusted, lanplcallfoid, lanvalidator, zeroshift.acl_shown(lanacl) as lanacl
+from pg_catalog.pg_language
+where lanname in ('internal', 'c', 'sql', 'plpgsql');
 
 create or replace view redshift_catalog.pg_proc as
 select p.oid, p.proname, p.pronamespace, p.proowner, p.prolang, p.proisstrict, p.proretset, p.provolatile, p.pronargs,
@@ -443,7 +777,7 @@ select p.oid, p.proname, p.pronamespace, p.proowner, p.prolang, p.proisstrict, p
            array(select a.value ->> 'name' from pg_catalog.jsonb_array_elements(z.arguments) with ordinality a
                  order by a.ordinality)
        end as proargnames,
-       p.prosrc, p.proacl, p.prokind, coalesce(z.security_definer, false) as prosecdef
+       p.prosrc, zeroshift.acl_shown(p.proacl) as proacl, p.prokind, coalesce(z.security_definer, false) as prosecdef
 from pg_catalog.pg_proc p
 left join zeroshift.procedures z on z.oid = p.oid
 where p.pronamespace in (select oid from redshift_catalog.pg_namespace) and p.prokind = 'p';
@@ -455,8 +789,13 @@ select oid as prooid, proname, pronamespace, proowner, prolang, proisstrict, pro
 from redshift_catalog.pg_proc;
 
 create or replace view redshift_catalog.pg_database as
-select oid, datname, datdba, encoding, datistemplate, datallowconn, datacl
-from pg_catalog.pg_database where datname = current_database();
+select oid, datname, datdba, encoding, datistemplate, datallowconn,
+       zeroshift.acl_shown(datacl) as datacl
+from pg_catalog.pg_database where datname = current_database()
+union all
+-- A landing database is a set of schemas, and has no number of its own.
+select (2147483648 + (hashtext(target_database) & 2147483647))::oid, target_database::name, 10::oid, 6, false, true, null
+from zeroshift.integrations;
 
 create or replace view redshift_catalog.pg_tables as
 select schema_name::name as schemaname, relation_name::name as tablename,

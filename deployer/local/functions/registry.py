@@ -15,6 +15,7 @@ from deployer.local.functions import (
     hashes,
     json_super,
     math,
+    newer_clients,
     strings,
     system,
     varbyte,
@@ -46,14 +47,17 @@ FUNCTIONS: dict[str, Function] = {function.name: function for chapter in CHAPTER
 """Every accepted function by its lower-case name."""
 
 
-def lookup(name: str) -> Function:
+def lookup(name: str, *, newer_client: bool = False) -> Function:
     """The function that Redshift calls `name` (any case).
+
+    `newer_client`: the query says pg_catalog.name, as clients do that know nothing of PostgreSQL 8.0; they find some
+    functions that Redshift does not have.
 
     Raises Refused, which names the function and the Redshift way: 0A000 when Redshift has it and the local
     one does not yet, 42883 when Redshift does not have it.
     """
     key = name.lower()
-    function = FUNCTIONS.get(key)
+    function = FUNCTIONS.get(key) or (newer_clients.FUNCTIONS.get(key) if newer_client else None)
     if function is not None:
         return function
     if key in NOT_YET:

@@ -13,6 +13,14 @@ from deployer.sql.types import BIGINT, BOOLEAN, INTEGER, NAME, VARCHAR, Redshift
 
 CATALOG = page("c_join_PG")
 
+_OURS = frozenset(
+    [
+        "format_encoding", "format_type", "pg_get_constraintdef", "pg_get_expr", "pg_get_function_arguments",
+        "pg_get_viewdef", "pg_table_is_visible", "shobj_description",
+    ]
+)  # fmt: skip
+"""Functions that must know of objects as Redshift shows them: those of deployer/local/compat."""
+
 _INFORMATION = (
     # name, rendered, result, arguments, bare, page
     ("current_user", "CURRENT_USER", NAME, 0, True, "r_CURRENT_USER"),
@@ -33,6 +41,7 @@ _CATALOG = (
     ("array_to_string", 2, 2, VARCHAR),
     ("col_description", 2, 2, VARCHAR),
     ("current_setting", 1, 1, VARCHAR),
+    ("format_encoding", 1, 1, VARCHAR),
     ("format_type", 2, 2, VARCHAR),
     ("has_any_column_privilege", 2, 3, BOOLEAN),
     ("has_column_privilege", 3, 4, BOOLEAN),
@@ -70,7 +79,15 @@ FUNCTIONS: tuple[Function, ...] = (
         for name, where in _PRIVILEGES
     ),
     *(
-        Function(name, f"pg_catalog.{name}({{args}})", kind, least, most, leader_only=True, source=CATALOG)
+        Function(
+            name,
+            f"{'redshift' if name in _OURS else 'pg_catalog'}.{name}({{args}})",
+            kind,
+            least,
+            most,
+            leader_only=True,
+            source=CATALOG,
+        )
         for name, least, most, kind in _CATALOG
     ),
     Function(

@@ -7,6 +7,7 @@ of those names are fetched together when the translator asks for the first.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from deployer.local.gateway.backend import Row
 from deployer.local.gateway.types import from_format
@@ -20,10 +21,16 @@ Fetch = Callable[[Sequence[str]], list[Row]]
 SYSTEM_VIEWS = "redshift_catalog"
 """Redshift's system views, and PostgreSQL's tables in the form Redshift shows them: before the search path."""
 INFORMATION = "redshift_information"
+NEWER = "redshift_newer"
+"""What clients of newer servers read beside that: relations and columns that PostgreSQL 8.0 does not have. They are
+found where a query says pg_catalog, as such clients do and people rarely; `*` does not show the columns."""
 
-POSTGRES_TABLES = {"pg_type", "pg_attrdef", "pg_description", "pg_constraint", "pg_language"}
-"""The tables of pg_catalog that may be read as they are. The others hold what is none of a user's business (pg_authid)
-or are not the same on Redshift."""
+_NUMBERED = frozenset(
+    [
+        "pg_attrdef", "pg_class", "pg_constraint", "pg_database", "pg_language", "pg_namespace", "pg_proc", "pg_type",
+    ]
+)  # fmt: skip
+"""Catalog tables whose oid is a system column in 8.0: there by name, no part of `*`."""
 
 
 class LiveCatalog:
@@ -62,7 +69,7 @@ class LiveCatalog:
             return _in_schema(candidates, f"{name.database}.{name.schema}", name)
         if name.schema is not None:
             if name.schema == "pg_catalog":
-                return _in_system(candidates, name)
+                return _for_newer_clients(candidates, name) or _in_system(candidates, name)
             schema = INFORMATION if name.schema == "information_schema" else name.schema
             return _in_schema(candidates, schema, name)
         for relation, temporary in candidates:
@@ -92,8 +99,18 @@ class LiveCatalog:
 
 
 def _in_system(candidates: list[tuple[Relation, bool]], name: Name) -> Relation | None:
-    schemas = (SYSTEM_VIEWS, "pg_catalog") if name.name in POSTGRES_TABLES else (SYSTEM_VIEWS,)
-    return _in_schemas(candidates, schemas, name)
+    found = _in_schema(candidates, SYSTEM_VIEWS, name)
+    if found is not None and name.name in _NUMBERED:
+        return replace(found, hidden=frozenset(["oid"]))
+    return found
+
+
+def _for_newer_clients(candidates: list[tuple[Relation, bool]], name: Name) -> Relation | None:
+    found, plain = _in_schema(candidates, NEWER, name), _in_system(candidates, name)
+    if found is None or plain is None:
+        return found
+    known = {column for column, _ in plain.columns} - plain.hidden
+    return replace(found, hidden=frozenset(column for column, _ in found.columns if column not in known))
 
 
 def _in_schemas(
@@ -114,7 +131,7 @@ def _in_schema(candidates: list[tuple[Relation, bool]], schema: str, name: Name)
 
 
 def _named(relation: Relation, name: Name) -> Relation:
-    return Relation(name, relation.kind, relation.physical, relation.columns, relation.definition)
+    return replace(relation, name=name)
 
 
 def _words(text: str) -> set[str]:

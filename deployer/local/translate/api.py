@@ -14,7 +14,8 @@ class Relation:
     """A table or view as the catalog knows it.
 
     `kind` is "table", "view" or "late_binding_view". `physical` is the relation's PostgreSQL name (schema,
-    name). A late-binding view has no columns of its own: `definition` is its Redshift query text.
+    name). A late-binding view has no columns of its own: `definition` is its Redshift query text. `*` leaves out the
+    columns in `hidden`, which are there by name only, as a catalog table's oid is.
     """
 
     name: Name
@@ -22,6 +23,7 @@ class Relation:
     physical: tuple[str, str]
     columns: tuple[tuple[str, RedshiftType], ...]
     definition: str | None = None
+    hidden: frozenset[str] = frozenset()
 
 
 class Catalog(Protocol):

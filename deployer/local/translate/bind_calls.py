@@ -28,7 +28,7 @@ class CallBinder(BinderBase):
             listed = ", ".join(self.expr(arg, scope).sql for arg in node.args)
             return Typed(f"GROUPING({listed})", INTEGER)
         try:
-            function = registry.lookup(node.name)
+            function = registry.lookup(node.name, newer_client=node.schema == "pg_catalog")
             return self._render(node, function, scope)
         except Refused as error:
             if error.position is None:

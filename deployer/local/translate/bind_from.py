@@ -116,7 +116,9 @@ class FromBinder(ABC):
         path: tuple[str, ...] = ()
         if item.alias is None:
             path = (relation.name.database or database, relation.name.schema or relation.physical[0], name)
-        fields = self.add(source(alias, columns, path), scope, item.pos)
+        # A list of column aliases goes by the columns' places, hidden or not.
+        hidden = relation.hidden if not item.columns else frozenset()
+        fields = self.add(source(alias, columns, path, hidden), scope, item.pos)
         return Joined(sql + self._alias_sql(alias, item.columns), fields)
 
     def expanded(self, relation: Relation, pos: int) -> tuple[str, Columns]:
@@ -166,6 +168,8 @@ class FromBinder(ABC):
             value = self.expr(item.call, scope)
             fields = self.add(source(alias, [(alias, value.type)]), scope, item.pos)
             return Joined(f"(SELECT {value.sql}) AS {quote_ident(alias)}({quote_ident(alias)})", fields)
+        if name == "unnest" and item.call.schema == "pg_catalog" and len(item.call.args) == 1:
+            return self._elements(item, scope)
         if name not in _CATALOG_FUNCTIONS:
             try:
                 registry.lookup(name)
@@ -180,14 +184,31 @@ class FromBinder(ABC):
             f"{name.upper()} is not supported by the local Redshift yet; read SVV_COLUMNS", position=item.pos
         )
 
+    def _elements(self, item: FunctionTable, scope: Scope) -> Joined:
+        """The elements of an array of the catalog's, for clients newer than PostgreSQL 8.0."""
+        self.context.catalog_only.append(
+            Refused(
+                "UNNEST in FROM: table functions are not supported on Redshift; use a table or a sub-query",
+                position=item.pos,
+            )
+        )
+        alias = item.alias or "unnest"
+        column = item.columns[0][0] if item.columns else alias
+        value = self.expr(item.call.args[0], scope)
+        fields = self.add(source(alias, [(column, None)]), scope, item.pos)
+        return Joined(
+            f"pg_catalog.unnest({value.sql}) AS {quote_ident(alias)}({quote_ident(column)})", fields
+        )
+
     # joins
 
     def _join(self, item: Join, scope: Scope) -> Joined:
         left, right = self._from(item.left, scope), self._from(item.right, scope)
         names = item.using
         if item.natural:
-            others = {column.name for column in right.columns}
-            names = tuple(dict.fromkeys(column.name for column in left.columns if column.name in others))
+            others = {column.name for column in right.columns if not column.hidden}
+            shared = (c.name for c in left.columns if c.name in others and not c.hidden)
+            names = tuple(dict.fromkeys(shared))
         word = {"inner": "JOIN", "cross": "CROSS JOIN"}.get(item.kind, f"{item.kind.upper()} JOIN")
         if item.kind == "cross" or (item.natural and not names):
             columns = left.columns + right.columns

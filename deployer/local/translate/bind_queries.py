@@ -301,7 +301,7 @@ class Binder(ExpressionBinder, FromBinder):
                 raise Refused(
                     "SELECT * with no tables specified is not valid", position=star.pos, sqlstate="42601"
                 )
-            return [(one.sql, one.name, one.type) for one in scope.columns]
+            return [(one.sql, one.name, one.type) for one in scope.columns if not one.hidden]
         matching = scope.matching(star.parts)
         if not matching:
             raise Refused(
@@ -309,7 +309,7 @@ class Binder(ExpressionBinder, FromBinder):
                 position=star.pos,
                 sqlstate="42P01",
             )
-        return [(one.sql, one.name, one.type) for one in matching[0].fields]
+        return [(one.sql, one.name, one.type) for one in matching[0].fields if not one.hidden]
 
     def _group(self, item: Expr | Grouping, scope: Scope, names: list[str], correlated: set[int]) -> str:
         if isinstance(item, Grouping):

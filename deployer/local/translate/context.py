@@ -12,7 +12,9 @@ from deployer.sql.names import Name
 from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
-SYSTEM_SCHEMAS = frozenset(["pg_catalog", "information_schema", "redshift_catalog", "redshift_information"])
+SYSTEM_SCHEMAS = frozenset(
+    ["pg_catalog", "information_schema", "redshift_catalog", "redshift_information", "redshift_newer"]
+)
 
 
 @dataclass

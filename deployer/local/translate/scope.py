@@ -27,6 +27,8 @@ class Field:
     name: str
     type: Kind
     sql: str
+    hidden: bool = False
+    """Found by its name, but no part of `*`."""
 
 
 @dataclass(slots=True)
@@ -44,10 +46,16 @@ class Source:
             self.by_name.setdefault(item.name, []).append(item)
 
 
-def source(alias: str, columns: list[tuple[str, Kind]], path: tuple[str, ...] = ()) -> Source:
+def source(
+    alias: str,
+    columns: list[tuple[str, Kind]],
+    path: tuple[str, ...] = (),
+    hidden: frozenset[str] = frozenset(),
+) -> Source:
     """A source whose columns are written "alias"."column"."""
     prefix = quote_ident(alias)
-    return Source(alias, [Field(name, kind, f"{prefix}.{quote_ident(name)}") for name, kind in columns], path)
+    fields = [Field(name, kind, f"{prefix}.{quote_ident(name)}", name in hidden) for name, kind in columns]
+    return Source(alias, fields, path)
 
 
 @dataclass(slots=True)

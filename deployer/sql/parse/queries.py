@@ -348,6 +348,10 @@ class QueryParser(ExpressionParser):
             return self._parenthesised_table()
         if self.token.kind == "word" and self.is_op("(", 1) and self.is_identifier():
             return self._function_table()
+        if self.is_word("pg_catalog") and self.is_op(".", 1) and self.is_op("(", 3):
+            # Behind the catalog's name even a reserved word (unnest) is a function's.
+            self.at += 2
+            return self._function_table("pg_catalog")
         parts = self.qualified()
         if self.is_op("("):
             return self._function_table(".".join(parts[:-1]), parts[-1])
