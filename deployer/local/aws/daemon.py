@@ -39,7 +39,7 @@ from deployer.local.state import describe
 
 log = logging.getLogger("zeroshift.aws")
 
-SERVICES = "cloudformation,cloudwatch,events,iam,kms,logs,s3,scheduler,secretsmanager,sns,sqs,sts"
+SERVICES = "cloudformation,cloudwatch,events,iam,kms,logs,s3,scheduler,secretsmanager,sns,sqs,states,sts"
 START_SECONDS = 45.0
 STOP_SECONDS = 20.0
 
@@ -108,7 +108,7 @@ class Daemon:
         # SIGTERM when this process dies, however it dies: on that ministack saves its state.
         command = [
             sys.executable, "-I", "-S", str(launch), "-1", "-1", str(int(signal.SIGTERM)), str(os.getpid()), "--",
-            sys.executable, "-m", "ministack",
+            sys.executable, "-m", "deployer.local.aws.ministack",
         ]  # fmt: skip
         with (self.directory / LOG_FILE).open("ab") as output:
             return subprocess.Popen(

@@ -85,10 +85,15 @@ class Actor(Protocol):
 
 
 class Loop:
-    """Steps its actors in a thread, by a clock. An actor that raises is logged and asked again; the others go on."""
+    """Steps its actors in a thread, by a clock. An actor that raises is logged and asked again; the others go on.
 
-    def __init__(self, clock: Clock, actors: Sequence[Actor], name: str = "scheduler") -> None:
-        self._clock, self._actors = clock, tuple(actors)
+    They are asked every `at_most`, too: what comes to them from other processes does not wake anybody.
+    """
+
+    def __init__(
+        self, clock: Clock, actors: Sequence[Actor], at_most: timedelta | None = None, name: str = "scheduler"
+    ) -> None:
+        self._clock, self._actors, self._at_most = clock, tuple(actors), at_most
         self._woken, self._stopping = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -109,6 +114,8 @@ class Loop:
     def _run(self) -> None:
         while not self._stopping:
             wanted = [self._step(actor) for actor in self._actors if not self._stopping]
+            if self._at_most is not None:
+                wanted.append(self._clock.now() + self._at_most)
             if not self._stopping:
                 self._clock.wait(min((moment for moment in wanted if moment), default=None), self._woken)
 

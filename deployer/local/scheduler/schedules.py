@@ -87,18 +87,23 @@ class AwsSchedules:
 
     def __init__(self, client: Callable[[], Any]) -> None:
         self._client = client
+        self._known: dict[str, tuple[datetime, Schedule]] = {}
 
     def all(self) -> tuple[Schedule, ...]:
-        """Raises Unavailable when there are more than can be listed."""
+        """Only what has changed is asked for again. Raises Unavailable when there are more than can be listed."""
         client = self._client()
-        found = []
+        found: dict[str, tuple[datetime, Schedule]] = {}
         for group in _groups(client):
-            listed = _listed(client, group)
-            for name in listed:
-                answer = _get(client, group, name)
-                if answer is not None:
-                    found.append(schedule(answer))
-        return tuple(found)
+            for item in _listed(client, group):
+                known = self._known.get(item["Arn"])
+                if known is None or known[0] != item["LastModificationDate"]:
+                    answer = _get(client, group, item["Name"])
+                    if answer is None:
+                        continue
+                    known = item["LastModificationDate"], schedule(answer)
+                found[item["Arn"]] = known
+        self._known = found
+        return tuple(one for _, one in found.values())
 
     def delete(self, schedule: Schedule) -> None:
         client = self._client()
@@ -112,14 +117,14 @@ def _groups(client: Any) -> list[str]:
     return [group["Name"] for page in _pages(client.list_schedule_groups, "ScheduleGroups") for group in page]
 
 
-def _listed(client: Any, group: str) -> list[str]:
+def _listed(client: Any, group: str) -> list[dict[str, Any]]:
     pages = list(_pages(client.list_schedules, "Schedules", GroupName=group))
     if len(pages) == 1 and len(pages[0]) == LISTED:
         # ministack 1.5.33 cuts its lists off without a NextToken.
         raise Unavailable(
             f"the local AWS lists at most {LISTED - 1} schedules of a group; {group} has more: divide it"
         )
-    return [item["Name"] for page in pages for item in page]
+    return [item for page in pages for item in page]
 
 
 def _pages(call: Callable[..., Any], key: str, **given: Any) -> Iterator[list[dict[str, Any]]]:

@@ -7,14 +7,13 @@ be torn apart, so a kill neither loses an invocation nor plans one twice.
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+from deployer.local.events.database import Database, moment, seconds
 
 FILE = "scheduler.sqlite3"
 
@@ -25,7 +24,6 @@ DROPPED = "DROPPED"
 CANCELLED = "CANCELLED"
 """PENDING: an attempt is to come. DROPPED: given up, and no dead-letter queue has it."""
 
-_VERSION = 1
 _TABLES = """
 create table marks (arn text primary key, timing text not null, planned real not null, seen real not null) strict;
 create table invocations (
@@ -100,48 +98,18 @@ class Mark:
     seen: datetime
 
 
-class Store:
+class Store(Database):
     """The file. Its methods may be called from any thread."""
 
     def __init__(self, home: Path) -> None:
-        path = home / FILE
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-        for setting in ("journal_mode = wal", "synchronous = normal", "foreign_keys = on"):
-            self._db.execute(f"pragma {setting}")
-        with self.transaction() as db:
-            if db.execute("pragma user_version").fetchone()[0] == 0:
-                for statement in _TABLES.split(";\n"):
-                    db.execute(statement)
-                db.execute(f"pragma user_version = {_VERSION}")
-
-    def close(self) -> None:
-        with self._lock:
-            self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of the block or nothing; one inside another is part of it."""
-        with self._lock:
-            if self._db.in_transaction:
-                yield self._db
-                return
-            self._db.execute("begin immediate")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("rollback")
-                raise
-            self._db.execute("commit")
+        super().__init__(home / FILE, _TABLES)
 
     # -- planning ---------------------------------------------------------------------------------------------
 
     def mark(self, arn: str) -> Mark | None:
         """How far a schedule is planned; None for one that was never seen."""
-        with self._lock:
-            row = self._db.execute("select timing, planned, seen from marks where arn = ?", (arn,)).fetchone()
-        return None if row is None else Mark(row[0], _moment(row[1]), _moment(row[2]))
+        rows = self.rows("select timing, planned, seen from marks where arn = ?", (arn,))
+        return Mark(rows[0][0], moment(rows[0][1]), moment(rows[0][2])) if rows else None
 
     def plan(self, arn: str, mark: Mark, invocations: Iterable[Invocation] = ()) -> None:
         """Add invocations and move the schedule's mark, in one."""
@@ -191,11 +159,8 @@ class Store:
 
     def next(self) -> datetime | None:
         """When the next attempt is to begin."""
-        with self._lock:
-            (found,) = self._db.execute(
-                "select min(next) from invocations where state = 'PENDING'"
-            ).fetchone()
-        return None if found is None else _moment(found)
+        ((found,),) = self.rows("select min(next) from invocations where state = 'PENDING'")
+        return None if found is None else moment(found)
 
     def pending(self, arn: str) -> bool:
         """Whether an invocation of this schedule has not ended."""
@@ -221,8 +186,8 @@ class Store:
                 "update invocations set state = ?, next = ?, result = ?, code = ?, message = ?, ended = ?"
                 " where number = ?",
                 (
-                    invocation.state, _seconds(invocation.next), invocation.result, invocation.code,
-                    invocation.message, _seconds(invocation.ended), invocation.number,
+                    invocation.state, seconds(invocation.next), invocation.result, invocation.code,
+                    invocation.message, seconds(invocation.ended), invocation.number,
                 ),
             )  # fmt: skip
             db.execute(
@@ -236,12 +201,11 @@ class Store:
 
     def attempts(self, number: int) -> list[Attempt]:
         """The attempts of an invocation, in order."""
-        with self._lock:
-            rows = self._db.execute(
-                "select number, execution, began, code, message from attempts where invocation = ? order by number",
-                (number,),
-            ).fetchall()
-        return [Attempt(row[0], row[1], _moment(row[2]), row[3], row[4]) for row in rows]
+        rows = self.rows(
+            "select number, execution, began, code, message from attempts where invocation = ? order by number",
+            (number,),
+        )
+        return [Attempt(row[0], row[1], moment(row[2]), row[3], row[4]) for row in rows]
 
     def expire(self, before: datetime) -> None:
         """Forget invocations that ended before then."""
@@ -249,49 +213,27 @@ class Store:
             db.execute("delete from invocations where ended < ?", (before.timestamp(),))
 
     def _invocations(self, condition: str, values: tuple[object, ...]) -> list[Invocation]:
-        with self._lock:
-            rows = self._db.execute(
-                f"select {_INVOCATION} from invocations where {condition}", values
-            ).fetchall()
+        rows = self.rows(f"select {_INVOCATION} from invocations where {condition}", values)
         return [_invocation(row) for row in rows]
 
 
 def _row(found: Invocation) -> tuple[object, ...]:
     return (
         found.number or None, found.arn, found.group, found.name, found.scheduled.timestamp(), found.due.timestamp(),
-        int(found.manual), found.state, found.attempts, _seconds(found.next), found.target, found.input, found.role,
+        int(found.manual), found.state, found.attempts, seconds(found.next), found.target, found.input, found.role,
         found.max_age, found.max_attempts, found.dead_letter, found.result, found.code, found.message,
-        _seconds(found.ended),
+        seconds(found.ended),
     )  # fmt: skip
 
 
-def _invocation(row: tuple[object, ...]) -> Invocation:
+def _invocation(row: tuple[Any, ...]) -> Invocation:
     (
         number, arn, group, name, scheduled, due, manual, state, attempts, following, target, text, role, max_age,
         max_attempts, dead_letter, result, code, message, ended,
     ) = row  # fmt: skip
     return Invocation(
-        arn=str(arn), group=str(group), name=str(name), scheduled=_moment(scheduled), due=_moment(due),
-        target=str(target), input=str(text), role=str(role), max_age=_int(max_age), max_attempts=_int(max_attempts),
-        dead_letter=_text(dead_letter), manual=bool(manual), number=_int(number), state=str(state),
-        attempts=_int(attempts), next=None if following is None else _moment(following), result=_text(result),
-        code=_text(code), message=_text(message), ended=None if ended is None else _moment(ended),
+        arn=arn, group=group, name=name, scheduled=moment(scheduled), due=moment(due), target=target, input=text,
+        role=role, max_age=max_age, max_attempts=max_attempts, dead_letter=dead_letter, manual=bool(manual),
+        number=number, state=state, attempts=attempts, next=None if following is None else moment(following),
+        result=result, code=code, message=message, ended=None if ended is None else moment(ended),
     )  # fmt: skip
-
-
-def _moment(seconds: object) -> datetime:
-    assert isinstance(seconds, float)
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return moment.timestamp() if moment is not None else None
-
-
-def _int(value: object) -> int:
-    assert isinstance(value, int)
-    return value
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
