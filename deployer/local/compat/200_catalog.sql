@@ -172,6 +172,48 @@ select database_name as table_catalog, schema_name as table_schema, relation_nam
 from zeroshift.visible_relations
 where database_name = current_database();
 
+-- The length, precision or scale in a type as the catalog writes it: numeric(10,2).
+create or replace function zeroshift.type_number(kind text, place integer) returns integer
+language sql immutable
+as $$ select (regexp_match(kind, '\((\d+)(?:,(\d+))?\)'))[place]::integer $$;
+
+-- The columns of late-binding views are found out by the gateway (gateway/late_binding.py), which says them to the session
+-- before a statement that asks.
+create or replace function zeroshift.pg_get_late_binding_view_cols()
+returns table (view_schema name, view_name name, col_name name, col_type varchar, col_num integer)
+language sql stable
+as $$
+    select (c.value ->> 0)::name, (c.value ->> 1)::name, (c.value ->> 2)::name, (c.value ->> 3)::varchar, (c.value ->> 4)::integer
+    from jsonb_array_elements(
+        coalesce(nullif(current_setting('zeroshift.late_binding_columns', true), ''), '[]')::jsonb) c
+$$;
+
+create or replace function zeroshift.late_binding_views_of(who text)
+returns table (schema_name text, view_name text)
+language sql security definer set search_path = pg_catalog
+as $$
+    select n.nspname, c.relname
+    from zeroshift.late_binding_views l
+    join pg_class c on c.oid = l.oid
+    join pg_namespace n on n.oid = c.relnamespace
+    where zeroshift.is_superuser(who) or pg_has_role(who, c.relowner, 'usage')
+       or has_table_privilege(who, c.oid, 'select, insert, update, delete, references')
+    order by 1, 2
+$$;
+
+create or replace function zeroshift.pg_get_cols(relation text)
+returns table (view_schema name, view_name name, col_name name, col_type varchar, col_num integer)
+language sql stable
+as $$
+    select c.schema_name::name, c.relation_name::name, c.column_name::name,
+           zeroshift.type_text(c.atttypid, c.atttypmod)::varchar, c.ordinal_position
+    from zeroshift.visible_columns c where c.oid = to_regclass(relation)
+    union all
+    select l.* from zeroshift.pg_get_late_binding_view_cols() l
+    where to_regclass(format('%I.%I', l.view_schema, l.view_name)) = to_regclass(relation)
+    order by 5
+$$;
+
 create or replace view redshift_catalog.svv_columns as
 select database_name as table_catalog, schema_name as table_schema, relation_name as table_name, column_name,
        ordinal_position, column_default, case when attnotnull then 'NO' else 'YES' end as is_nullable, data_type,
@@ -183,7 +225,21 @@ select database_name as table_catalog, schema_name as table_schema, relation_nam
        null::text as collation_schema, null::text as collation_name, null::text as domain_name,
        column_remarks as remarks
 from zeroshift.visible_columns
-where database_name = current_database();
+where database_name = current_database()
+union all
+-- "including late-binding views", says its page.
+select current_database(), view_schema::text, view_name::text, col_name::text, col_num, null, 'YES',
+       regexp_replace(col_type, '\(.*\)', ''),
+       case when col_type like 'character%(%' then zeroshift.type_number(col_type, 1) end,
+       case regexp_replace(col_type, '\(.*\)', '')
+            when 'smallint' then 16 when 'integer' then 32 when 'bigint' then 64 when 'real' then 24
+            when 'double precision' then 53 when 'numeric' then zeroshift.type_number(col_type, 1) end,
+       case when col_type like 'numeric%' then 10
+            when col_type in ('smallint', 'integer', 'bigint', 'real', 'double precision') then 2 end,
+       case when col_type in ('smallint', 'integer', 'bigint') then 0
+            when col_type like 'numeric%' then zeroshift.type_number(col_type, 2) end,
+       case when col_type like 'time%' then 6 end, null, null, null, null, null, null, null, null, null, null
+from zeroshift.pg_get_late_binding_view_cols();
 
 create or replace view redshift_catalog.svv_all_schemas as
 select database_name::varchar(128), schema_name::varchar(128), nspowner::integer as schema_owner,
@@ -813,6 +869,23 @@ from zeroshift.visible_relations r
 left join zeroshift.late_binding_views l on l.oid = r.oid
 left join zeroshift.view_texts v on v.oid = r.oid
 where r.relkind in ('v', 'm') and r.database_name = current_database() and not r.is_system;
+
+-- There are no external schemas here: "SVV_EXTERNAL_SCHEMAS", "SVV_EXTERNAL_TABLES", "SVV_EXTERNAL_COLUMNS".
+create or replace view redshift_catalog.svv_external_schemas as
+select 0::oid as esoid, 0::smallint as eskind, ''::name as schemaname, 0 as esowner, ''::text as databasename,
+       ''::text as esoptions
+where false;
+
+create or replace view redshift_catalog.svv_external_tables as
+select ''::text as redshift_database_name, ''::text as schemaname, ''::text as tablename, ''::text as tabletype,
+       ''::text as location, ''::text as input_format, ''::text as output_format, ''::text as serialization_lib,
+       ''::text as serde_parameters, 0 as compressed, ''::text as parameters
+where false;
+
+create or replace view redshift_catalog.svv_external_columns as
+select ''::text as redshift_database_name, ''::text as schemaname, ''::text as tablename, ''::text as columnname,
+       ''::text as external_type, 0 as columnnum, 0 as part_key, ''::text as is_nullable
+where false;
 
 grant usage on schema redshift_catalog to public;
 grant select on all tables in schema redshift_catalog to public;

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 from deployer.local.functions import registry
+from deployer.local.translate import table_functions
 from deployer.local.translate.api import Relation
 from deployer.local.translate.context import Context
 from deployer.local.translate.infer import Kind, common
@@ -20,8 +21,6 @@ Columns = list[tuple[str, Kind]]
 
 _SCALARS = frozenset(["current_database", "current_schema", "current_user", "version"])
 """Functions of the leader node that redshift_connector reads in FROM."""
-
-_CATALOG_FUNCTIONS = frozenset(["pg_get_late_binding_view_cols", "pg_get_cols"])
 
 
 @dataclass(slots=True)
@@ -170,19 +169,27 @@ class FromBinder(ABC):
             return Joined(f"(SELECT {value.sql}) AS {quote_ident(alias)}({quote_ident(alias)})", fields)
         if name == "unnest" and item.call.schema == "pg_catalog" and len(item.call.args) == 1:
             return self._elements(item, scope)
-        if name not in _CATALOG_FUNCTIONS:
-            try:
-                registry.lookup(name)
-            except Refused as error:
-                error.position = item.pos
-                raise
-            raise Refused(
-                f"{name.upper()} in FROM: table functions are not supported on Redshift; use a table or a sub-query",
-                position=item.pos,
-            )
+        if table_functions.is_one(name):
+            return self._catalog_function(item, scope)
+        try:
+            registry.lookup(name)
+        except Refused as error:
+            error.position = item.pos
+            raise
         raise Refused(
-            f"{name.upper()} is not supported by the local Redshift yet; read SVV_COLUMNS", position=item.pos
+            f"{name.upper()} in FROM: table functions are not supported on Redshift; use a table or a sub-query",
+            position=item.pos,
         )
+
+    def _catalog_function(self, item: FunctionTable, scope: Scope) -> Joined:
+        columns: Columns = list(table_functions.columns(item))
+        relation = table_functions.relation(item.call.name)
+        self.context.reads[relation.name] = relation
+        given = ", ".join(f"({self.expr(one, scope).sql})::text" for one in item.call.args)
+        alias = item.alias or item.call.name
+        fields = self.add(source(alias, columns), scope, item.pos)
+        names = tuple(name for name, _ in columns)
+        return Joined(f"zeroshift.{item.call.name}({given})" + self._alias_sql(alias, names), fields)
 
     def _elements(self, item: FunctionTable, scope: Scope) -> Joined:
         """The elements of an array of the catalog's, for clients newer than PostgreSQL 8.0."""
