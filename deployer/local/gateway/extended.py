@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from deployer.local.gateway import codec, types
+from deployer.local.gateway import codec, late_binding, types
 from deployer.local.gateway.backend import ClientGone, ServerError
 from deployer.local.gateway.calls import (
     bound_parameters,
@@ -306,6 +306,7 @@ class Extended:
         runner.check_usable(prepared.kind)
         if portal.backend_name and prepared.translation is not None:
             portal.running = True
+            late_binding.tell(runner, prepared.translation)
             runner.unsynced = True
             runner.backend.send(
                 message(b"E", codec.text(portal.backend_name), codec.int32(limit)), message(b"H")

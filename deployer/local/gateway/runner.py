@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from deployer.local.gateway import codec, types
+from deployer.local.gateway import codec, late_binding, types
 from deployer.local.gateway.backend import Backend, Result, Row, ServerError
 from deployer.local.gateway.catalog import LiveCatalog, pack_array
 from deployer.local.gateway.errors import ABORTED, CANCELLED, as_redshift, gateway_error
@@ -227,6 +227,7 @@ class Runner:
         begins in the client's own text. Raises ServerError in Redshift's words.
         """
         rows = 0
+        late_binding.tell(self, translation)
         final = len(translation.statements) - 1
         for index, sql in enumerate(translation.statements):
             if self.cancelled:
