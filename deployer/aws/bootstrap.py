@@ -38,6 +38,8 @@ _STACK_ACTIONS = [
     )
 ]  # fmt: skip
 
+_STACK_READS = ["cloudformation:DescribeStacks", "cloudformation:GetTemplate"]
+
 _ROLE_READS = [
     f"iam:{name}" for name in ("GetRole", "GetRolePolicy", "ListRolePolicies", "ListAttachedRolePolicies")
 ]
@@ -76,18 +78,28 @@ def cloudformation_name(project: Project, environment: Environment) -> str:
     return f"{naming.prefix(project, environment)}-cloudformation"
 
 
+def _own_roles(scope: Scope) -> list[dict[str, str]]:
+    names = deployer_name, cloudformation_name
+    return [iam_arn(f"role/{name(scope.project, scope.environment)}") for name in names]
+
+
 def _boundaries(scope: Scope) -> Resources:
     names = naming.runner_boundary, naming.deployer_boundary
     runner, deployer = (name(scope.project, scope.environment) for name in names)
     fixed = [
-        iam_arn(f"role/{deployer_name(scope.project, scope.environment)}"),
-        iam_arn(f"role/{cloudformation_name(scope.project, scope.environment)}"),
+        *_own_roles(scope),
         iam_arn(f"policy/{runner}"),
         iam_arn(f"policy/{deployer}"),
     ]
     keep = {
         "Effect": "Deny",
-        "NotAction": [*_ROLE_READS, "iam:PassRole", "iam:GetPolicy", "iam:GetPolicyVersion"],
+        "NotAction": [
+            *_ROLE_READS,
+            "iam:PassRole",
+            "iam:SimulatePrincipalPolicy",
+            "iam:GetPolicy",
+            "iam:GetPolicyVersion",
+        ],
         "Resource": fixed,
     }
     reach = [
@@ -127,12 +139,16 @@ def _managed_policy(name: str, description: str, *statements: dict[str, Any]) ->
     }
 
 
-def _deployer(scope: Scope) -> Resources:
+def deployer_statements(scope: Scope) -> list[dict[str, Any]]:
+    """What the deployer is allowed; its boundary allows more, and denies it to change its own bounds."""
     # By name, not by prefix: the bootstrap's own stack is not the deployer's.
     stacks = [arn("cloudformation", f"stack/{scope.prefix}-{part}/*") for part in naming.PARTS]
     passed = {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}
     statements = [
         allow(_STACK_ACTIONS, stacks),
+        # For `zeroshift doctor`: is the bootstrap there, and does it still say what this zeroshift needs?
+        allow(_STACK_READS, arn("cloudformation", f"stack/{scope.prefix}-bootstrap/*")),
+        allow(["iam:SimulatePrincipalPolicy"], _own_roles(scope)),
         # It takes an id that belongs to no stack: it cannot be narrowed.
         allow(["cloudformation:DescribeStackDriftDetectionStatus"], "*"),
         allow(["iam:PassRole"], {"Fn::GetAtt": ["CloudFormationRole", "Arn"]}, passed),
@@ -141,7 +157,7 @@ def _deployer(scope: Scope) -> Resources:
         allow(
             [
                 f"redshift-data:{name}"
-                for name in ("CancelStatement", "DescribeStatement", "GetStatementResult")
+                for name in ("CancelStatement", "DescribeStatement", "GetStatementResult", "ListStatements")
             ],
             "*",
             {"StringEquals": {"redshift-data:statement-owner-iam-userid": "${aws:userid}"}},
@@ -151,6 +167,10 @@ def _deployer(scope: Scope) -> Resources:
         # Secrets Manager appends a hyphen and six characters to the name.
         named = arn("secretsmanager", f"secret:{scope.remote.secret}-??????")
         statements.append(allow(["secretsmanager:GetSecretValue"], named))
+    return statements
+
+
+def _deployer(scope: Scope) -> Resources:
     return {
         "DeployerRole": {
             "Type": "AWS::IAM::Role",
@@ -160,7 +180,9 @@ def _deployer(scope: Scope) -> Resources:
                 "MaxSessionDuration": 4 * 3600,
                 "AssumeRolePolicyDocument": document(*_trust(scope)),
                 "PermissionsBoundary": {"Ref": "DeployerBoundary"},
-                "Policies": [{"PolicyName": "deploy", "PolicyDocument": document(*statements)}],
+                "Policies": [
+                    {"PolicyName": "deploy", "PolicyDocument": document(*deployer_statements(scope))}
+                ],
             },
         }
     }
@@ -220,17 +242,11 @@ def _merged(*conditions: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]
     return made
 
 
-def _cloudformation(scope: Scope) -> Resources:
-    """The role that CloudFormation makes the stacks' resources with. It grows with them."""
+def cloudformation_statements(scope: Scope) -> list[dict[str, Any]]:
+    """What the role is allowed that CloudFormation makes the stacks' resources with. It grows with them."""
     roles = iam_arn(f"role{naming.role_path(scope.project, scope.environment)}*")
     bounded = {"StringEquals": {"iam:PermissionsBoundary": {"Ref": "RunnerBoundary"}}}
-    trust = {
-        "Effect": "Allow",
-        "Principal": {"Service": "cloudformation.amazonaws.com"},
-        "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
-    }
-    statements = [
+    return [
         allow(
             [
                 f"iam:{name}"
@@ -307,6 +323,15 @@ def _cloudformation(scope: Scope) -> Resources:
             "*",
         ),  # fmt: skip
     ]
+
+
+def _cloudformation(scope: Scope) -> Resources:
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudformation.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
+    }
     return {
         "CloudFormationRole": {
             "Type": "AWS::IAM::Role",
@@ -315,7 +340,9 @@ def _cloudformation(scope: Scope) -> Resources:
                 "Description": "What CloudFormation makes the stacks' resources with",
                 "AssumeRolePolicyDocument": document(trust),
                 "PermissionsBoundary": {"Ref": "DeployerBoundary"},
-                "Policies": [{"PolicyName": "stacks", "PolicyDocument": document(*statements)}],
+                "Policies": [
+                    {"PolicyName": "stacks", "PolicyDocument": document(*cloudformation_statements(scope))}
+                ],
             },
         }
     }

@@ -7,7 +7,10 @@ boto3's business too: AWS_ENDPOINT_URL leads them to the local AWS.
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
+import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +19,9 @@ from urllib.parse import urlsplit
 from deployer.errors import Unavailable, ZeroshiftError
 from deployer.mask import mask
 from deployer.project.environments import Remote
+
+MARGIN_SECONDS = 300.0
+"""How long before their end temporary credentials are asked for anew: what begins with them may take a while."""
 
 _OWN_CREDENTIALS = (
     "AWS_ACCESS_KEY_ID",
@@ -66,7 +72,8 @@ class Aws:
         self._endpoint = endpoint
         self._session: Any = None
         self._clients: dict[str, Any] = {}
-        self._assumed: Mapping[str, str] | None = None
+        self._assumed: Mapping[str, Any] = {}
+        self._assumed_until = 0.0
         self._identity: Mapping[str, str] | None = None
 
     def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
@@ -74,9 +81,28 @@ class Aws:
 
         Raises AwsError when AWS refuses, Unavailable when it cannot be reached or nobody is logged in.
         """
-        if self.remote.owner and self._assumed is None and service != "sts":
-            self._assume(self.remote.owner)
+        if service != "sts":
+            self.become_owner()
         return self._call(service, operation, parameters)
+
+    def identity(self) -> str:
+        """The ARN of whoever calls, before any role is assumed. It holds the account's id: not for printing."""
+        return self._caller()["Arn"]
+
+    def principal(self) -> str:
+        """The caller as IAM policies name it: for a session of a role that is the role, without its path."""
+        found = re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.*", self.identity())
+        if found is None:
+            return self.identity()
+        return f"arn:{found.group(1)}:iam::{found.group(2)}:role/{found.group(3)}"
+
+    def become_owner(self) -> None:
+        """Assume `remote.owner`, where there is one and its last session is not good for another while.
+
+        Raises AwsError when the caller may not.
+        """
+        if self.remote.owner and time.time() > self._assumed_until:
+            self._assume(self.remote.owner)
 
     def pages(self, service: str, operation: str, key: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """The items under `key` of all pages of an operation that pages by NextToken."""
@@ -106,8 +132,12 @@ class Aws:
         """Take the owner's role on, unless the caller has it already, as a CI job of the deployer has."""
         # arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION
         if f":assumed-role/{role}/" in self._caller()["Arn"]:
-            self._assumed = {}
+            # Its credentials are the caller's own, and boto3 renews those itself where they can be.
+            self._assumed_until = math.inf
             return
+        # With the caller's own credentials, not with those that the role has given last.
+        self._assumed = {}
+        self._clients.clear()
         answer = self._call(
             "sts",
             "assume_role",
@@ -120,6 +150,7 @@ class Aws:
             },
         )
         self._assumed = answer["Credentials"]
+        self._assumed_until = answer["Credentials"]["Expiration"].timestamp() - MARGIN_SECONDS
         self._clients.clear()
 
     def _call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,7 +191,7 @@ class Aws:
                 # The environment's own credentials win, so that CI needs no profile of that name.
                 profile = None if own else self.remote.profile or None
                 self._session = boto3.Session(profile_name=profile, region_name=self.remote.region)
-            keys = self._assumed or {}
+            keys = self._assumed
             if self._endpoint is not None:
                 keys = {
                     "AccessKeyId": self._endpoint.access_key,

@@ -107,7 +107,7 @@ def _endpoint(
 def _credentials(aws: Aws, environment: Environment, remote: Remote) -> tuple[str, str]:
     """User and password: from the secret, or temporary ones of the IAM identity."""
     if remote.secret:
-        return _secret(aws, remote)
+        return read_secret(aws, remote)
     if environment.kind != CLUSTER:
         given = aws.call(
             "redshift-serverless",
@@ -127,9 +127,9 @@ def _credentials(aws: Aws, environment: Environment, remote: Remote) -> tuple[st
     return given["DbUser"], given["DbPassword"]
 
 
-def _secret(aws: Aws, remote: Remote) -> tuple[str, str]:
+def read_secret(aws: Aws, remote: Remote) -> tuple[str, str]:
     """`username` and `password` of the secret's JSON, as Redshift's own secrets have them (management guide,
-    data-api-secrets)."""
+    data-api-secrets). Raises UsageError when there is none, or when it holds something else."""
     try:
         text = aws.call("secretsmanager", "get_secret_value", SecretId=remote.secret).get("SecretString")
     except AwsError as error:

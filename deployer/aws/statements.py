@@ -111,6 +111,10 @@ class DataApi:
             position=position,
         )
 
+    def ask(self) -> None:
+        """See that the service answers this caller. Raises AwsError or Unavailable."""
+        next(self._listed("", "FINISHED"), None)
+
     def failed(self, text: str, at: datetime) -> tuple[Failed, ...]:
         """The statements that hold `text`, were under way at `at`, and have failed or were cancelled since.
 

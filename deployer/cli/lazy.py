@@ -11,6 +11,7 @@ SUMMARIES = {
     "demo": "Run the whole rental pipeline on a fresh local Redshift and print its metrics.",
     "deploy": "Apply the migrations, then create or replace views and procedures.",
     "destroy": "Delete the environment's CloudFormation stacks, in reverse order.",
+    "doctor": "Check every prerequisite of an environment, and say how to mend what is missing.",
     "drift": "Show what was changed by hand since the last deployment; exits 2 when something was.",
     "env": "List and drop environments that are derived from another one (a pull request's).",
     "lineage": "Name the source columns of NAME, schema.table.column, with the way between; of schema.table, the"

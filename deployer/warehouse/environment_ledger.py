@@ -116,6 +116,21 @@ def read(session: Session) -> tuple[Listed, ...]:
     )
 
 
+def abandoned(session: Session) -> tuple[tuple[str, str], ...]:
+    """Environments with a lease that nobody will give back: (name, who had it)."""
+    if not read(session):
+        return ()
+    found = session.execute(
+        f"select name, owner, host, process_id, lease_expires_at <= getdate() from {_LIST}"
+        " where token is not null order by name"
+    )
+    return tuple(
+        (str(name), f"{who} on {host} (process {process})")
+        for name, who, host, process, expired in found.rows
+        if expired or _is_dead(host, process)
+    )
+
+
 def parts(session: Session, name: str) -> tuple[Part, ...]:
     """What an environment consists of, in the order in which it was created."""
     found = session.execute(

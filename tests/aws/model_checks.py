@@ -68,8 +68,9 @@ def _check(value: Any, shape: Shape, where: str, *, request: bool) -> None:
     elif shape.type_name == "map":
         for item in value.values():
             _check(item, shape.value, where, request=request)
-    elif shape.name == "policyDocumentType" and isinstance(value, dict):
-        # boto3 decodes IAM's documents (botocore.handlers, json_decode_policies).
+    elif shape.name in ("policyDocumentType", "TemplateBody") and isinstance(value, dict) and not request:
+        # boto3 decodes IAM's documents and stacks' templates (botocore.handlers, json_decode_policies and
+        # json_decode_template_body).
         return
     else:
         if shape.type_name in _TYPES:

@@ -18,6 +18,8 @@ from deployer.errors import UsageError
 from deployer.local.aws.environment import LocalAws
 from deployer.local.environment import LocalEnvironment
 from deployer.operations import stacks as operations
+from deployer.operations.doctor import examine
+from deployer.operations.doctor.model import OK, UNKNOWN
 from deployer.project import config
 from deployer.project.config import Project
 
@@ -206,6 +208,14 @@ def _bootstrapped(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     )
     as_deployer = owned.environment("prod")
+
+    # Doctor as the deployer, before and after: what it asks, the bootstrap allows.
+    seen = {(check.part, check.name): check for check in examine.examine(owned, as_deployer).checks}
+    assert seen["caller", "deployer"].state == OK
+    assert seen["stacks", "bootstrap"].state == OK, seen["stacks", "bootstrap"].found
+    # ministack narrows no policy for SimulatePrincipalPolicy to one role, as AWS does: here it cannot be told.
+    rights = {check.state for check in seen.values() if check.part == "rights"}
+    assert rights == {UNKNOWN}
 
     planned = operations.plan(owned, as_deployer)
     assert len(planned.changes) == 5

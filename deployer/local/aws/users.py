@@ -39,15 +39,18 @@ class Users:
         """User, password and the instant (Unix time) until which the password is good."""
         with self._lock:
             password, until = self._given.get(user, ("", 0.0))
-            if until < time.time() + seconds - 60:
+            fresh = until >= time.time() + seconds - 60
+            if not fresh:
                 until = time.time() + seconds
                 # Redshift's rule: upper and lower case and a digit (developer guide, r_CREATE_USER).
                 password = password or f"Aa1{secrets.token_urlsafe(24)}"
-                self._put(user, password)
-                self._given[user] = (password, until)
+            self._put(user, password, only_new=fresh)
+            self._given[user] = (password, until)
             return user, password, until
 
-    def _put(self, user: str, password: str) -> None:
+    def _put(self, user: str, password: str, *, only_new: bool) -> None:
+        """Make the user, or give it the password. `only_new`: it has that already, unless somebody dropped it since,
+        or all of the local Redshift (`zeroshift local reset`)."""
         status = self._status()
         if status.port is None:
             raise Unavailable("the local Redshift does not run")
@@ -61,6 +64,8 @@ class Users:
             cursor = admin.cursor()
             cursor.execute("select usename from pg_user")
             verb = "alter" if [user] in [list(row) for row in cursor.fetchall()] else "create"
+            if only_new and verb == "alter":
+                return
             cursor.execute(f"{verb} user {quote_ident(user)} password {quote_literal(password)}")
             # Roles that do not exist are passed over (redshift-iam-access-federated-db-roles).
             cursor.execute("select role_name from svv_roles")
