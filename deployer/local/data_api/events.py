@@ -2,7 +2,8 @@
 
 An event is written in the same transaction as the statement's end, into a queue in the store that outlives a kill; the
 sink takes them from there, in order, and says which it has delivered. So an event is delivered at least once, as
-EventBridge's may come twice. There is no event bus here: without a sink the events wait and are dropped after a day.
+EventBridge's may come twice. The sink of the local environment is the bus's inbox (deployer.local.events.store);
+without a sink the events wait and are dropped after a day.
 
 Source: Redshift Management Guide, data-api-monitoring-events.
 """

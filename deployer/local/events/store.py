@@ -7,7 +7,7 @@ Nobody may be there to take them: they wait a day, as long as EventBridge tries 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,6 +58,23 @@ class Delivery:
     message: str | None = None
     ended: datetime | None = None
     number: int = 0
+
+
+def sink(directory: Path) -> Callable[[Mapping[str, Any]], None]:
+    """Puts events where the bus of the local AWS takes them; where there never was one, nobody waits for them.
+
+    The file is opened for each event: a reset of the local AWS may have replaced it.
+    """
+
+    def put(event: Mapping[str, Any]) -> None:
+        if directory.exists():
+            store = EventStore(directory)
+            try:
+                store.put(event)
+            finally:
+                store.close()
+
+    return put
 
 
 class EventStore(Database):

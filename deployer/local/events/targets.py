@@ -37,11 +37,17 @@ Start = Callable[[str, str, str], None]
 """Starts an execution: the state machine's ARN, the execution's name, its input. Raises DeliveryError."""
 
 
+Published = Callable[[str, str, str], None]
+"""Told of each SNS message: the topic's ARN, the subject, the text."""
+
+
 class AwsTargets:
     """`client` makes a client for a service in a region; `start` starts executions of state machines."""
 
-    def __init__(self, client: Callable[[str, str], Any], start: Start) -> None:
-        self._client, self._start = client, start
+    def __init__(
+        self, client: Callable[[str, str], Any], start: Start, published: Published = lambda *_: None
+    ) -> None:
+        self._client, self._start, self._published = client, start, published
 
     def deliver(self, delivery: Delivery, now: datetime) -> None:
         import botocore.exceptions
@@ -59,6 +65,7 @@ class AwsTargets:
         service, region, rest = _parts(delivery.target)
         if service == "sns":
             self._client("sns", region).publish(TopicArn=delivery.target, Message=delivery.payload)
+            self._published(delivery.target, "", delivery.payload)
         elif service == "sqs" and not rest.endswith(".fifo"):
             self._send(delivery.target, delivery.payload, {})
         elif service == "logs" and rest.startswith("log-group:"):

@@ -1,0 +1,97 @@
+"""The one process of a home that fires schedules: whether it runs, and how to stop it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from deployer.errors import Unavailable
+from deployer.local.aws.environment import AWS_DIRECTORY
+from deployer.local.state import Process, describe, is_held, is_running, make_home
+
+LOCK_FILE = "scheduler.lock"
+STATE_FILE = "scheduler.json"
+LOG_FILE = "scheduler.log"
+STOP_SECONDS = 90.0
+"""A call that is under way is let end; it has a minute."""
+
+
+class LocalScheduler:
+    """The scheduler of a home, whose state lies beside the local AWS's."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.absolute()
+        self.directory = self.home / AWS_DIRECTORY
+
+    @property
+    def log(self) -> Path:
+        return self.directory / LOG_FILE
+
+    @property
+    def running(self) -> bool:
+        return is_held(self.directory / LOCK_FILE)
+
+    @property
+    def pid(self) -> int | None:
+        """The running one's process id."""
+        process = self._process()
+        return process.pid if process is not None and self.running and is_running(process) else None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the one that fires. Raises Unavailable when there is another."""
+        make_home(self.home)
+        make_home(self.directory)
+        descriptor = os.open(self.directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            for _ in range(100):
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    # Somebody may be looking whether the lock is held.
+                    time.sleep(0.02)
+            else:
+                raise Unavailable(
+                    "the local Scheduler runs already; `zeroshift schedule stop` ends it, and `zeroshift schedule"
+                    " history` shows what it did"
+                )
+            process = describe(os.getpid())
+            assert process is not None
+            temporary = self.directory / f".{STATE_FILE}"
+            temporary.write_text(json.dumps(asdict(process)), encoding="utf-8")
+            os.replace(temporary, self.directory / STATE_FILE)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def stop(self) -> bool:
+        """End it, in order; False when none ran. Raises Unavailable when it does not end."""
+        if not self.running:
+            return False
+        deadline = time.monotonic() + STOP_SECONDS
+        asked: int | None = None
+        while self.running and time.monotonic() < deadline:
+            pid = self.pid
+            if pid is not None and pid != asked:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+                asked = pid
+            time.sleep(0.02)
+        if self.running:
+            raise Unavailable(f"the local Scheduler does not end; see {self.log}, then kill process {asked}")
+        return True
+
+    def _process(self) -> Process | None:
+        try:
+            return Process(**json.loads((self.directory / STATE_FILE).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None

@@ -1,0 +1,1 @@
+"""Step Functions, locally: the part of the Amazon States Language that the alert path is written in."""
