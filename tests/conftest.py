@@ -126,7 +126,7 @@ def fresh_database(engine_dsn: str, status: Status) -> Status:
     return status
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_empty(engine_dsn: str, status: Status) -> Callable[[], None]:
     """For tests that need more than one empty warehouse, one after the other."""
     return lambda: empty(engine_dsn, status.user)

@@ -31,6 +31,11 @@ _DATES = frozenset("date time timetz timestamp timestamptz interval".split())
 _BITWISE = frozenset(["<<", ">>", "&", "|", "#"])
 
 
+def truth(value: Typed) -> str:
+    """The text of a condition. DG "Type compatibility and conversion": integers become BOOLEAN implicitly."""
+    return f"({value.sql} <> 0)" if value.type is not None and value.type.is_integer else value.sql
+
+
 class OperatorBinder(BinderBase):
     """Binds operators."""
 
@@ -56,8 +61,8 @@ class OperatorBinder(BinderBase):
     def _binary(self, node: Binary, scope: Scope) -> Typed:
         op = node.op
         if op == "and" or op == "or":
-            left, right = self.expr(node.left, scope), self.expr(node.right, scope)
-            return Typed(f"({left.sql} {op.upper()} {right.sql})", BOOLEAN)
+            left, right = truth(self.expr(node.left, scope)), truth(self.expr(node.right, scope))
+            return Typed(f"({left} {op.upper()} {right})", BOOLEAN)
         left, right = self.expr(node.left, scope), self.expr(node.right, scope)
         if op in _COMPARISONS:
             return self.compare(op, left, right)

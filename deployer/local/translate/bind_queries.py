@@ -8,6 +8,7 @@ from deployer.local.translate import infer
 from deployer.local.translate.api import Relation
 from deployer.local.translate.bind_expressions import ExpressionBinder, column_name
 from deployer.local.translate.bind_from import FromBinder
+from deployer.local.translate.bind_operators import truth
 from deployer.local.translate.context import Context
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
@@ -228,7 +229,7 @@ class Binder(ExpressionBinder, FromBinder):
         items, columns, nodes, correlated = self._items(select, scope)
         where = ""
         if select.where is not None:
-            where = f" WHERE {self.expr(select.where, scope).sql}"
+            where = f" WHERE {truth(self.expr(select.where, scope))}"
         named, scope.aliases = scope.aliases, {}
         names = [name for name, _ in columns]
         groups = [self._group(item, scope, names, correlated) for item in select.group]

@@ -60,9 +60,14 @@ class PrimaryParser(CallParser):
             return ScalarQuery(query, pos=token.start)
         value = self.expr()
         if self.is_op(","):
-            self.refuse(
+            self.only_on_catalogs(
                 "row constructors (a, b) are not supported on Redshift; compare the columns one by one", token
             )
+            parts: list[str | Expr | Query] = ["(", value]
+            while self.accept_op(","):
+                parts += [", ", self.expr()]
+            self.expect_op(")")
+            return CatalogOnly([*parts, ")"], pos=token.start)
         self.expect_op(")")
         if self.is_op("."):
             self.refuse("composite types are not supported on Redshift", token)

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,52 +17,10 @@ from deployer.local.environment import Status
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "clients.md"
 
-OBJECTS = (
-    "create schema shop",
-    "create table shop.customers (id integer not null encode raw distkey, email varchar(80) encode lzo, joined date,"
-    " primary key (id), unique (email)) diststyle key sortkey (joined)",
-    "create table shop.orders (id bigint identity(1,1), customer_id integer not null references shop.customers (id),"
-    " amount decimal(10,2) default 0, placed_at timestamp default getdate(), note varchar(200) default 'redshift.x',"
-    " primary key (id)) distkey (customer_id) compound sortkey (placed_at, id)",
-    "comment on table shop.orders is 'what was bought'",
-    "comment on column shop.orders.amount is 'in euro'",
-    "create view shop.totals as select customer_id, sum(amount) as total from shop.orders group by customer_id",
-    "create view shop.late as select id, amount from shop.orders with no schema binding",
-    "create procedure shop.touch(a integer, b in out varchar(20)) as $$ begin b := 'x'; end; $$ language plpgsql",
-    "create group readers",
-    "create role analyst",
-    "create user alice password 'Secret123x' in group readers",
-    "grant select on shop.orders to group readers",
-    "grant usage on schema shop to group readers",
-    "grant role analyst to alice",
-)
-
 LEAKS = re.compile(
     r"zeroshift|redshift_catalog|redshift_newer|redshift_information|zs_bytes|pg_database_owner"
 )
 """What is the local engine's own, and no user's business."""
-
-
-@pytest.fixture(scope="module")
-def shop(environment: Any, status: Status, engine_dsn: str) -> Iterator[Status]:
-    import redshift_connector
-    from conftest import empty
-
-    empty(engine_dsn, status.user)
-    connection = redshift_connector.connect(
-        host=status.host,
-        port=status.port,
-        database=status.database,
-        user=status.user,
-        password=status.password,
-        ssl=False,
-    )
-    connection.autocommit = True
-    for statement in OBJECTS:
-        connection.cursor().execute(statement)
-    connection.close()
-    yield status
-    empty(engine_dsn, status.user)
 
 
 Ask = Callable[..., dict[str, str]]
