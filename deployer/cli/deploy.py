@@ -93,6 +93,8 @@ def deploy(
 def show(done: Deployment) -> None:
     """Print a deployment for people."""
     output.line(summary(done))
+    for warning in done.warnings:
+        output.line(f"WARNING: {warning}")
     for name in done.left_over:
         output.line(f"left over: {name} is deployed, but no longer in the project (--prune drops it)")
     for finding in done.findings:

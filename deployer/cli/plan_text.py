@@ -13,6 +13,7 @@ from deployer.mask import mask
 from deployer.operations.changes import Change
 from deployer.operations.plan import Plan
 from deployer.operations.plan_migrations import Problem
+from deployer.project.config import CONFIG_FILE
 
 _MARKS = {
     "create": "+", "grant": "+", "apply": ">", "drop": "-", "remove": "-", "revoke": "-",
@@ -41,6 +42,8 @@ def summary(made: Plan) -> str:
 
 def lines(made: Plan, *, colours: bool = False) -> Iterator[str]:
     """For people: every change with its statements or its diff."""
+    for warning in made.warnings:
+        yield _painted(f"! WARNING: {warning}\n\n", "red", colours)
     for problem in made.problems:
         yield _painted(f"! {_where(problem)}{problem.message}\n", "red", colours)
         if problem.repair:
@@ -70,6 +73,8 @@ def lines(made: Plan, *, colours: bool = False) -> Iterator[str]:
 def markdown(made: Plan) -> Iterator[str]:
     """For a comment on a pull request; details that would make it too long are left out by name."""
     yield f"### zeroshift: {summary(made)}\n\n"
+    for warning in made.warnings:
+        yield f"> :warning: **{warning}**\n\n"
     for problem in made.problems:
         yield f"- :x: {_where(problem)}{problem.message}\n"
     if made.problems:
@@ -106,6 +111,9 @@ def markdown(made: Plan) -> Iterator[str]:
 
 def github_lines(made: Plan) -> Iterator[str]:
     """GitHub's workflow commands: an error for each problem, a warning for what destroys, a notice for the rest."""
+    for warning in made.warnings:
+        # Of the warehouse, hence beside the file that names it.
+        yield github.annotation("warning", CONFIG_FILE, 1, "zeroshift plan", warning) + "\n"
     for problem in made.problems:
         yield (
             github.annotation(

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from deployer.errors import StatementFailed, Unsafe, UsageError
-from deployer.operations import environment_plan
+from deployer.operations import checkout, environment_plan
 from deployer.operations import plan as plans
-from deployer.operations.deploy import checked_out
 from deployer.operations.environment_plan import EnvironmentPlan
 from deployer.operations.lineage import read as read_lineage
 from deployer.operations.plan_objects import Step
@@ -66,7 +65,7 @@ def deploy(project: Project, derived: Derived, *, progress: Progress = silent) -
             )
         made = environment_plan.plan(session, project, derived, files, graph)
         environment_ledger.ensure(session)
-        commit = checked_out(project.root)
+        commit = checkout.commit(project.root)
         token = environment_ledger.acquire(session, derived.name, derived.suffix, commit)
         try:
             unchanged = _make(session, derived, made, token, commit, progress)

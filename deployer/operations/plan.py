@@ -27,7 +27,7 @@ from deployer.project.config import CONFIG_FILE, Environment, Project
 from deployer.project.contracts import Contract
 from deployer.project.migrations import Migration
 from deployer.project.objects import Object
-from deployer.warehouse import ledger
+from deployer.warehouse import isolation, ledger
 from deployer.warehouse.session import Session
 
 FORMAT = 1
@@ -41,6 +41,7 @@ class Plan:
     `changes` stand in the order of applying. With any of `problems` a deployment refuses to begin. `orphans` are
     deployed and no longer in the project; they stay unless pruned. `warehouse` stands for what the warehouse was when
     the plan was made, `provided` for what the providers' changes do not tell, `checksum` for all that would be done.
+    `warnings` hold no deployment back, but should be read.
     """
 
     project: str
@@ -53,6 +54,7 @@ class Plan:
     warehouse: str
     provided: tuple[str, ...]
     checksum: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -206,8 +208,15 @@ def draft(
         warehouse=stood,
         provided=fingerprints,
         checksum=_checksum(environment.name, changes, fingerprints),
+        warnings=warnings(session),
     )
     return Draft(made, files, pending, compared, provided)
+
+
+def warnings(session: Session) -> tuple[str, ...]:
+    """What is wrong with the warehouse itself, as far as it concerns every deployment and run in it."""
+    found = isolation.warning(session)
+    return () if found is None else (found,)
 
 
 def standard_providers(project: Project, environment: Environment) -> tuple[Provider, ...]:
@@ -286,6 +295,7 @@ def read(path: Path) -> Plan:
                 "problems": problems,
                 "orphans": tuple(told["orphans"]),
                 "provided": tuple(told["provided"]),
+                "warnings": tuple(told.get("warnings", ())),
             }
         )
     except OSError as error:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from small_project import SmallProject
 
+from deployer.cli.main import execute
 from deployer.errors import StatementFailed, Unsafe, UsageError
 from deployer.operations import plan as plans
 from deployer.operations.changes import Change
@@ -240,9 +241,48 @@ def test_grants_that_the_deployer_cannot_see_are_not_lost_in_silence(
         plan(small)
 
 
-def test_no_password_is_in_a_plan(small: SmallProject) -> None:
-    small.migration("0002", "0001", "create user cleo password 'Very5ecret'")
-    assert "Very5ecret" not in repr(plan(small))
+def test_no_secret_and_no_account_is_in_a_plan_in_any_shape(
+    small: SmallProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small.migration("0002", "0001", "create user ann password 'Verysecret1'")
+    small.view("shown.roles", "select 'arn:aws:iam::123456789012:role/loader' as loader")
+    assert "password '***'" in change(plan(small), "0002_step").statements[0]
+    monkeypatch.chdir(small.root)
+    shown = ""
+    for options in ([], ["--json"], ["--markdown"], ["--out", str(tmp_path / "file.plan")]):
+        assert execute(["plan", *options]) == 0
+        shown += "".join(capsys.readouterr())
+    shown += (tmp_path / "file.plan").read_text()
+    assert execute(["deploy", "--json"]) == 0
+    shown += "".join(capsys.readouterr())
+    assert shown.count("***") >= 6
+    assert "Verysecret1" not in shown and "123456789012" not in shown
+
+
+def test_a_serializable_database_is_told_by_plan_and_deployment(
+    small: SmallProject, engine: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The local Redshift has no such database: its view is made to tell what one would.
+    (real,) = engine.execute(
+        "select pg_get_viewdef('redshift_catalog.stv_db_isolation_level'::regclass)"
+    ).fetchone()
+    view = "create or replace view redshift_catalog.stv_db_isolation_level as "
+    engine.execute(
+        f"{view} select current_database()::character(128) as db_name, 'Serializable'::character(20) as isolation_level"
+    )
+    try:
+        (told,) = plan(small).warnings
+        assert "SERIALIZABLE" in told and "error 1023" in told
+        monkeypatch.chdir(small.root)
+        assert execute(["plan", "--markdown"]) == 0
+        assert "> :warning: **the database dev runs at isolation level" in capsys.readouterr().out
+        assert execute(["deploy"]) == 0
+        captured = capsys.readouterr()
+        assert "WARNING: the database dev runs" in captured.out
+        assert "WARNING: the database dev runs" in captured.err, "before anything is done, too"
+    finally:
+        engine.execute(view + real)
+    assert plan(small).warnings == ()
 
 
 def test_a_migration_that_reads_runs_when_its_turn_comes(small: SmallProject, session: Session) -> None:
