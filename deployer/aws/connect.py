@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from deployer.aws.client import Aws, AwsError, is_loopback
@@ -28,7 +30,7 @@ class Place:
 
 
 def target(environment: Environment) -> Target:
-    """The warehouse of a serverless or cluster environment, with credentials for one hour.
+    """The warehouse of a serverless or cluster environment, with credentials for one hour, which renew themselves.
 
     Raises AwsError, Unavailable, or UsageError for a secret of another shape.
     """
@@ -36,7 +38,7 @@ def target(environment: Environment) -> Target:
     remote = environment.remote
     aws = Aws(remote)
     where = place(aws, environment, needs_arn=False)
-    user, password = _credentials(aws, environment, remote)
+    user, password, until = _credentials(aws, environment, remote)
     service = "redshift" if environment.kind == CLUSTER else "redshift-serverless"
     # Only the local AWS, which gives out the local Redshift, speaks without TLS: a tunnel on loopback to a real
     # warehouse does not.
@@ -52,6 +54,8 @@ def target(environment: Environment) -> Target:
             ("statement_timeout", str(remote.cost.statement_timeout * 1000)),
             ("query_group", remote.cost.query_group),
         ),
+        until=until,
+        renew=lambda: target(environment),
     )
 
 
@@ -104,10 +108,11 @@ def _endpoint(
     return str(found[address]), int(found.get(port) or PORT)
 
 
-def _credentials(aws: Aws, environment: Environment, remote: Remote) -> tuple[str, str]:
-    """User and password: from the secret, or temporary ones of the IAM identity."""
+def _credentials(aws: Aws, environment: Environment, remote: Remote) -> tuple[str, str, float]:
+    """User and password: from the secret, or temporary ones of the IAM identity; and until when (Unix time)."""
     if remote.secret:
-        return read_secret(aws, remote)
+        # Rotation may change it at any time; whoever connects again after a while reads it again.
+        return (*read_secret(aws, remote), _until(None))
     if environment.kind != CLUSTER:
         given = aws.call(
             "redshift-serverless",
@@ -116,7 +121,7 @@ def _credentials(aws: Aws, environment: Environment, remote: Remote) -> tuple[st
             dbName=remote.database,
             durationSeconds=CREDENTIAL_SECONDS,
         )
-        return given["dbUser"], given["dbPassword"]
+        return given["dbUser"], given["dbPassword"], _until(given.get("expiration"))
     given = aws.call(
         "redshift",
         "get_cluster_credentials_with_iam",
@@ -124,7 +129,11 @@ def _credentials(aws: Aws, environment: Environment, remote: Remote) -> tuple[st
         DbName=remote.database,
         DurationSeconds=CREDENTIAL_SECONDS,
     )
-    return given["DbUser"], given["DbPassword"]
+    return given["DbUser"], given["DbPassword"], _until(given.get("Expiration"))
+
+
+def _until(told: datetime | None) -> float:
+    return told.timestamp() if told is not None else time.time() + CREDENTIAL_SECONDS
 
 
 def read_secret(aws: Aws, remote: Remote) -> tuple[str, str]:

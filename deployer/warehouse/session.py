@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -11,6 +13,9 @@ from typing import Any
 
 from deployer.errors import StatementFailed, Unavailable
 from deployer.sql.names import quote_literal
+
+MARGIN_SECONDS = 60.0
+"""How long before their end credentials are no longer used."""
 
 CONNECTION_LOST = "08006"
 """SQLSTATE that we give to a connection that broke, for the driver raises it without one."""
@@ -20,7 +25,8 @@ CONNECTION_LOST = "08006"
 class Target:
     """Where a warehouse listens and as whom to log in. `ssl` is off only for the local one, on loopback.
 
-    `settings` are SET at the start of every session: (name, value).
+    `settings` are SET at the start of every session: (name, value). A password that is temporary opens connections
+    until `until` (Unix time); what is open then stays open. `renew` asks for another one.
     """
 
     host: str
@@ -30,6 +36,14 @@ class Target:
     password: str = field(repr=False)
     ssl: bool = False
     settings: tuple[tuple[str, str], ...] = ()
+    until: float = math.inf
+    renew: Callable[[], Target] | None = field(default=None, repr=False, compare=False)
+
+    def current(self) -> Target:
+        """Itself, or the same place with fresh credentials where its own are about to end."""
+        if self.renew is None or time.time() < self.until - MARGIN_SECONDS:
+            return self
+        return self.renew()
 
 
 @dataclass(frozen=True)
@@ -85,7 +99,8 @@ class Session:
         # Imported here, since it brings boto3 along: `zeroshift --help` should not wait for that.
         import redshift_connector
 
-        target = self.target
+        # A deployment or a run may last longer than the credentials that it began with.
+        target = self.target = self.target.current()
         if self._connection is not None:
             self.close()
         self._errors = (redshift_connector.error.Error, OSError, struct.error)

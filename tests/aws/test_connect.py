@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,57 @@ def test_credentials_are_given_again_so_that_two_at_once_do_not_shut_each_other_
     first, second = (target(cloud.project, cloud.prod) for _ in range(2))
     assert first.password == second.password
     assert first.password not in repr(first)
+
+
+def test_a_connection_after_the_credentials_end_is_made_with_fresh_ones(cloud: Cloud) -> None:
+    """A deployment that lasts longer than its password: the session that is open stays, the next one needs another."""
+    where = target(cloud.project, cloud.prod)
+    assert time.time() + 3000 < where.until < time.time() + 3700
+    assert where.current() is where
+    ended = replace(where, password="ended", until=time.time() - 1)
+    with Session(ended) as session:
+        assert session.execute("select current_user").rows == (("IAM:root",),)
+        assert session.target.until > time.time()
+        # As lease.kept and `zeroshift run` open a second one.
+        with Session(replace(session.target, until=0.0)) as second:
+            assert second.execute("select 1").rows == ((1,),)
+    with pytest.raises(Unavailable, match="password authentication failed"):
+        Session(replace(ended, until=time.time() + 3600))
+
+
+def test_the_owner_s_session_is_assumed_anew_before_it_ends(
+    tmp_path: Path, stubbed: Stubbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, environment = load(
+        tmp_path, CLUSTER.replace('region = "eu-central-1"', 'region = "eu-central-1"\nowner = "owner"')
+    )
+    assert environment.remote is not None
+    aws = Aws(environment.remote)
+    arn = "arn:aws:sts::123456789012:assumed-role/ci/job"
+    stubbed.answers("sts", "get_caller_identity", {"Account": "123456789012", "Arn": arn})
+    for number, minutes in enumerate((1, 60)):
+        given = {
+            "AccessKeyId": f"ASIAIOSFODNN7EXAMPLE{number}",
+            "SecretAccessKey": "s",
+            "SessionToken": "t",
+            "Expiration": datetime.now(UTC) + timedelta(minutes=minutes),
+        }
+        stubbed.answers(
+            "sts",
+            "assume_role",
+            {"Credentials": given},
+            RoleArn=ANY,
+            RoleSessionName=ANY,
+            DurationSeconds=3600,
+        )
+        stubbed.answers("sqs", "list_queues", {})
+    aws.call("sqs", "list_queues")
+    assert aws._assumed["AccessKeyId"].endswith("0")
+    aws.call("sqs", "list_queues")
+    assert aws._assumed["AccessKeyId"].endswith("1"), "a minute is no time to begin anything"
+    stubbed.answers("sqs", "list_queues", {})
+    aws.call("sqs", "list_queues")
+    assert aws._assumed["AccessKeyId"].endswith("1")
 
 
 def test_user_and_password_come_from_a_secret_by_its_name(cloud: Cloud) -> None:
