@@ -25,6 +25,7 @@ SUMMARIES = {
     "rollback": "Bring views and procedures back to their definitions after DEPLOYMENT; without it, list the"
     " deployments.",
     "run": "Run PIPELINE once: read what changed, refresh its metrics and publish them together.",
+    "schedule": "Show, start and fire the schedules of an environment.",
     "status": "Show the last runs, how fresh the presentation is, the landing tables' states and the rejected rows.",
     "template": "Print a CloudFormation template of the environment, as JSON.",
     "unlock": "Take the deployment lease away from a deployment that died.",

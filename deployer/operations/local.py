@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deployer.errors import UsageError
 from deployer.operations.progress import Progress, silent
-from deployer.operations.warehouses import local_aws, local_environment
+from deployer.operations.warehouses import local_aws, local_environment, local_scheduler
 from deployer.project.config import Project
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def down(project: Project) -> bool:
     local = local_environment(project)
     cloud = local_aws(project)
     was_running = local.status().running or cloud.running
+    # It would start both again.
+    local_scheduler(project).stop()
     cloud.down()
     local.down()
     return was_running
@@ -72,6 +74,7 @@ def status(project: Project) -> Status:
 
 def reset(project: Project) -> None:
     """Stop it and the local AWS, and delete everything that they hold."""
+    local_scheduler(project).stop()
     local_aws(project).reset()
     local_environment(project).reset()
     (project.home / DEMO_MARK).unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from deployer.warehouse.session import Target
 if TYPE_CHECKING:
     from deployer.local.aws.environment import LocalAws
     from deployer.local.environment import LocalEnvironment, Status
+    from deployer.local.scheduler.process import LocalScheduler
 
 
 def local_environment(project: Project) -> LocalEnvironment:
@@ -40,6 +41,14 @@ def local_aws(project: Project) -> LocalAws:
     from deployer.local.aws.environment import LocalAws
 
     return LocalAws(project.home)
+
+
+def local_scheduler(project: Project) -> LocalScheduler:
+    """The process that fires the local AWS's schedules. Raises Unavailable when the extra `local` is not installed."""
+    local_environment(project)
+    from deployer.local.scheduler.process import LocalScheduler
+
+    return LocalScheduler(project.home)
 
 
 def target(project: Project, environment: Environment, progress: Progress = silent) -> Target:

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -42,12 +42,17 @@ class LocalScheduler:
     @property
     def pid(self) -> int | None:
         """The running one's process id."""
-        process = self._process()
+        process, _ = self._read()
         return process.pid if process is not None and self.running and is_running(process) else None
 
+    @property
+    def firing(self) -> bool:
+        """Whether it has started all that it needs."""
+        return self.pid is not None and self._read()[1]
+
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Be the one that fires. Raises Unavailable when there is another."""
+    def held(self) -> Iterator[Callable[[], None]]:
+        """Be the one that fires; what is given says that it does. Raises Unavailable when there is another."""
         make_home(self.home)
         make_home(self.directory)
         descriptor = os.open(self.directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -64,14 +69,17 @@ class LocalScheduler:
                     "the local Scheduler runs already; `zeroshift schedule stop` ends it, and `zeroshift schedule"
                     " history` shows what it did"
                 )
-            process = describe(os.getpid())
-            assert process is not None
-            temporary = self.directory / f".{STATE_FILE}"
-            temporary.write_text(json.dumps(asdict(process)), encoding="utf-8")
-            os.replace(temporary, self.directory / STATE_FILE)
-            yield
+            self._write(ready=False)
+            yield lambda: self._write(ready=True)
         finally:
             os.close(descriptor)
+
+    def _write(self, *, ready: bool) -> None:
+        process = describe(os.getpid())
+        assert process is not None
+        temporary = self.directory / f".{STATE_FILE}"
+        temporary.write_text(json.dumps({"process": asdict(process), "ready": ready}), encoding="utf-8")
+        os.replace(temporary, self.directory / STATE_FILE)
 
     def stop(self) -> bool:
         """End it, in order; False when none ran. Raises Unavailable when it does not end."""
@@ -90,8 +98,9 @@ class LocalScheduler:
             raise Unavailable(f"the local Scheduler does not end; see {self.log}, then kill process {asked}")
         return True
 
-    def _process(self) -> Process | None:
+    def _read(self) -> tuple[Process | None, bool]:
         try:
-            return Process(**json.loads((self.directory / STATE_FILE).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
+            found = json.loads((self.directory / STATE_FILE).read_text(encoding="utf-8"))
+            return Process(**found["process"]), bool(found["ready"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return None, False

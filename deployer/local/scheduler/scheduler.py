@@ -166,6 +166,17 @@ class Scheduler:
         made = replace(self._invocation(schedule, scheduled), due=now, next=now, manual=True)
         return self._store.add(made)
 
+    def fire_alone(self, schedule: Schedule, scheduled: datetime) -> Invocation:
+        """As `fire`, when no scheduler runs: the call is made here, once. Only the holder of the lock may."""
+        made = self.fire(schedule, scheduled)
+        self._attempt(made)
+        made = self._store.invocation(made.number)
+        if made.state == states.PENDING:
+            message = f"{made.message}; not repeated, since no scheduler runs"
+            made = replace(made, state=states.CANCELLED, next=None, ended=self._clock.now(), message=message)
+            self._store.end(made)
+        return made
+
     def _attempt(self, invocation: Invocation) -> None:
         now = self._clock.now()
         if now > invocation.due + timedelta(seconds=invocation.max_age):

@@ -195,6 +195,11 @@ class Store(Database):
                 (invocation.code, invocation.message, invocation.number, invocation.attempts),
             )
 
+    def invocation(self, number: int) -> Invocation:
+        """One of them, as it is now."""
+        (found,) = self._invocations("number = ?", (number,))
+        return found
+
     def history(self, name: str | None = None, count: int = 50) -> list[Invocation]:
         """The newest invocations, the newest first."""
         return self._invocations("(? is null or name = ?) order by number desc limit ?", (name, name, count))

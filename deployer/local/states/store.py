@@ -54,6 +54,7 @@ class Ended:
 class Message:
     """A message that was published to a topic."""
 
+    number: int
     at: datetime
     topic: str
     subject: str
@@ -117,9 +118,9 @@ class ExecutionStore(Database):
     def messages(self, count: int = 50) -> list[Message]:
         """The newest messages, the newest first."""
         rows = self.rows(
-            "select at, topic, subject, message from messages order by number desc limit ?", (count,)
+            "select number, at, topic, subject, message from messages order by number desc limit ?", (count,)
         )
-        return [Message(moment(row[0]), row[1], row[2], row[3]) for row in rows]
+        return [Message(row[0], moment(row[1]), row[2], row[3], row[4]) for row in rows]
 
     def expire(self, before: datetime) -> None:
         """Forget what is older."""
