@@ -154,15 +154,18 @@ def history(here: Here, name: str | None, count: int, as_json: bool) -> None:
         return
     if found.invocations:
         output.table(
-            ["name", "scheduled (UTC)", "state", "attempts", "statement", "error"],
+            ["name", "scheduled (UTC)", "state", "attempts", "statement"],
             [
                 (
                     one.name + (" (by hand)" if one.by_hand else ""), f"{one.scheduled:%Y-%m-%d %H:%M:%S}", one.state,
-                    len(one.attempts), one.statement or "", f"{one.code}: {one.message}" if one.code else "",
+                    len(one.attempts), one.statement or "",
                 )
                 for one in found.invocations
             ],
         )  # fmt: skip
+        for one in found.invocations:
+            if one.code:
+                output.line(f"{one.name} for {one.scheduled:%Y-%m-%d %H:%M:%S}: {one.code}: {one.message}")
     else:
         output.line(found.note or "nothing was fired yet")
     for queue in found.dead_letters:

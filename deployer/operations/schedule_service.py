@@ -122,7 +122,7 @@ class _Told:
     def lines(self) -> list[str]:
         found = []
         for made in reversed(self._service.store.history(count=200)):
-            if self._states.get(made.number) != made.state:
+            if made.ended is not None and self._states.get(made.number) != made.state:
                 self._states[made.number] = made.state
                 what = f"{made.name} for {made.scheduled:%Y-%m-%d %H:%M:%S} UTC: {made.state}"
                 found.append(f"{what} {made.result or made.message or ''}".rstrip())

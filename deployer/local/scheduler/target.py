@@ -86,10 +86,9 @@ def checked(operation: str, text: str) -> dict[str, Any]:
         raise TargetError("InvalidInput", "the Input is not a JSON object", permanent=True)
     shape = _model().operation_model(operation).input_shape
     report = ParamValidator().validate(given, shape)
-    problems = [report.generate_report()] if report.has_errors() else []
-    problems += [f"Unknown member {name} of {operation}" for name in given if name not in shape.members]
-    if problems:
-        raise TargetError("InvalidInput", "; ".join(problems).replace("\n", " "), permanent=True)
+    if report.has_errors():
+        told = report.generate_report().replace("\n", "; ")
+        raise TargetError("InvalidInput", f"{operation} does not take the Input: {told}", permanent=True)
     return given
 
 
