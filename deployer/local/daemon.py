@@ -22,9 +22,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deployer.errors import Unavailable, ZeroshiftError
+from deployer.local.aws.environment import AWS_DIRECTORY
 from deployer.local.bootstrap import Server, prepare
 from deployer.local.data_api.service import DataApi, settings
 from deployer.local.engine import Engine
+from deployer.local.events.store import sink
 from deployer.local.gateway.server import Gateway
 from deployer.local.state import (
     DAEMON_LOCK,
@@ -95,6 +97,7 @@ class Daemon:
             self.state.user,
             gateway.passes.issue,
             fallback=int(last) if last.isdigit() else None,
+            sink=sink(self.home / AWS_DIRECTORY),
             **settings(),
         )
 
