@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from deployer.cli import encode, github, output, plan_text
-from deployer.cli.options import CONTEXT, Here, environment_option
+from deployer.cli.options import CONTEXT, Here, derivable_environment_option
 from deployer.errors import UsageError
 from deployer.operations import plan as operations
 from deployer.operations.plan import Plan
@@ -33,7 +33,7 @@ REFUSED = 3
 @click.option(
     "--base", metavar="GITREF", help="With --offline: the commit that the warehouse is supposed to be at."
 )
-@environment_option
+@derivable_environment_option
 def plan(
     here: Here,
     prune: bool,
@@ -50,12 +50,17 @@ def plan(
     all that is built on them and their grants. Parts that lose data or objects are marked: deploy refuses them unless
     they are allowed by name. In a GitHub workflow each part is also shown beside its file.
 
-    Exits 3 when a deployment would refuse to begin.
+    Exits 3 when a deployment would refuse to begin. Of an environment that is derived from another one (a pull
+    request's) it shows the copies that would be made.
     """  # fmt: skip
     made = _made(here, prune, offline, base)
     if out is not None:
         if offline:
             raise UsageError("a plan made --offline cannot be deployed: it is not about the warehouse itself")
+        if here.derived is not None:
+            raise UsageError(
+                "a derived environment is deployed without a plan file: it is made anew as a whole"
+            )
         operations.write(made, out)
     if as_json:
         output.line(encode.dump(made))
@@ -73,9 +78,18 @@ def plan(
 
 
 def _made(here: Here, prune: bool, offline: bool, base: str | None) -> Plan:
+    if here.derived is not None and (prune or offline or base is not None):
+        raise UsageError(
+            "--prune, --offline and --base have no meaning for a derived environment: it is made anew as a whole"
+        )
     if offline != (base is not None):
         raise UsageError("--offline and --base GITREF belong together")
     with output.progress(lasting=False) as progress:
+        if here.derived is not None:
+            # Only here: the lineage brings the parsers along.
+            from deployer.operations import environments
+
+            return environments.plan(here.project, here.derived, progress=progress)
         if base is None:
             return operations.plan(here.project, here.environment, prune=prune, progress=progress)
         # Only here, since it starts a warehouse.

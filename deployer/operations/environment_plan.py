@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deployer.errors import Unsafe, UsageError
@@ -38,12 +38,15 @@ _CHANGES = frozenset(["insert", "update", "delete", "merge"])
 
 @dataclass(frozen=True)
 class EnvironmentPlan:
-    """`steps` make `parts`; `checks` are asked of them before they are kept. `copied` says why, for people."""
+    """`steps` make `parts`; `checks` are asked of them before they are kept. `differing` are the base's names of what
+    differs; `steps_of` the steps of each copy, by its name there.
+    """
 
     steps: tuple[Step, ...]
     checks: tuple[Step, ...]
     parts: tuple[Part, ...]
     differing: tuple[str, ...]
+    steps_of: Mapping[str, tuple[Step, ...]]
     checksum: str
 
 
@@ -94,7 +97,12 @@ def plan(session: Session, project: Project, derived: Derived, files: Files, gra
     made.objects(wanted)
     checksum = _checksum(made.steps)
     return EnvironmentPlan(
-        tuple(made.steps), tuple(made.checks), tuple(made.parts), tuple(sorted(differing | changed)), checksum
+        tuple(made.steps),
+        tuple(made.checks),
+        tuple(made.parts),
+        tuple(sorted(differing | changed)),
+        {name: tuple(steps) for name, steps in made.steps_of.items()},
+        checksum,
     )
 
 
@@ -163,6 +171,7 @@ class _Maker:
         self.steps: list[Step] = []
         self.checks: list[Step] = []
         self.parts: list[Part] = []
+        self.steps_of: dict[str, list[Step]] = {}
 
     def _schema(self, name: str) -> str:
         return name.split(".", 1)[0] + self._derived.suffix
@@ -173,8 +182,11 @@ class _Maker:
     def _base(self, name: str) -> str:
         return ".".join(quote_ident(part) for part in name.split(".", 1))
 
-    def _add(self, sql: str, path: str = "", line: int = 0) -> None:
+    def _add(self, sql: str, path: str = "", line: int = 0, *, of: str = "") -> None:
         self.steps.append(Step(sql, path, line))
+        if of:
+            name = f"{self._schema(of)}.{of.split('.', 1)[1]}"
+            self.steps_of.setdefault(name, []).append(self.steps[-1])
 
     def schemas(self, names: set[str]) -> None:
         for name in sorted(names):
@@ -202,11 +214,12 @@ class _Maker:
             if columns:
                 listing = ", ".join(quote_ident(column) for column in columns)
                 self._add(
-                    f"insert into {self._sql(name)} ({listing}) select {listing} from {self._base(name)}"
+                    f"insert into {self._sql(name)} ({listing}) select {listing} from {self._base(name)}",
+                    of=name,
                 )
         for item in migrated:
             if item.table in listed and item.pending:
-                self._rewrite(item.text, item.path, item.line)
+                self._rewrite(item)
 
     def _replay(self, item: _Migrated) -> None:
         where = f"{item.path}:{item.line}"
@@ -218,6 +231,7 @@ class _Maker:
                     f"create table {self._sql(item.table)} (like {self._base(item.table)})",
                     item.path,
                     item.line,
+                    of=item.table,
                 )
                 return
             renamed = words == "alter" and alter_table(item.text).verb == "rename_table"
@@ -233,10 +247,11 @@ class _Maker:
                 f"{where}: {item.table} would be copied into the environment, and this statement about it cannot be"
                 " repeated in a transaction; deploy the change to a base environment of its own instead"
             )
-        self._rewrite(item.text, item.path, item.line)
+        self._rewrite(item)
 
-    def _rewrite(self, text: str, path: str, line: int) -> None:
-        self._add(rewritten(text, self._members, self._derived.suffix, path, line), path, line)
+    def _rewrite(self, item: _Migrated) -> None:
+        text = rewritten(item.text, self._members, self._derived.suffix, item.path, item.line)
+        self._add(text, item.path, item.line, of=item.table)
 
     def seen_through(self, names: Sequence[str], kinds: dict[str, str], deployed: set[str]) -> None:
         """Late-binding views of what the base has and the environment does not copy."""
@@ -263,4 +278,4 @@ class _Maker:
                     Step(f"select * from {self._sql(item.name)} where false", path, statement.line)
                 )
             self.parts.append(Part(item.kind, self._schema(item.name), bare, item.signature))
-            self._add(text, path, statement.line)
+            self._add(text, path, statement.line, of=item.name)

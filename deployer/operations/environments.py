@@ -5,15 +5,18 @@ Made, and made anew, in one transaction: one that is killed leaves the environme
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from deployer.errors import StatementFailed, Unsafe, UsageError
+from deployer.mask import mask
 from deployer.operations import checkout, environment_plan
 from deployer.operations import plan as plans
+from deployer.operations.changes import Change
 from deployer.operations.environment_plan import EnvironmentPlan
 from deployer.operations.lineage import read as read_lineage
+from deployer.operations.plan import Plan
 from deployer.operations.plan_objects import Step
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import target
@@ -47,6 +50,74 @@ class DerivedDeployment:
     expires_at: datetime | None
 
 
+def plan(project: Project, derived: Derived, *, progress: Progress = silent) -> Plan:
+    """What `deploy` would make, copy by copy; changes nothing. Raises what `deploy` raises, but for what only the
+    warehouse finds when a view is made.
+    """
+    base = project.environment(derived.base)
+    files = plans.read_files(project)
+    graph = read_lineage(project)
+    with Session(target(project, base, progress)) as session:
+        _refuse_without_base(session, derived)
+        made = environment_plan.plan(session, project, derived, files, graph)
+        before = {item.name: item for item in environment_ledger.read(session)}.get(derived.name)
+        old = environment_ledger.parts(session, derived.name) if before is not None else ()
+        _refuse_foreign(session, made.parts, old)
+        same = before is not None and before.deployed_at is not None and before.checksum == made.checksum
+        return Plan(
+            project=project.name,
+            environment=derived.name,
+            changes=() if same else tuple(_changes(derived, made, old)),
+            problems=(),
+            orphans=(),
+            unchanged=len(made.parts) if same else 0,
+            pruned=False,
+            warehouse=plans.stand(session),
+            provided=(),
+            checksum=made.checksum,
+            warnings=plans.warnings(session),
+        )
+
+
+def _changes(derived: Derived, made: EnvironmentPlan, old: Sequence[Part]) -> Iterator[Change]:
+    """The copies, each with its statements; everything else of the environment in one."""
+    through = sum(not part.is_own for part in made.parts)
+    yield Change(
+        "replace" if old else "create",
+        "environment",
+        derived.name,
+        reason=f"schemas with the suffix {derived.suffix}; beside the copies {through} views of what {derived.base}"
+        f" has; it lives {derived.hours} hours",
+    )
+    there = {f"{part.schema}.{part.name}" for part in old if part.is_own}
+    for part in made.parts:
+        name = f"{part.schema}.{part.name}"
+        steps = made.steps_of.get(name, ())
+        if not (part.is_own and part.name and steps):
+            continue
+        base = f"{part.schema.removesuffix(derived.suffix)}.{part.name}"
+        first = next((step for step in steps if step.path), steps[0])
+        yield Change(
+            "replace" if name in there else "create",
+            part.kind,
+            name,
+            first.path,
+            first.line,
+            tuple(mask(step.sql.strip().rstrip(";")) for step in steps),
+            reason=f"differs from {derived.base}"
+            if base in made.differing
+            else f"follows from what differs from {derived.base}",
+        )
+
+
+def _refuse_without_base(session: Session, derived: Derived) -> None:
+    if not ledger.exists(session):
+        raise UsageError(
+            f"nothing is deployed in {derived.base}, from which {derived.name} would be derived;"
+            f" `zeroshift deploy --env {derived.base}` does it"
+        )
+
+
 def deploy(project: Project, derived: Derived, *, progress: Progress = silent) -> DerivedDeployment:
     """Make the environment `derived` what the project says, or leave it when it is that already.
 
@@ -58,11 +129,7 @@ def deploy(project: Project, derived: Derived, *, progress: Progress = silent) -
     files = plans.read_files(project)
     graph = read_lineage(project)
     with Session(target(project, base, progress)) as session:
-        if not ledger.exists(session):
-            raise UsageError(
-                f"nothing is deployed in {derived.base}, from which {derived.name} would be derived;"
-                f" `zeroshift deploy --env {derived.base}` does it"
-            )
+        _refuse_without_base(session, derived)
         made = environment_plan.plan(session, project, derived, files, graph)
         environment_ledger.ensure(session)
         commit = checkout.commit(project.root)

@@ -58,8 +58,8 @@ class Project:
         except KeyError:
             if derived_names.derive(self.patterns, name) is not None:
                 raise UsageError(
-                    f"{name} is derived from another environment: only `zeroshift deploy` and `zeroshift env` work on"
-                    " it; for anything else name the environment that it is derived from"
+                    f"{name} is derived from another environment: only `zeroshift plan`, `deploy`, `run` and `env` work"
+                    " on it; for anything else name the environment that it is derived from"
                 ) from None
             known = ", ".join(sorted(self.environments)) or "none"
             raise UsageError(

@@ -294,6 +294,46 @@ def test_numbers_that_cannot_be_copied_are_refused(based: SmallProject) -> None:
     assert str(caught.value).startswith(f"{path.relative_to(based.root)}:")
 
 
+def test_a_plan_shows_what_the_deployment_makes(
+    based: SmallProject, session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(based.root)
+    based.procedure("shop.refresh", "()", PIPELINE.replace("sum(amount)", "max(amount)"))
+    path = based.view("shown.totals", "select count(*) as sales, 'x' as kind from shown.a_base")
+    derived = based.load().derived("pr-123")
+    assert derived is not None
+    made = environments.plan(based.load(), derived)
+    assert environment_ledger.read(session) == (), "a plan makes nothing"
+    whole, *copies = made.changes
+    assert (whole.action, whole.kind, whole.name) == ("create", "environment", "pr-123")
+    assert {item.key: item.reason for item in copies} == {
+        "table shop__pr_123.daily": "follows from what differs from local",
+        "table shop__pr_123.notes": "follows from what differs from local",
+        "procedure shop__pr_123.note": "follows from what differs from local",
+        "procedure shop__pr_123.refresh": "differs from local",
+        "view shown__pr_123.daily": "follows from what differs from local",
+        "view shown__pr_123.notes": "follows from what differs from local",
+        "view shown__pr_123.totals": "differs from local",
+    }
+    (totals,) = [item for item in copies if item.name == "shown__pr_123.totals"]
+    assert (totals.path, totals.line) == (str(path.relative_to(based.root)), 2)
+    assert '"shown__pr_123".totals' in totals.statements[0] and "no schema binding" in totals.statements[0]
+    (daily,) = [item for item in copies if item.name == "shop__pr_123.daily"]
+    assert [statement.split()[0] for statement in daily.statements] == ["create", "insert"]
+
+    assert main.execute(["plan", "--env", "pr-123", "--check"]) == 2
+    assert "+ create view shown__pr_123.totals  (procedures/shown/totals.sql:2)" in capsys.readouterr().out
+    done = make(based)
+    assert {item.name for item in copies} == set(done.own)
+    assert main.execute(["plan", "--env", "pr-123", "--check"]) == 0
+    assert "nothing to do: all " in capsys.readouterr().out
+    based.view("shown.totals", "select count(*) as sales from shown.a_base")
+    again = environments.plan(based.load(), derived)
+    assert {item.action for item in again.changes} == {"replace"}
+    assert main.execute(["plan", "--env", "pr-123", "--out", "x.plan"]) == 1
+    assert main.execute(["plan", "--env", "pr-123", "--prune"]) == 1
+
+
 def test_a_base_without_a_deployment_is_none(small: SmallProject) -> None:
     (small.root / "zeroshift.toml").write_text(TOML)
     with pytest.raises(UsageError, match="nothing is deployed in local, from which pr-123 would be derived"):
