@@ -21,6 +21,8 @@ begin
     ) then
         drop schema if exists redshift_newer, redshift_information cascade;
         drop schema redshift_catalog cascade;
+        drop view if exists zeroshift.visible_relations, zeroshift.visible_columns, zeroshift.visible_schemas,
+            zeroshift.declared_keys cascade;
         create schema redshift_catalog;
     end if;
 end
@@ -71,6 +73,34 @@ as $$
                else pg_catalog.format_type(kind, modifier) end
 $$;
 
+-- The DEFAULT of a column as its user wrote it: the engine's own schemas are no part of it.
+create or replace function zeroshift.default_text(expression text) returns text
+language sql immutable
+as $$
+    select case expression when 'redshift.sysdate()' then '"sysdate"()'
+           else regexp_replace(expression, $re$('(?:[^']|'')*')|\m(?:redshift|zeroshift|pg_catalog)\.$re$, '\1', 'g') end
+$$;
+
+-- The encoding of a column. DG "CREATE TABLE", ENCODE: where none was written sort keys, BOOLEAN, REAL and DOUBLE get RAW,
+-- numbers and dates AZ64, CHAR and VARCHAR LZO. RAW shows as none.
+create or replace function zeroshift.encoding_of(written text, kind oid, is_sortkey boolean) returns text
+language sql immutable
+as $$
+    select case when written = 'raw' then 'none' when written <> 'auto' then written
+                when is_sortkey then 'none'
+                when kind in (20, 21, 23, 1700, 1082, 1083, 1266, 1114, 1184, 1186) then 'az64'
+                when kind in (25, 1042, 1043, 17) then 'lzo' else 'none' end
+$$;
+
+-- How a column sorts: its place in the sort key, 0 for none. "If the table uses an interleaved sort key, each column that
+-- is part of the sort key has alternately a positive or negative value" (PG_TABLE_DEF).
+create or replace function zeroshift.sort_order(keys text[], style text, column_name text) returns integer
+language sql immutable
+as $$
+    select coalesce(place * case when style = 'INTERLEAVED' and place % 2 = 0 then -1 else 1 end, 0)
+    from (select array_position(keys, column_name) as place) p
+$$;
+
 -- Every relation that the asking user may know of, of all databases. `kind` as SVV_TABLES words it.
 create or replace view zeroshift.visible_relations as
 select c.oid, n.oid as schema_oid, n.nspname::text as physical_schema,
@@ -91,8 +121,9 @@ where c.relkind in ('r', 'v', 'm', 'p')
 
 create or replace view zeroshift.visible_columns as
 select r.*, a.attnum::integer as ordinal_position, a.attname::text as column_name, a.atttypid, a.atttypmod,
-       a.attnotnull, a.attidentity,
-       case when a.attidentity <> '' then 'identity' else pg_catalog.pg_get_expr(d.adbin, d.adrelid) end as column_default,
+       a.attnotnull, a.attidentity, a.attacl,
+       case when a.attidentity <> '' then 'identity'
+            else zeroshift.default_text(pg_catalog.pg_get_expr(d.adbin, d.adrelid)) end as column_default,
        zeroshift.type_name(a.atttypid) as data_type,
        case when a.atttypid in (1042, 1043) and a.atttypmod > 4 then a.atttypmod - 4
             when a.atttypid = 25 then 65535 end as length,
@@ -250,7 +281,7 @@ from zeroshift.visible_schemas;
 create or replace view redshift_catalog.svv_all_tables as
 select database_name::varchar(128), schema_name::varchar(128), relation_name::varchar(128) as table_name,
        zeroshift.acl_shown(relacl)::varchar(128) as table_acl, (case when kind = 'VIEW' then 'VIEW' else 'TABLE' end)::varchar(128) as table_type,
-       remarks::varchar(128)
+       remarks::varchar(256)
 from zeroshift.visible_relations;
 
 create or replace view redshift_catalog.svv_all_columns as
@@ -273,10 +304,11 @@ create or replace view redshift_catalog.svv_redshift_columns as
 select c.database_name::varchar(128), c.schema_name::varchar(128), c.relation_name::varchar(128) as table_name,
        c.column_name::varchar(128), c.ordinal_position, c.data_type::varchar(32), c.column_default::varchar(4000),
        (case when c.attnotnull then 'NO' else 'YES' end)::varchar(3) as is_nullable,
-       coalesce(t.encodings ->> c.column_name, 'none')::varchar(128) as encoding,
+       (case when c.relkind in ('r', 'p') then zeroshift.encoding_of(coalesce(t.encodings ->> c.column_name, 'auto'), c.atttypid,
+            coalesce(c.column_name = any (t.sortkeys), false)) else 'none' end)::varchar(128) as encoding,
        coalesce(t.distkey = c.column_name, false) as distkey,
-       coalesce(array_position(t.sortkeys, c.column_name), 0) as sortkey,
-       null::varchar(128) as column_acl, c.column_remarks::varchar(256) as remarks
+       zeroshift.sort_order(t.sortkeys, t.sortstyle, c.column_name) as sortkey,
+       zeroshift.acl_shown(c.attacl)::varchar(128) as column_acl, c.column_remarks::varchar(256) as remarks
 from zeroshift.visible_columns c
 left join zeroshift.table_attributes t on t.oid = c.oid;
 
@@ -292,13 +324,33 @@ from zeroshift.integrations;
 create or replace view redshift_catalog.svv_all_databases as
 select * from redshift_catalog.svv_redshift_databases;
 
+-- "SVV_REDSHIFT_FUNCTIONS": the stored procedures that a user may call; user-defined functions there are none.
+create or replace view redshift_catalog.svv_redshift_functions as
+select pg_catalog.current_database()::varchar(128) as database_name, n.nspname::varchar(128) as schema_name,
+       p.proname::varchar(128) as function_name, 'STORED PROCEDURE'::varchar(128) as function_type,
+       coalesce((select string_agg(zeroshift.type_name(t.kind), ', ' order by t.number)
+                 from unnest(p.proargtypes::oid[]) with ordinality t(kind, number)), '')::varchar(512) as argument_type,
+       (case when p.prorettype <> 'void'::regtype::oid then zeroshift.type_name(p.prorettype) end)::varchar(128) as result_type
+from pg_catalog.pg_proc p
+join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+where p.prokind = 'p' and not zeroshift.is_internal(n.nspname)
+  and ((select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, p.proowner, 'usage')
+       or pg_catalog.has_function_privilege(current_user, p.oid, 'execute'));
+
+-- "STL_ERROR" has the engine's own errors, "not SQL errors or messages": there are none. Superusers only.
+create or replace view redshift_catalog.stl_error as
+select 0 as userid, ''::character(12) as process, null::timestamp as recordtime, 0 as pid, 0 as errcode,
+       ''::character(16) as file, 0 as linenum, ''::character(100) as context, ''::character(512) as error
+where false;
+
 -- Only the schemas of search_path, as its page warns.
 create or replace view redshift_catalog.pg_table_def as
 select c.schema_name::name as schemaname, c.relation_name::name as tablename, c.column_name::name as "column",
        zeroshift.type_text(c.atttypid, c.atttypmod)::varchar(256) as type,
-       coalesce(t.encodings ->> c.column_name, 'none')::varchar(32) as encoding,
+       zeroshift.encoding_of(coalesce(t.encodings ->> c.column_name, 'auto'), c.atttypid,
+                             coalesce(c.column_name = any (t.sortkeys), false))::varchar(32) as encoding,
        coalesce(t.distkey = c.column_name, false) as distkey,
-       coalesce(array_position(t.sortkeys, c.column_name), 0) as sortkey,
+       zeroshift.sort_order(t.sortkeys, t.sortstyle, c.column_name) as sortkey,
        c.attnotnull as "notnull"
 from zeroshift.visible_columns c
 left join zeroshift.table_attributes t on t.oid = c.oid
@@ -318,7 +370,8 @@ select r.database_name as database, r.schema_name as schema, r.oid as table_id, 
        coalesce((select max(case when a.atttypid = 25 then 65535 else a.atttypmod - 4 end)
                  from pg_catalog.pg_attribute a
                  where a.attrelid = r.oid and a.atttypid in (25, 1043) and not a.attisdropped), 0) as max_varchar,
-       (t.encodings ->> t.sortkeys[1])::character(32) as sortkey1_enc,
+       (case when cardinality(t.sortkeys) > 0 then
+           zeroshift.encoding_of(coalesce(t.encodings ->> t.sortkeys[1], 'auto'), 0, true) end)::character(32) as sortkey1_enc,
        coalesce(cardinality(t.sortkeys), 0) as sortkey_num,
        ceil(pg_catalog.pg_total_relation_size(r.oid) / 1048576.0)::bigint as size,
        null::numeric(10, 4) as pct_used, 0::bigint as empty, null::numeric(5, 2) as unsorted,
@@ -620,26 +673,6 @@ select oid as reloid, relname, relnamespace, reltype, relowner, relam, relfileno
 from redshift_catalog.pg_class
 where (select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, relowner, 'usage');
 
--- The encoding of a column. DG "CREATE TABLE", ENCODE: where none was written sort keys, BOOLEAN, REAL and DOUBLE get RAW,
--- numbers and dates AZ64, CHAR and VARCHAR LZO. RAW shows as none.
-create or replace function zeroshift.encoding_of(written text, kind oid, is_sortkey boolean) returns text
-language sql immutable
-as $$
-    select case when written = 'raw' then 'none' when written <> 'auto' then written
-                when is_sortkey then 'none'
-                when kind in (20, 21, 23, 1700, 1082, 1083, 1266, 1114, 1184, 1186) then 'az64'
-                when kind in (25, 1042, 1043, 17) then 'lzo' else 'none' end
-$$;
-
--- How a column sorts: its place in the sort key, 0 for none. "If the table uses an interleaved sort key, each column that
--- is part of the sort key has alternately a positive or negative value" (PG_TABLE_DEF).
-create or replace function zeroshift.sort_order(keys text[], style text, column_name text) returns integer
-language sql immutable
-as $$
-    select coalesce(place * case when style = 'INTERLEAVED' and place % 2 = 0 then -1 else 1 end, 0)
-    from (select array_position(keys, column_name) as place) p
-$$;
-
 -- The numbers are ours: the documentation shows encodings by name only.
 create or replace function redshift.format_encoding(number integer) returns text
 language sql immutable
@@ -672,14 +705,6 @@ from pg_catalog.pg_attribute a
 join redshift_catalog.pg_class c on c.oid = a.attrelid
 left join zeroshift.table_attributes t on t.oid = a.attrelid
 where a.attnum > 0;
-
--- The DEFAULT of a column as its user wrote it: the engine's own schemas are no part of it.
-create or replace function zeroshift.default_text(expression text) returns text
-language sql immutable
-as $$
-    select case expression when 'redshift.sysdate()' then '"sysdate"()'
-           else regexp_replace(expression, $re$('(?:[^']|'')*')|\m(?:redshift|zeroshift|pg_catalog)\.$re$, '\1', 'g') end
-$$;
 
 -- IDENTITY shows as a default in the form that sqlalchemy-redshift and amazon-redshift-utils read.
 create or replace view redshift_catalog.pg_attrdef as
@@ -789,6 +814,32 @@ create or replace function redshift.shobj_description(object oid, catalog text) 
 language sql stable
 as $$ select case when catalog = 'pg_database' then pg_catalog.shobj_description(object, 'pg_database') end $$;
 
+-- Names of system views mean what they mean in FROM: they are found without a schema, and behind pg_catalog.
+create or replace function redshift.relation_named(name text) returns oid
+language sql stable
+as $$
+    select coalesce(
+        (select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+         where n.nspname = 'redshift_catalog' and c.relname = regexp_replace(lower(name), '^pg_catalog\.', '')),
+        name::regclass::oid)
+$$;
+
+create or replace function redshift.has_table_privilege(who name, relation text, privilege text) returns boolean
+language sql stable
+as $$ select pg_catalog.has_table_privilege(who, redshift.relation_named(relation), privilege) $$;
+
+create or replace function redshift.has_table_privilege(relation text, privilege text) returns boolean
+language sql stable
+as $$ select pg_catalog.has_table_privilege(redshift.relation_named(relation), privilege) $$;
+
+create or replace function redshift.has_table_privilege(who name, relation oid, privilege text) returns boolean
+language sql stable
+as $$ select pg_catalog.has_table_privilege(who, relation, privilege) $$;
+
+create or replace function redshift.has_table_privilege(relation oid, privilege text) returns boolean
+language sql stable
+as $$ select pg_catalog.has_table_privilege(relation, privilege) $$;
+
 -- The types that Redshift has, by its own numbers, and the row types of tables.
 create or replace view redshift_catalog.pg_type as
 select case t.typname when 'super' then 4000::oid when 'bytea' then 6551::oid else t.oid end as oid,
@@ -870,6 +921,37 @@ left join zeroshift.late_binding_views l on l.oid = r.oid
 left join zeroshift.view_texts v on v.oid = r.oid
 where r.relkind in ('v', 'm') and r.database_name = current_database() and not r.is_system;
 
+-- What a view reads, as PostgreSQL keeps it: pg_depend names the view's rule, pg_rewrite the view.
+create or replace view redshift_catalog.pg_rewrite as
+select w.oid, w.rulename, w.ev_class, (-1)::smallint as ev_attr, w.ev_type, w.is_instead, null::text as ev_qual,
+       null::text as ev_action
+from pg_catalog.pg_rewrite w
+where w.ev_class in (select oid from redshift_catalog.pg_class);
+
+create or replace view redshift_catalog.pg_depend as
+select d.classid, d.objid, d.objsubid, d.refclassid, d.refobjid, d.refobjsubid, d.deptype
+from pg_catalog.pg_depend d
+where d.classid = 'pg_catalog.pg_rewrite'::regclass and d.refclassid = 'pg_catalog.pg_class'::regclass
+  and d.objid in (select oid from redshift_catalog.pg_rewrite)
+  and d.refobjid in (select oid from redshift_catalog.pg_class);
+
+create or replace view redshift_catalog.pg_tablespace as
+select oid, spcname, spcowner, ''::text as spclocation, zeroshift.acl_shown(spcacl) as spcacl from pg_catalog.pg_tablespace;
+
+-- Redshift has no indexes, inheritance or triggers.
+create or replace view redshift_catalog.pg_index as
+select indexrelid, indrelid, indkey, indclass, indnatts, indisunique, indisprimary, indisclustered, null::text as indexprs,
+       null::text as indpred
+from pg_catalog.pg_index where false;
+
+create or replace view redshift_catalog.pg_inherits as
+select inhrelid, inhparent, inhseqno from pg_catalog.pg_inherits where false;
+
+create or replace view redshift_catalog.pg_trigger as
+select oid, tgrelid, tgname, tgfoid, tgtype, true as tgenabled, false as tgisconstraint, ''::name as tgconstrname,
+       tgconstrrelid, tgdeferrable, tginitdeferred, tgnargs, tgattr, tgargs
+from pg_catalog.pg_trigger where false;
+
 -- There are no external schemas here: "SVV_EXTERNAL_SCHEMAS", "SVV_EXTERNAL_TABLES", "SVV_EXTERNAL_COLUMNS".
 create or replace view redshift_catalog.svv_external_schemas as
 select 0::oid as esoid, 0::smallint as eskind, ''::name as schemaname, 0 as esowner, ''::text as databasename,
@@ -889,9 +971,9 @@ where false;
 
 grant usage on schema redshift_catalog to public;
 grant select on all tables in schema redshift_catalog to public;
-revoke select on redshift_catalog.svv_table_info, redshift_catalog.svv_integration,
+revoke select on redshift_catalog.stl_error, redshift_catalog.svv_table_info, redshift_catalog.svv_integration,
     redshift_catalog.svv_integration_table_state, redshift_catalog.sys_integration_activity,
     redshift_catalog.sys_integration_table_activity, redshift_catalog.svv_user_info from public;
-grant select on redshift_catalog.svv_table_info, redshift_catalog.svv_integration,
+grant select on redshift_catalog.stl_error, redshift_catalog.svv_table_info, redshift_catalog.svv_integration,
     redshift_catalog.svv_integration_table_state, redshift_catalog.sys_integration_activity,
     redshift_catalog.sys_integration_table_activity, redshift_catalog.svv_user_info to zeroshift_superusers;

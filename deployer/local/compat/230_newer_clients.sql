@@ -61,22 +61,20 @@ select setdatabase, setrole, setconfig from pg_catalog.pg_db_role_setting
 where setrole in (select oid from redshift_newer.pg_roles);
 
 create or replace view redshift_newer.pg_tablespace as
-select oid, spcname, spcowner, zeroshift.acl_shown(spcacl) as spcacl, null::text[] as spcoptions from pg_catalog.pg_tablespace;
+select t.*, null::text[] as spcoptions from redshift_catalog.pg_tablespace t;
 
 -- What Redshift has none of.
 create or replace view redshift_newer.pg_index as
-select indexrelid, indrelid, indnatts, indisunique, indisprimary, indisexclusion, indimmediate, indisclustered, indisvalid,
-       indcheckxmin, indisready, indkey, indcollation, indclass, indoption, null::text as indexprs, null::text as indpred
-from pg_catalog.pg_index where false;
-create or replace view redshift_newer.pg_inherits as
-select inhrelid, inhparent, inhseqno from pg_catalog.pg_inherits where false;
+select i.*, false as indisexclusion, true as indimmediate, true as indisvalid, false as indcheckxmin, true as indisready,
+       null::oidvector as indcollation, null::int2vector as indoption
+from redshift_catalog.pg_index i;
 create or replace view redshift_newer.pg_rewrite as
-select oid, rulename, ev_class, '-1'::smallint as ev_attr, ev_type, ev_enabled, is_instead, null::text as ev_qual, null::text as ev_action
-from pg_catalog.pg_rewrite where false;
+select w.*, 'O'::"char" as ev_enabled from redshift_catalog.pg_rewrite w;
 create or replace view redshift_newer.pg_trigger as
-select oid, tgrelid, tgname, tgfoid, tgtype, tgenabled, tgisinternal, tgconstrrelid, tgconstrindid, tgconstraint,
-       tgdeferrable, tginitdeferred, tgnargs, tgattr, tgargs, null::text as tgqual
-from pg_catalog.pg_trigger where false;
+select t.oid, t.tgrelid, t.tgname, t.tgfoid, t.tgtype, 'O'::"char" as tgenabled, false as tgisinternal, t.tgconstrrelid,
+       0::oid as tgconstrindid, 0::oid as tgconstraint, t.tgdeferrable, t.tginitdeferred, t.tgnargs, t.tgattr, t.tgargs,
+       null::text as tgqual
+from redshift_catalog.pg_trigger t;
 create or replace view redshift_newer.pg_collation as
 select oid, collname, collnamespace, collowner, collencoding, collcollate, collctype from pg_catalog.pg_collation where false;
 create or replace view redshift_newer.pg_extension as

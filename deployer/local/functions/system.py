@@ -15,7 +15,7 @@ CATALOG = page("c_join_PG")
 
 _OURS = frozenset(
     [
-        "format_encoding", "format_type", "pg_get_constraintdef", "pg_get_expr", "pg_get_function_arguments",
+        "format_encoding", "format_type", "has_table_privilege", "pg_get_constraintdef", "pg_get_expr", "pg_get_function_arguments",
         "pg_get_viewdef", "pg_table_is_visible", "shobj_description",
     ]
 )  # fmt: skip
@@ -75,7 +75,14 @@ FUNCTIONS: tuple[Function, ...] = (
         for name, rendered, kind, args, bare, where in _INFORMATION
     ),
     *(
-        Function(name, f"pg_catalog.{name}({{args}})", BOOLEAN, 2, 3, source=page(where))
+        Function(
+            name,
+            f"{'redshift' if name in _OURS else 'pg_catalog'}.{name}({{args}})",
+            BOOLEAN,
+            2,
+            3,
+            source=page(where),
+        )
         for name, where in _PRIVILEGES
     ),
     *(

@@ -150,7 +150,7 @@ def test_columns_of_a_table_in_every_view(wire: Wire) -> None:
     ) == [
         ("id", "bigint", "az64", "t", "2", "t"),
         ("name", "character varying(20)", "none", "f", "1", "f"),
-        ("price", "numeric(12,2)", "none", "f", "0", "f"),
+        ("price", "numeric(12,2)", "az64", "f", "0", "f"),
         ("doc", "super", "none", "f", "0", "f"),
     ]
     assert wire.rows(
