@@ -1,9 +1,13 @@
 """What planning and deploying a thousand views costs, beside dbt with the same thousand models.
 
-Both run as people run them, as processes, on the same PostgreSQL: zeroshift through the local Redshift in front of it,
+All run as people run them, as processes, on the same PostgreSQL: zeroshift through the local Redshift in front of it,
 dbt-core 1.11 with dbt-postgres 1.9 straight into a database of its own. Bounds: a plan without changes takes at most a
 quarter of `dbt compile`, a deployment of one changed view at most a tenth of `dbt run`, `zeroshift --help` less than
 0.3 times `dbt --help`. Each is the best of a few, dbt's with its partial parse warm.
+
+Alembic alone goes into a third database, with a revision for each view and each change (schemachange, the other one of
+its kind, knows Snowflake only). It has no bound: it compares nothing and checks nothing, which is the least that a
+deployment can do.
 
     python bench/deploy.py [--objects N]
 """
@@ -20,6 +24,7 @@ import venv
 from pathlib import Path
 
 import psycopg
+from harness.alembic_alone import Alembic
 from harness.fresh import ROOT, warehouse
 from psycopg.conninfo import conninfo_to_dict
 
@@ -68,6 +73,15 @@ def main() -> None:
         ran = min(_timed([dbt, "run"], models) for _ in range(2))
         ran_one = min(_timed([dbt, "run", "--select", f"v{count // 2:04d}"], models) for _ in range(2))
 
+        alone = Alembic(house.directory / "alembic", house.engine_dsn, count, _query)
+        _timed([*alone.command], alone.directory)
+        alembic_idle = min(_timed([*alone.command], alone.directory) for _ in range(3))
+        revised = []
+        for number in range(3):
+            alone.revise(count // 2, number + 1)
+            revised.append(_timed([*alone.command], alone.directory))
+        alembic_one = min(revised)
+
         help_ours = min(_timed(_zeroshift("--help"), ours) for _ in range(5))
         help_dbt = min(_timed([dbt, "--help"], models) for _ in range(5))
 
@@ -81,6 +95,7 @@ def main() -> None:
             f"{what:20} {mine:6.2f} s   {peer:12} {theirs:6.2f} s   {ratios[name]:.3f} of it (bound {bound})"
         )
     print(f"{'':32}dbt run --select one model {ran_one:.2f} s")
+    print(f"{'':32}alembic upgrade, nothing to do {alembic_idle:.2f} s, one view {alembic_one:.2f} s")
     print(
         json.dumps(
             {
@@ -91,6 +106,8 @@ def main() -> None:
                 "deploy_seconds": round(deploy, 3),
                 "dbt_run_seconds": round(ran, 3),
                 "dbt_run_one_seconds": round(ran_one, 3),
+                "alembic_idle_seconds": round(alembic_idle, 3),
+                "alembic_one_seconds": round(alembic_one, 3),
                 "help_seconds": round(help_ours, 3),
                 "dbt_help_seconds": round(help_dbt, 3),
                 "reached": ratios["plan"] <= PLAN_BOUND
