@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,32 +34,34 @@ POLL = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Account:
-    """Where the local AWS is, and how to sign. All of it goes through one endpoint, the Data API's calls too."""
+    """Where the local AWS is, and how to sign. All of it goes through one endpoint, the Data API's calls too, except
+    for the services (as boto3 names them) that `elsewhere` has."""
 
     url: str
     access_key: str
     secret_key: str = field(repr=False)
     region: str
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
 
 class Clients:
     """boto3's clients, each made once. They repeat nothing: that is for whoever calls."""
 
+    _lock = threading.Lock()
+
     def __init__(self, account: Account) -> None:
         self._account = account
         self._made: dict[tuple[str, str], Any] = {}
-        self._lock = threading.Lock()
 
     def __call__(self, service: str, region: str) -> Any:
-        import boto3
         from botocore.config import Config
 
         with self._lock:
             if (service, region) not in self._made:
-                self._made[service, region] = boto3.session.Session().client(
+                self._made[service, region] = _session().client(
                     service,
                     region_name=region,
-                    endpoint_url=self._account.url,
+                    endpoint_url=self._account.elsewhere.get(service, self._account.url),
                     aws_access_key_id=self._account.access_key,
                     aws_secret_access_key=self._account.secret_key,
                     config=Config(
@@ -66,6 +69,14 @@ class Clients:
                     ),
                 )
             return self._made[service, region]
+
+
+@cache
+def _session() -> Any:
+    """One for the process: each reads the services' models anew."""
+    import boto3
+
+    return boto3.session.Session()
 
 
 class Service:
