@@ -61,8 +61,8 @@ class OperatorBinder(BinderBase):
     def _binary(self, node: Binary, scope: Scope) -> Typed:
         op = node.op
         if op == "and" or op == "or":
-            left, right = truth(self.expr(node.left, scope)), truth(self.expr(node.right, scope))
-            return Typed(f"({left} {op.upper()} {right})", BOOLEAN)
+            first, second = truth(self.expr(node.left, scope)), truth(self.expr(node.right, scope))
+            return Typed(f"({first} {op.upper()} {second})", BOOLEAN)
         left, right = self.expr(node.left, scope), self.expr(node.right, scope)
         if op in _COMPARISONS:
             return self.compare(op, left, right)
