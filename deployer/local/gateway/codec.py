@@ -21,6 +21,7 @@ GSS_REQUEST = 80877104
 CANCEL_REQUEST = 80877102
 
 _READ_BYTES = 256 * 1024
+_COPY_DATA = ord("d")
 _DATA_ROW = ord("D")
 _length = struct.Struct("!I")
 _int16 = struct.Struct("!h")
@@ -181,6 +182,20 @@ class Stream:
             count += 1
         self._at = at
         return buffer[start:at], count
+
+    def copied(self) -> list[bytes]:
+        """What the CopyData messages hold that have arrived whole; blocks for none."""
+        buffer, at, end = self._buffer, self._at, len(self._buffer)
+        unpack = _length.unpack_from
+        found: list[bytes] = []
+        while end - at >= 5 and buffer[at] == _COPY_DATA:
+            after = at + 1 + unpack(buffer, at + 1)[0]
+            if after > end:
+                break
+            found.append(buffer[at + 5 : after])
+            at = after
+        self._at = at
+        return found
 
     def send(self, data: bytes) -> None:
         try:

@@ -11,6 +11,7 @@ from deployer.local.gateway.catalog import LiveCatalog, _array
 from deployer.local.gateway.errors import CANCELLED, from_lexer, gateway_error
 from deployer.local.gateway.runner import Collect, Runner
 from deployer.local.gateway.settings import parameter, setting
+from deployer.local.gateway.transfers import BULK
 from deployer.local.procedures import create
 from deployer.local.procedures.create import read_procedure_type
 from deployer.local.procedures.executor import Argument, Outcome, StoredProcedure, Value
@@ -135,6 +136,9 @@ class GatewayExecutor:
             runner.internal_query(setting(sql).sql)
             runner.note(kind)
             return Outcome((), (), 0)
+        if kind.name in BULK:
+            # "No variable substitution within the string": DG "Supported PL/pgSQL statements".
+            return Outcome((), (), BULK[kind.name](runner, sql, Collect()))
         if kind.name == "create_procedure":
             translation = create_procedure(runner, sql)
         else:

@@ -25,6 +25,7 @@ from deployer.local.gateway.runner import Runner
 from deployer.local.gateway.settings import setting
 from deployer.local.gateway.shows import definition_column, show_definition
 from deployer.local.gateway.statements import CONTROLLED, control
+from deployer.local.gateway.transfers import BULK
 from deployer.local.translate.api import Translation
 from deployer.sql.classify import Kind, classify
 from deployer.sql.lexer import LexError
@@ -158,7 +159,7 @@ class Extended:
             prepared.columns = (
                 shown or codec.Column(setting(text).column, 0, 0, types.VARCHAR_OID, -1, -1, 0),
             )
-        if kind.name not in CONTROLLED:
+        if kind.name not in CONTROLLED and kind.name not in BULK:
             try:
                 self._translate(prepared, oids)
             except Refused as refused:
@@ -325,6 +326,8 @@ class Extended:
             show_definition(runner, prepared.text, sink)
         elif prepared.kind.name in CONTROLLED:
             control(runner, prepared.text, prepared.kind, sink)
+        elif prepared.kind.name in BULK:
+            BULK[prepared.kind.name](runner, prepared.text, sink, offset=prepared.offset)
         elif prepared.kind.name == "call":
             bound = bound_parameters(runner, portal.bind, prepared.parameters)
             call(runner, prepared.text, sink, bound, portal.bind.results)

@@ -7,20 +7,23 @@ protocol; several of one message share PostgreSQL's implicit transaction, which 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from deployer.local.gateway import codec, late_binding, types
+from deployer.local.files.s3 import Storage
+from deployer.local.gateway import codec, late_binding, protected_views, types
 from deployer.local.gateway.backend import Backend, Result, Row, ServerError
 from deployer.local.gateway.catalog import LiveCatalog, pack_array
 from deployer.local.gateway.errors import ABORTED, CANCELLED, as_redshift, gateway_error
 from deployer.local.gateway.internal import Internal
+from deployer.local.policies.model import POLICY
 from deployer.local.translate.api import Relation, Translation
 from deployer.local.translate.position import map_position
 from deployer.local.translate.translator import translate
 from deployer.sql.classify import Kind
 from deployer.sql.lexer import tokenize
 from deployer.sql.names import Name
+from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
 CACHED_TRANSLATIONS = 500
@@ -84,7 +87,7 @@ class Runner:
 
     `unsynced`: messages were sent since the last Sync, so PostgreSQL may hold an implicit transaction open;
     `executed`: and at least one statement ran in it. `shared`: the client's message has more statements than this one.
-    `cancelled` is set by another thread on a cancel request.
+    `cancelled` is set by another thread on a cancel request. `storage` gives S3 as a role sees it, for COPY and UNLOAD.
     """
 
     def __init__(self, backend: Backend, internal: Internal, database: str, user: str) -> None:
@@ -96,6 +99,7 @@ class Runner:
         self.unsynced = False
         self.executed = False
         self.shared = False
+        self.storage: Callable[[str], Storage] = _no_storage
         self._snapshot = False
         self._path: tuple[str, ...] | None = None
         self._temp_schema = b"0"
@@ -183,9 +187,14 @@ class Runner:
         return self.internal.query(sql, values)
 
     def _fetch_relations(self, names: Sequence[str]) -> list[Row]:
-        sql = "select * from zeroshift.relations($1::text[], $2::oid)"
+        sql = "select * from zeroshift.guarded_relations($1::text[], $2::oid)"
         values = [pack_array(names), self._temp_schema]
         return self.catalog_query(sql, values).rows
+
+    def own_relations(self, names: Sequence[str]) -> list[Row]:
+        """Relations of these names as the session's own transaction sees them."""
+        sql = "select * from zeroshift.guarded_relations($1::text[], $2::oid)"
+        return self.internal_query(sql, [pack_array(names), self._temp_schema]).rows
 
     def catalog(self, text: str) -> LiveCatalog:
         """The catalog for one statement."""
@@ -242,6 +251,8 @@ class Runner:
                     self._run(sql, None, translation, (), sync=False)
             except ServerError as error:
                 raise self.own_words(error, text, sql if main else None, offset) from error
+        if translation.kind == POLICY:
+            protected_views.make_anew(self)
         self.finished(kind, translation, f"x {rows}")
         if last and not kind.commits:
             self.sync()
@@ -370,3 +381,7 @@ def _count(tag: str) -> int:
 def _shown_tag(tag: str) -> str:
     """The tag as Redshift words it: PostgreSQL 8.0's, whose SELECT has no count."""
     return "SELECT" if tag.startswith("SELECT ") else tag
+
+
+def _no_storage(role: str) -> Storage:
+    raise Refused("this gateway has no S3: COPY and UNLOAD need an environment of `zeroshift local up`")

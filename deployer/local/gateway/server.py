@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from collections.abc import Callable
 
 from deployer.errors import Unavailable
+from deployer.local.files.s3 import Storage
 from deployer.local.gateway import login
 from deployer.local.gateway.backend import ServerError, Target
 from deployer.local.gateway.codec import Disconnected
@@ -20,11 +22,21 @@ DEFAULT_PORT = 5439
 """Redshift's own default."""
 
 
-class Gateway:
-    """Accepts clients for the PostgreSQL at `target` (whose superuser it is) and serves them."""
+Connect = Callable[[str], Storage]
+"""S3 as a role sees it."""
 
-    def __init__(self, target: Target, port: int | None, fallback: int | None = None) -> None:
+
+class Gateway:
+    """Accepts clients for the PostgreSQL at `target` (whose superuser it is) and serves them.
+
+    `storage` is what COPY and UNLOAD reach S3 with.
+    """
+
+    def __init__(
+        self, target: Target, port: int | None, fallback: int | None = None, *, storage: Connect
+    ) -> None:
         self.target = target
+        self.storage = storage
         self.database = target.database
         self.internal = Internal(target)
         self.passes = Passes()

@@ -119,6 +119,7 @@ class Session:
             if backend is None:
                 return
             self.runner = Runner(backend, self.gateway.internal, self.gateway.database, self.user)
+            self.runner.storage = self.gateway.storage
             backend.on_notice = self._notice
             backend.on_parameter = self._parameter
             self.key = (backend.pid, self.key[1])

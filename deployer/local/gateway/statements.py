@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deployer.local.gateway import codec
+from deployer.local.gateway import codec, integrations
 from deployer.local.gateway.calls import call
 from deployer.local.gateway.executor import create_procedure
 from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.gateway.settings import Setting, setting
 from deployer.local.gateway.shows import definition_column, show_definition
+from deployer.local.gateway.transfers import BULK
 from deployer.local.gateway.types import VARCHAR_OID
 from deployer.sql.classify import Kind, classify
 from deployer.sql.lexer import tokenize
@@ -20,7 +21,7 @@ _BEGIN_WORDS = {
     "uncommitted", "repeatable", "write", "only", "snapshot", "commit", "end", "rollback", "abort",
 }  # fmt: skip
 
-CONTROLLED = {"begin", "commit", "rollback", "set", "reset", "show", "cancel"}
+CONTROLLED = {"begin", "commit", "rollback", "set", "reset", "show", "cancel", "alter_integration"}
 """Kinds of statements that the gateway runs itself; they are not translated."""
 
 
@@ -42,6 +43,11 @@ def run_statement(runner: Runner, text: str, sink: Sink, *, offset: int = 0, las
         if last:
             runner.sync()
         return
+    if kind.name in BULK:
+        BULK[kind.name](runner, text, sink, offset=offset)
+        if last:
+            runner.sync()
+        return
     translation = (
         create_procedure(runner, text) if kind.name == "create_procedure" else runner.translation(text)
     )
@@ -55,6 +61,9 @@ def control(runner: Runner, text: str, kind: Kind, sink: Sink, *, last: bool = F
         return
     if kind.name == "cancel":
         runner.control(_cancel(text), kind, Silent(sink), last=last, tag="CANCEL")
+        return
+    if kind.name == "alter_integration":
+        runner.control(integrations.refresh(text), kind, Silent(sink), last=last, tag="ALTER DATABASE")
         return
     chosen = setting(text)
     runner.control(

@@ -1,0 +1,1 @@
+"""UNLOAD and COPY of the local Redshift: files in S3, whoever serves it."""

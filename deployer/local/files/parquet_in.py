@@ -1,0 +1,94 @@
+"""COPY ... FORMAT PARQUET: Parquet files as PostgreSQL's CSV.
+
+Source: Redshift Database Developer Guide, "COPY from columnar data formats": values go by the order of the columns,
+whose number must match. Which Parquet type fits which column no page lists in full: here the one that UNLOAD writes for
+it, and nothing else, as Redshift refuses what does not fit ("incompatible Parquet schema"). Nor does a page say whether
+SERIALIZETOJSON reads a text column as JSON: here it does, so that what UNLOAD wrote comes back equal, and text that is
+no JSON is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from deployer.local.files.columns import arrow_type
+from deployer.local.files.s3 import Object
+from deployer.sql.refused import Refused
+from deployer.sql.types import RedshiftType
+
+_BATCH_ROWS = 65_536
+
+Columns = Sequence[tuple[str, RedshiftType]]
+
+
+def read_parquet(path: Path, item: Object, columns: Columns, *, serialize: bool) -> Iterator[bytes]:
+    """The file's rows as CSV, in pieces of whole rows. Raises Refused.
+
+    `serialize`: SERIALIZETOJSON, which SUPER columns need: the file's text is taken for JSON.
+    """
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    try:
+        file = parquet.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise Refused(f"{item.url} is not a Parquet file", sqlstate="XX000") from error
+    with file:
+        schema = _checked(file.schema_arrow, item, columns, serialize)
+        options = csv.WriteOptions(include_header=False, quoting_style="needed")
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+            # By position: the names in the file are not looked at.
+            table = pa.Table.from_batches([batch]).rename_columns(schema.names).cast(schema)
+            buffer = BytesIO()
+            csv.write_csv(table, buffer, options)
+            yield buffer.getvalue()
+
+
+def _checked(found: Any, item: Object, columns: Columns, serialize: bool) -> Any:
+    """The schema that the file's batches are cast to, before they are written as text."""
+    import pyarrow as pa
+
+    if len(found) != len(columns):
+        raise Refused(
+            f"Unmatched number of columns between table and file. Table columns: {len(columns)}, Data columns:"
+            f" {len(found)}, File name: {item.url}",
+            sqlstate="XX000",
+        )
+    fields = []
+    for number, (name, kind) in enumerate(columns):
+        given = found.field(number).type
+        wanted = arrow_type(kind)
+        if kind.name == "super" and not serialize:
+            raise Refused(
+                f'column "{name}" is SUPER: COPY from Parquet needs SERIALIZETOJSON', sqlstate="0A000"
+            )
+        if not _fits(given, wanted, kind):
+            raise Refused(
+                f"Spectrum Scan Error: File '{item.url}' has an incompatible Parquet schema for column"
+                f" '{found.field(number).name}'. Column type: {kind.name.upper()}, Parquet schema: {given}",
+                sqlstate="XX000",
+            )
+        # Names of our own: those of the file may repeat.
+        fields.append(pa.field(f"c{number}", wanted))
+    return pa.schema(fields)
+
+
+def _fits(given: Any, wanted: Any, kind: RedshiftType) -> bool:
+    from pyarrow import types
+
+    if kind.name in ("timestamp", "timestamptz"):
+        return bool(types.is_timestamp(given))
+    if kind.is_decimal:
+        return (
+            bool(types.is_decimal(given))
+            and given.scale == wanted.scale
+            and given.precision <= wanted.precision
+        )
+    if kind.is_text or kind.name == "super":
+        return bool(types.is_string(given) or types.is_large_string(given))
+    return bool(given == wanted) and kind.name in (
+        "smallint", "integer", "bigint", "real", "double", "boolean", "date",
+    )  # fmt: skip

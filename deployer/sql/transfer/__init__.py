@@ -1,0 +1,1 @@
+"""UNLOAD and COPY, read out of their text."""
