@@ -1,0 +1,172 @@
+"""`zeroshift schedule` on the local AWS: what is deployed, firing by hand, the process that fires."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cloud import Cloud
+
+from deployer.aws.client import Aws, Endpoint
+from deployer.errors import Unavailable, UsageError
+from deployer.local.aws.environment import AwsStatus, LocalAws
+from deployer.local.environment import LocalEnvironment
+from deployer.local.scheduler.process import LocalScheduler
+from deployer.operations import schedule_service, schedules
+from deployer.project.environments import Environment
+
+EXECUTE = "arn:aws:scheduler:::aws-sdk:redshiftdata:executeStatement"
+GROUP = "zeroshift-shop-local"
+QUEUE = "arn:aws:sqs:us-east-1:000000000000:dead"
+
+
+class Shop:
+    """The project's local environment, and its schedules by hand, as a deployment would make them."""
+
+    def __init__(self, cloud: Cloud, status: AwsStatus) -> None:
+        self.project, self.local = cloud.project, cloud.project.environment("local")
+        assert self.local.remote is not None and status.endpoint_url is not None
+        self.aws = Aws(self.local.remote, Endpoint(status.endpoint_url, status.access_key, status.secret_key))
+        self.aws.call("sqs", "create_queue", QueueName="dead")
+        self.aws.call("scheduler", "create_schedule_group", Name=GROUP)
+
+    def make(self, name: str, sql: str, expression: str = "cron(0 3 * * ? *)", **more: Any) -> None:
+        given = {"WorkgroupName": "analytics", "Database": "dev", "Sql": sql} | more.pop("input", {})
+        self.aws.call(
+            "scheduler", "create_schedule", Name=name, GroupName=GROUP, ScheduleExpression=expression,
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={
+                "Arn": EXECUTE, "RoleArn": "arn:aws:iam::000000000000:role/x", "Input": json.dumps(given),
+                "DeadLetterConfig": {"Arn": QUEUE},
+            }, **more,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def shop(cloud: Cloud, local_aws: AwsStatus) -> Iterator[Shop]:
+    made = Shop(cloud, local_aws)
+    yield made
+    LocalScheduler(made.project.home).stop()
+    made.aws.call("scheduler", "delete_schedule_group", Name=GROUP)
+    for leftover in (made.project.home / "aws").glob("*.sqlite3*"):
+        leftover.unlink()
+
+
+def test_what_is_deployed_and_when_it_fires(shop: Shop) -> None:
+    shop.make("nightly", "select 1", ScheduleExpressionTimezone="Europe/Berlin")
+    shop.make("off", "select 1", State="DISABLED")
+    found = schedules.listed(shop.project, shop.local, 3)
+    assert not found.firing
+    nightly, off = found.schedules
+    assert (nightly.name, nightly.timezone, len(nightly.next)) == ("nightly", "Europe/Berlin", 3)
+    assert {moment.hour for moment in nightly.next} <= {1, 2} and off.next == () and not off.enabled
+    with pytest.raises(UsageError, match=r"no deployed schedule 'none' \(nightly, off\); `zeroshift deploy"):
+        schedules.listed(shop.project, shop.local, 1, "none")
+
+
+def test_firing_by_hand_without_a_scheduler(shop: Shop) -> None:
+    shop.make("good", "select '<aws.scheduler.scheduled-time>'")
+    shop.make("typo", "select 1", input={"Sqll": "x"})
+    made = schedules.fire(shop.project, shop.local, "good")
+    assert (made.state, made.by_hand) == ("DELIVERED", True) and made.statement
+    bad = schedules.fire(shop.project, shop.local, "typo")
+    assert (bad.state, bad.code) == ("DEAD_LETTERED", "InvalidInput") and "Sqll" in str(bad.message)
+    told = schedules.history(shop.project, shop.local)
+    assert [one.name for one in told.invocations] == ["typo", "good"]
+    assert [(one.queue, one.messages) for one in told.dead_letters] == [("dead", 1)]
+    assert schedules.history(shop.project, shop.local, "good").invocations == told.invocations[1:]
+    assert schedules.alerts(shop.project, shop.local) == ()
+
+
+def test_an_environment_in_aws(cloud: Cloud) -> None:
+    """The same calls, which here go to the local AWS; firing is a one-time schedule there."""
+    group = "zeroshift-shop-prod"
+    cloud.aws.call("scheduler", "create_schedule_group", Name=group)
+    text = '{"Sql": "<aws.scheduler.scheduled-time>"}'
+    target = {"Arn": EXECUTE, "RoleArn": "arn:aws:iam::000000000000:role/x", "Input": text}
+    cloud.aws.call(
+        "scheduler", "create_schedule", Name="nightly", GroupName=group, ScheduleExpression="cron(0 3 * * ? *)",
+        FlexibleTimeWindow={"Mode": "OFF"}, Target=target,
+    )  # fmt: skip
+    try:
+        assert schedules.listed(cloud.project, cloud.prod).firing
+        at = schedules.datetime(2026, 1, 31, 3)
+        made = schedules.fire(cloud.project, cloud.prod, "nightly", at)
+        assert made.state == "PLANNED" and "is then deleted" in str(made.message)
+        beside = schedules.listed(cloud.project, cloud.prod).schedules[-1]
+        raw = cloud.aws.call("scheduler", "get_schedule", GroupName=group, Name=beside.name)
+        assert raw["ActionAfterCompletion"] == "DELETE" and raw["ScheduleExpression"].startswith("at(")
+        assert json.loads(raw["Target"]["Input"]) == {"Sql": "2026-01-31T03:00:00Z"}
+        told = schedules.history(cloud.project, cloud.prod)
+        assert told.invocations == () and "AWS keeps no list" in told.note
+        for refused in (schedules.alerts, schedule_service.start):
+            with pytest.raises(UsageError, match="SNS keeps no messages|Scheduler fires by itself"):
+                refused(cloud.project, cloud.prod)
+    finally:
+        cloud.aws.call("scheduler", "delete_schedule_group", Name=group)
+
+
+def test_without_an_aws_side_there_are_no_schedules(cloud: Cloud) -> None:
+    here = Environment("local", "local")
+    for refused in (schedules.listed, schedule_service.start):
+        with pytest.raises(
+            UsageError, match=r"\[env.local\] has no AWS side, and so no schedules; set aws = true"
+        ):
+            refused(cloud.project, here)
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+@pytest.mark.slow
+def test_the_process_fires_is_killed_and_goes_on(
+    shop: Shop, environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop.project.root)
+
+    def fired(name: str) -> list[Any]:
+        return [one for one in schedules.history(shop.project, shop.local, name).invocations if one.statement]
+
+    first = schedule_service.start(shop.project, shop.local)
+    assert first.started and not schedule_service.start(shop.project, shop.local).started
+    shop.make("now", "select 1", "rate(1 minutes)")
+    until(lambda: fired("now"))
+    assert schedules.fire(shop.project, shop.local, "now").statement
+    command = [sys.executable, "-m", "deployer", "schedule"]
+    again = subprocess.run([*command, "start"], capture_output=True, text=True)
+    assert again.returncode == 1 and "runs already; `zeroshift schedule stop` ends it" in again.stderr
+    os.kill(first.pid, signal.SIGKILL)
+    until(lambda: not LocalScheduler(shop.project.home).running)
+    shop.make("missed", "select 1", "rate(1 minutes)")
+    before = len(fired("now"))
+    assert schedule_service.start(shop.project, shop.local).pid != first.pid
+    until(lambda: fired("missed"))
+    assert len(fired("now")) - before <= 1
+    listed = subprocess.run([*command, "list"], capture_output=True, text=True)
+    assert listed.returncode == 0 and "rate(1 minutes)" in listed.stdout and "nobody" not in listed.stdout
+    told = subprocess.run([*command, "history", "--json"], capture_output=True, text=True)
+    assert json.loads(told.stdout)["invocations"][0]["state"] == "DELIVERED"
+    assert schedule_service.stop(shop.project) and not schedule_service.stop(shop.project)
+
+
+@pytest.mark.slow
+def test_a_start_that_fails_says_why(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEROSHIFT_DATA_API_PORT", "x")
+    monkeypatch.setenv("ZEROSHIFT_HOME", str(shop.project.root / "other"))
+    with pytest.raises(Unavailable, match="the local Scheduler did not start: zeroshift: "):
+        schedule_service.start(shop.project, shop.local)
+    LocalAws(Path(shop.project.root / "other")).down()
