@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import click
 
 from deployer.cli import encode, output
@@ -31,15 +33,14 @@ def doctor(here: Here, as_json: bool) -> int:
 
 def show(found: Diagnosis) -> None:
     """Print a diagnosis for people, part by part."""
-    part = ""
-    width = max((len(check.name) for check in found.checks), default=0)
-    for check in found.checks:
-        if check.part != part:
-            part = check.part
-            output.heading(part)
-        output.line(f"  {_MARKS[check.state]:<11}  {check.name:<{width}}  {check.found}")
-        if check.mend:
-            output.line(f"  {'':<11}  {'':<{width}}  -> {check.mend}")
+    for part, checks in itertools.groupby(found.checks, key=lambda check: check.part):
+        output.heading(part)
+        shown = list(checks)
+        width = max(len(check.name) for check in shown)
+        for check in shown:
+            output.line(f"  {_MARKS[check.state]:<11}  {check.name:<{width}}  {check.found}")
+            if check.mend:
+                output.line(f"  {'':<11}  {'':<{width}}  -> {check.mend}")
     output.line(summary(found.checks))
 
 
