@@ -154,6 +154,12 @@ def empty(engine_dsn: str, admin: str) -> None:
             "select pg_terminate_backend(pid, 1000) from pg_stat_activity where datname = current_database()"
             " and pid <> pg_backend_pid() and backend_type = 'client backend' and state like 'idle in transaction%'"
         )
+        # Their lookup tables could not be dropped.
+        connection.execute("delete from zeroshift.policies")
+        connection.execute(
+            "truncate zeroshift.rls_relations, zeroshift.rls_attachments, zeroshift.mask_attachments,"
+            " zeroshift.system_privileges"
+        )
         schemas = connection.execute(
             "select nspname from pg_namespace where nspname <> all (%s) and nspname not like 'pg\\_%%'",
             [list(kept)],
@@ -165,7 +171,7 @@ def empty(engine_dsn: str, admin: str) -> None:
         connection.execute("grant usage, create on schema public to public")
         roles = connection.execute(
             "select rolname from pg_roles where not rolsuper and rolname not like 'pg\\_%%'"
-            " and rolname not in (%s, 'zeroshift_superusers')",
+            " and rolname not in (%s, 'zeroshift_superusers', 'sys:secadmin')",
             [admin],
         ).fetchall()
         for (role,) in roles:

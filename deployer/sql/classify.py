@@ -80,6 +80,8 @@ def classify_tokens(tokens: list[Token]) -> Kind:
         return Kind("vacuum", alone=True)
     if word == "truncate":
         return Kind("truncate", "table", commits=True)
+    if word in ("attach", "detach") and words[at + 1] in ("rls", "masking"):
+        return Kind("ddl", f"{words[at + 1]} policy")
     if word == "deallocate" or word in _SIMPLE:
         return Kind(_SIMPLE[word])
     return Kind("unknown")
@@ -129,11 +131,15 @@ def _ddl(words: list[str], at: int) -> Kind:
     if kind == "database":
         # ALTER DATABASE: only its isolation form is documented as standing alone, the integration forms are not
         # settled (facts/redshift.md 1.4), so they are kept out of blocks as well.
-        return Kind("ddl", kind, alone=verb != "alter" or bool({"isolation", "integration"} & set(words)))
+        integration = verb == "alter" and "integration" in words[rest + 2 : rest + 3]
+        alone = verb != "alter" or integration or "isolation" in words
+        return Kind("alter_integration" if integration else "ddl", kind, alone=alone)
     if kind == "table" and verb == "alter":
         appends = "append" in words[rest:]
         retypes = any(words[i] == "type" and "alter" in words[rest + 1 : i] for i in range(rest, len(words)))
         return Kind("ddl", kind, alone=appends or retypes or external, commits=appends)
+    if kind in ("rls", "masking"):
+        return Kind("ddl", f"{kind} policy")
     if kind == "library":
         return Kind("ddl", kind, alone=True)
     return Kind("ddl", "materialized view" if materialized else kind, alone=external and kind == "table")

@@ -406,7 +406,9 @@ from redshift_catalog.pg_user;
 create or replace view redshift_catalog.svv_roles as
 select oid::integer as role_id, rolname::text as role_name, 'rdsdb'::text as role_owner, null::text as external_id
 from pg_catalog.pg_roles
-where zeroshift.role_kind(oid) = 'role' and rolname not like 'pg\_%' and rolname <> 'zeroshift_superusers';
+where zeroshift.role_kind(oid) = 'role' and rolname not like 'pg\_%' and rolname <> 'zeroshift_superusers'
+  -- Of the system-defined roles there is only sys:secadmin here.
+  and rolname not like 'sys:%';
 
 -- Its members are the users, as PostgreSQL 8.0 has it.
 create or replace view redshift_catalog.pg_group as
@@ -544,7 +546,7 @@ where (select zeroshift.is_superuser(current_user)) or user_name = current_user;
 
 create or replace view redshift_catalog.svv_integration as
 select i.integration_id::character(128), i.target_database::character(128), i.source::character(128), i.state::character(128),
-       0::bigint as current_lag,
+       coalesce((select r.lag_ms from zeroshift.replications r where r.integration_id = i.integration_id), 0) as current_lag,
        format('{"txn_seq":%s,"txn_id":%s}', i.txn_seq, i.txn_seq)::character(128) as last_replicated_checkpoint,
        (select count(*) from zeroshift.integration_tables t
         where t.integration_id = i.integration_id and t.table_state = 'Synced')::integer as total_tables_replicated,

@@ -16,7 +16,7 @@ from deployer.sql.lexer import LexError, tokenize
 from deployer.sql.names import Name
 
 Fetch = Callable[[Sequence[str]], list[Row]]
-"""Calls zeroshift.relations() with these names."""
+"""Calls zeroshift.guarded_relations() with these names."""
 
 SYSTEM_VIEWS = "redshift_catalog"
 """Redshift's system views, and PostgreSQL's tables in the form Redshift shows them: before the search path."""
@@ -82,7 +82,7 @@ class LiveCatalog:
         wanted = sorted(names - self._fetched)
         self._fetched |= names
         for row in self._fetch(wanted):
-            schema, relation, kind, temporary, columns, kinds, definition = (
+            schema, relation, kind, temporary, columns, kinds, definition, protection = (
                 None if value is None else value.decode() for value in row
             )
             assert schema is not None and relation is not None and kind is not None
@@ -92,6 +92,7 @@ class LiveCatalog:
                 physical=("pg_temp" if temporary == "t" else schema, relation),
                 columns=tuple(zip(_array(columns), map(from_format, _array(kinds)), strict=True)),
                 definition=definition,
+                protection=protection,
             )
             self._found.setdefault(relation, []).append((found, temporary == "t"))
             if definition is not None:

@@ -15,7 +15,8 @@ class Relation:
 
     `kind` is "table", "view" or "late_binding_view". `physical` is the relation's PostgreSQL name (schema,
     name). A late-binding view has no columns of its own: `definition` is its Redshift query text. `*` leaves out the
-    columns in `hidden`, which are there by name only, as a catalog table's oid is.
+    columns in `hidden`, which are there by name only, as a catalog table's oid is. `protection` is what
+    policies.model.protection reads: the security policies that concern it.
     """
 
     name: Name
@@ -24,6 +25,7 @@ class Relation:
     columns: tuple[tuple[str, RedshiftType], ...]
     definition: str | None = None
     hidden: frozenset[str] = frozenset()
+    protection: str | None = None
 
 
 class Catalog(Protocol):
@@ -55,3 +57,5 @@ class Translation:
     written: Name | None = None
     kind: str = "select"
     notices: tuple[str, ...] = field(default=())
+    guarded: bool = False
+    """A security policy was put into it."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from deployer.local.policies.guard import TARGET, restricted, target_fields
 from deployer.local.translate.api import Relation
 from deployer.local.translate.bind_from import Columns, physical
 from deployer.local.translate.bind_queries import Binder
 from deployer.local.translate.context import SYSTEM_SCHEMAS
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
-from deployer.local.translate.scope import Scope, Typed, source
+from deployer.local.translate.scope import Scope, Source, Typed, source
 from deployer.sql.names import quote_ident
 from deployer.sql.parse.cursor import to_name
 from deployer.sql.parse.nodes import (
@@ -159,16 +160,21 @@ class DmlBinder(Binder):
         """UPDATE ... FROM."""
         prefix = self._with(node.ctes, node.recursive)
         target = self._target(node.target, "update")
-        scope, alias = self._target_scope(node.target, target)
+        scope, alias, condition = self._target_scope(node.target, target)
         for item in node.tables:
             self._no_outer_join(item)
         source_sql = self._others(node.tables, scope)
-        where = f" WHERE {self.expr(node.where, scope).sql}" if node.where is not None else ""
+        where = self._where(node.where, scope, condition)
         assignments = self._assignments(node.assignments, scope)
         tables = f" FROM {source_sql}" if source_sql else ""
-        return f"{prefix}UPDATE {physical(target)} AS {quote_ident(alias)} SET {assignments}{tables}{where}"
+        return f"{prefix}UPDATE {physical(target)} AS {alias} SET {assignments}{tables}{where}"
 
-    def _target_scope(self, item: TableRef, target: Relation) -> tuple[Scope, str]:
+    def _where(self, where: Expr | None, scope: Scope, condition: str) -> str:
+        sql = restricted(condition, self.expr(where, scope).sql if where is not None else "")
+        return f" WHERE {sql}" if sql else ""
+
+    def _target_scope(self, item: TableRef, target: Relation) -> tuple[Scope, str, str]:
+        """The target as the first source, its name in PostgreSQL's text, and the condition of its RLS policies."""
         alias = item.alias or target.name.name
         scope = Scope()
         path = (
@@ -176,9 +182,15 @@ class DmlBinder(Binder):
             target.name.schema or target.physical[0],
             target.name.name,
         )
-        self.add(source(alias, list(target.columns), path if item.alias is None else ()), scope, item.pos)
+        own = source(alias, list(target.columns), path if item.alias is None else ())
+        written, condition = quote_ident(alias), ""
+        found = target_fields(target, self.context, item.pos) if target.protection is not None else None
+        if found is not None:
+            fields, condition = found
+            own, written = Source(alias, fields, own.path), TARGET
+        self.add(own, scope, item.pos)
         scope.show(scope.sources[0].fields)
-        return scope, alias
+        return scope, written, condition
 
     def _others(self, tables: list[From], scope: Scope) -> str:
         own = scope.sources[0].fields
@@ -198,11 +210,11 @@ class DmlBinder(Binder):
         """DELETE ... USING."""
         prefix = self._with(node.ctes, node.recursive)
         target = self._target(node.target, "delete from")
-        scope, alias = self._target_scope(node.target, target)
+        scope, alias, condition = self._target_scope(node.target, target)
         source_sql = self._others(node.tables, scope)
-        where = f" WHERE {self.expr(node.where, scope).sql}" if node.where is not None else ""
+        where = self._where(node.where, scope, condition)
         tables = f" USING {source_sql}" if source_sql else ""
-        return f"{prefix}DELETE FROM {physical(target)} AS {quote_ident(alias)}{tables}{where}"
+        return f"{prefix}DELETE FROM {physical(target)} AS {alias}{tables}{where}"
 
     def merge(self, node: Merge) -> tuple[list[str], int]:
         """MERGE: the statements in order, and which of them is the user's.
@@ -211,7 +223,7 @@ class DmlBinder(Binder):
         is a temporary copy of the source, a DELETE of what matches and an INSERT of the copy.
         """
         target = self._target(node.target, "merge into")
-        scope, alias = self._target_scope(node.target, target)
+        scope, alias, visible = self._target_scope(node.target, target)
         before = set(self.context.reads)
         source_sql = self._others([node.source], scope)
         read = {self.context.reads[name].physical for name in self.context.reads if name not in before}
@@ -219,7 +231,8 @@ class DmlBinder(Binder):
             raise Refused(
                 "Source view/subquery in Merge statement cannot reference target table.", position=node.pos
             )
-        condition = self.expr(node.on, scope).sql
+        # Of MERGE the pages on policies say nothing; a target row that UPDATE would not see matches nothing here.
+        condition = restricted(visible, self.expr(node.on, scope).sql)
         if not node.matched:
             raise Refused(
                 "MERGE ... REMOVE DUPLICATES is not supported by the local Redshift yet; write the WHEN clauses",
@@ -244,7 +257,7 @@ class DmlBinder(Binder):
             for item, (_, kind) in zip(node.insert_values, columns, strict=False)
         ]  # fmt: skip
         sql = (
-            f"MERGE INTO {physical(target)} AS {quote_ident(alias)} USING {source_sql} ON {condition} "
+            f"MERGE INTO {physical(target)} AS {alias} USING {source_sql} ON {condition} "
             f"WHEN MATCHED THEN {matched} WHEN NOT MATCHED THEN INSERT{listed} VALUES ({', '.join(values)})"
         )
         return [sql], 0

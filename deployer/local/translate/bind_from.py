@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 from deployer.local.functions import registry
+from deployer.local.policies.guard import guarded
 from deployer.local.translate import table_functions
 from deployer.local.translate.api import Relation
 from deployer.local.translate.context import Context
@@ -110,6 +111,8 @@ class FromBinder(ABC):
         else:
             sql = physical(relation)
             columns = list(relation.columns)
+        if relation.protection is not None:
+            sql = guarded(relation, sql, columns, alias, bool(item.columns), self.context, item.pos)
         columns = self._renamed(columns, item.columns, alias, item.pos)
         database = self.context.catalog.database
         path: tuple[str, ...] = ()

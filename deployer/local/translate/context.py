@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from deployer.local.translate.api import Catalog, Relation, Translation
 from deployer.local.translate.datatypes import pg_type
@@ -11,6 +13,9 @@ from deployer.local.translate.scope import Typed
 from deployer.sql.names import Name
 from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
+
+if TYPE_CHECKING:
+    from deployer.local.policies.guard import Guard
 
 SYSTEM_SCHEMAS = frozenset(
     ["pg_catalog", "information_schema", "redshift_catalog", "redshift_information", "redshift_newer"]
@@ -33,6 +38,11 @@ class Context:
     """PostgreSQL syntax that is refused unless every relation read is a catalog one."""
     over_user_tables: list[Refused] = field(default_factory=list)
     """What Redshift refuses over user tables only, e.g. correlated sub-queries that it cannot decorrelate."""
+    guards: list[Guard] = field(default_factory=list)
+    """The protected relations in FROM. Until the end a mark stands for their columns: `mark`, number, semicolon."""
+    mark: str = field(default_factory=lambda: f"zs{secrets.token_hex(8)}#")
+    protected: dict[str, str] = field(default_factory=dict)
+    """The privileges that EXPLAIN takes, each with a relation that asks for it."""
     expanding: tuple[Name, ...] = ()
     """Late-binding views being put in place, to stop a circle."""
 
@@ -111,6 +121,10 @@ def finish(
     notices: tuple[str, ...] = (),
 ) -> Translation:
     """The translation, with all that the context has collected."""
+    if context.guards:
+        from deployer.local.policies.guard import fill
+
+        statements = [fill(statement, context) for statement in statements]
     return Translation(
         statements=tuple(statements),
         main=main,
@@ -120,4 +134,5 @@ def finish(
         written=written,
         kind=kind,
         notices=notices,
+        guarded=bool(context.guards),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deployer.local.policies import statements as policies
 from deployer.local.translate import ddl_alter, grants, users
 from deployer.local.translate.api import Relation, Translation
 from deployer.local.translate.bind_from import physical
@@ -17,7 +18,7 @@ from deployer.sql.parse.parser import Parser
 from deployer.sql.refused import Refused
 
 NOT_YET = frozenset(
-    "external materialized database datashare model library masking rls identity function template".split()
+    "external materialized database datashare model library identity function template".split()
 )
 
 
@@ -29,6 +30,8 @@ def statement(parser: Parser, context: Context) -> Translation | None:
         return ddl_alter.alter(parser, context)
     if parser.accept("drop"):
         return _drop(parser, context)
+    if parser.any_word(("attach", "detach")) and parser.peek().value in ("rls", "masking"):
+        return policies.attach(parser, context)
     if parser.accept("comment"):
         return _comment(parser, context)
     if parser.accept("truncate"):
@@ -45,8 +48,6 @@ def _lacking(parser: Parser, verb: str) -> None:
         if parser.peek().kind == "word" and word in (
             "external",
             "materialized",
-            "masking",
-            "rls",
             "identity",
         ):
             label += " " + parser.peek().value.upper()
@@ -78,6 +79,8 @@ def _create(parser: Parser, context: Context) -> Translation:
         return _schema(parser, context)
     if parser.any_word(("user", "group", "role")):
         return users.create(parser, context)
+    if parser.any_word(("rls", "masking")):
+        return policies.create(parser, context)
     if parser.is_word("procedure"):
         parser.refuse("CREATE PROCEDURE cannot run here: send it as a statement of its own")
     _lacking(parser, "CREATE")
@@ -138,7 +141,9 @@ def _view(parser: Parser, context: Context, *, replace: bool) -> Translation:
         _check_same_columns(name, rename(bound.columns, columns, name.name, pos), context, pos)
     listed = f" ({', '.join(quote_ident(column) for column in columns)})" if columns else ""
     head = f"CREATE {'OR REPLACE ' if replace else ''}VIEW {name.sql()}{listed} AS "
-    statements = [head + bound.sql, _record_view("record_view_text", name, body)]
+    statements = [head + bound.sql, _record_bound(name, body, bool(context.guards))]
+    if replace:
+        statements = [_replaceable(name), *statements]
     return finish(context, statements, kind="create_view", written=name)
 
 
@@ -196,7 +201,7 @@ def _late_binding(
         names = ", ".join(quote_ident(column) for column in columns)
         body = f'with "lbv" ({names}) as ({body}) select * from "lbv"'
     existing: Relation | None = context.catalog.relation(name)
-    statements = []
+    statements = [_replaceable(name)] if replace else []
     if replace and existing is not None and existing.kind == "view":
         raise Refused(
             f'"{name}" is a view bound to its tables: drop it before it is made late-binding',
@@ -251,6 +256,19 @@ def _record_view(function: str, name: Name, body: str) -> str:
     return f"SELECT zeroshift.{function}({schema}, {pg_literal(name.name)}, {pg_literal(body)})"
 
 
+def _record_bound(name: Name, body: str, guarded: bool) -> str:
+    schema = "current_schema()" if name.schema is None else pg_literal(name.schema)
+    return (
+        f"SELECT zeroshift.record_view_text({schema}, {pg_literal(name.name)}, {pg_literal(body)}, "
+        f"pg_catalog.current_schemas(false)::text[], {str(guarded).upper()})"
+    )
+
+
+def _replaceable(name: Name) -> str:
+    schema = "current_schema()" if name.schema is None else pg_literal(name.schema)
+    return f"SELECT zeroshift.check_replaceable({schema}, {pg_literal(name.name)})"
+
+
 def _drop(parser: Parser, context: Context) -> Translation:
     """DROP. A CASCADE that the user wrote is passed on; none is ever added."""
     if parser.any_word(("table", "view")):
@@ -267,6 +285,8 @@ def _drop(parser: Parser, context: Context) -> Translation:
         return finish(context, [sql], kind="drop_procedure")
     if parser.any_word(("user", "group", "role")):
         return users.drop(parser, context)
+    if parser.any_word(("rls", "masking")):
+        return policies.drop(parser, context)
     _lacking(parser, "DROP")
     parser.fail()
 
@@ -288,6 +308,8 @@ def _drop_relations(parser: Parser, context: Context) -> Translation:
         relation = context.catalog.relation(name)
         if relation is not None and relation.physical[0] in SYSTEM_SCHEMAS:
             parser.refuse(f'permission denied: "{name}" is a system catalog', sqlstate="42501")
+        if relation is not None:
+            policies.check_droppable(relation, pos)
         names.append(name.sql() if relation is None else physical(relation))
         if not parser.accept_op(","):
             break

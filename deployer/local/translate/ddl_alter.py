@@ -5,6 +5,7 @@ Source: Redshift Database Developer Guide, r_ALTER_TABLE, r_ALTER_SCHEMA.
 
 from __future__ import annotations
 
+from deployer.local.policies import statements as policies
 from deployer.local.translate import grants, users
 from deployer.local.translate.api import Relation, Translation
 from deployer.local.translate.bind_dml import check_writable
@@ -39,6 +40,8 @@ def alter(parser: Parser, context: Context) -> Translation:
         return grants.default_privileges(parser, context)
     if parser.is_word("procedure"):
         return _alter_procedure(parser, context)
+    if parser.any_word(("rls", "masking")):
+        return policies.alter(parser, context)
     word = parser.token.value
     if word in (
         "index",
@@ -55,7 +58,7 @@ def alter(parser: Parser, context: Context) -> Translation:
         way = "; views are altered by ALTER TABLE" if word == "view" else ""
         parser.refuse(f"ALTER {word.upper()} is not supported on Redshift{way}")
     if parser.token.kind == "word" and word in (
-        "database", "datashare", "materialized", "masking", "rls", "external", "function", "identity", "model",
+        "database", "datashare", "materialized", "external", "function", "identity", "model",
     ):  # fmt: skip
         parser.refuse(f"ALTER {word.upper()} is not supported by the local Redshift yet")
     parser.fail()
@@ -75,6 +78,8 @@ def _alter_table(parser: Parser, context: Context) -> Translation:
     if relation is None:
         raise Refused(f'relation "{name}" does not exist', position=pos, sqlstate="42P01")
     context.targets[name] = relation
+    if parser.is_word("row"):
+        return policies.row_level_security(parser, relation, context)
     if relation.kind == "table":
         check_writable(relation, context.catalog.database, "alter", pos)
     elif not (parser.is_word("owner") or parser.is_word("rename", "to")):
@@ -97,9 +102,11 @@ def _action(parser: Parser, relation: Relation, context: Context) -> list[str]:
         return _drop(parser, relation)
     if parser.accept("rename"):
         if parser.accept("to"):
+            policies.check_renamable(relation, parser.token.start)
             return [f"ALTER {kind} {target} RENAME TO {quote_ident(parser.identifier())}"]
         parser.accept("column")
         old = parser.identifier()
+        policies.check_column(relation, old, "rename", parser.peek(-1).start)
         parser.expect("to")
         return _rename_column(relation, old, parser.identifier())
     if parser.accept("owner"):
@@ -107,8 +114,8 @@ def _action(parser: Parser, relation: Relation, context: Context) -> list[str]:
         return [f"ALTER {kind} {target} OWNER TO {quote_ident(parser.identifier())}"]
     if parser.accept("append"):
         parser.refuse("ALTER TABLE APPEND is not supported by the local Redshift yet; use INSERT and DELETE")
-    if parser.accept("row"):
-        parser.refuse("ROW LEVEL SECURITY is not supported by the local Redshift yet")
+    if parser.accept("masking"):
+        parser.refuse("ALTER TABLE ... MASKING FOR DATASHARES: the local Redshift has no datashares")
     if parser.accept("set"):
         parser.refuse(
             f"ALTER TABLE SET {parser.token.value.upper()} is not supported on Redshift for a local table"
@@ -183,6 +190,7 @@ def _drop(parser: Parser, relation: Relation) -> list[str]:
     name = parser.identifier()
     if not any(name == column for column, _ in relation.columns):
         parser.refuse(f'column "{name}" of relation "{relation.name.name}" does not exist', sqlstate="42703")
+    policies.check_column(relation, name, "drop", parser.peek(-1).start)
     behaviour = ""
     for word in ("cascade", "restrict"):
         if parser.accept(word):
@@ -271,6 +279,7 @@ def _alter_column(parser: Parser, relation: Relation, table: Table) -> list[str]
             "rename", token,
         )  # fmt: skip
     parser.expect("type")
+    policies.check_column(relation, name, "change the type of", token.start)
     kind = parser.type(ddl=True)
     if parser.is_word("using"):
         parser.refuse(

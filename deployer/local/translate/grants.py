@@ -33,6 +33,11 @@ _NOT_YET = frozenset(
 
 def statement(parser: Parser, context: Context) -> Translation | None:
     """GRANT or REVOKE, or None."""
+    from deployer.local.policies import grants as policies
+
+    found = policies.statement(parser, context)
+    if found is not None:
+        return found
     if parser.accept("grant"):
         return _grant(parser, context, "GRANT")
     if parser.accept("revoke"):

@@ -29,6 +29,8 @@ class Field:
     sql: str
     hidden: bool = False
     """Found by its name, but no part of `*`."""
+    fixed: bool = False
+    """`sql` is no plain column: it holds wherever it stands, and nothing shorter does."""
 
 
 @dataclass(slots=True)
@@ -126,7 +128,7 @@ def resolve(scope: Scope, parts: tuple[str, ...], pos: int) -> Field | None:
                 inner.correlated = True
                 if depth > 0 and inner.skips is None:
                     inner.skips = pos
-            if passed and len(parts) == 1 and _captured(passed, block, found):
+            if passed and len(parts) == 1 and not found.fixed and _captured(passed, block, found):
                 return Field(found.name, found.type, quote_ident(found.name))
             return found
         passed.append(block)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from deployer.local.translate.api import Translation
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.bind_queries import Binder
+from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context, finish
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.scope import Scope
@@ -21,7 +22,7 @@ from deployer.sql.refused import Refused
 
 Statement = Callable[[Parser, Context], Translation]
 
-_NOT_YET = frozenset("copy unload refresh attach detach cancel desc use".split())
+_NOT_YET = frozenset("copy unload refresh cancel desc use".split())
 
 
 def statement(parser: Parser, context: Context, translate: Statement) -> Translation | None:
@@ -73,7 +74,14 @@ def _explain(parser: Parser, context: Context, translate: Statement) -> Translat
     else:
         query = inner.statements[0]
     sql = f"EXPLAIN {'VERBOSE ' if verbose else ''}{query}"
-    return replace(inner, statements=(sql,), main=0, kind="explain", columns=(), written=None)
+    # Redshift shows such a plan with its filters hidden ("RLS SecureScan"); this one has nothing to hide them behind.
+    asked = [
+        f"SELECT zeroshift.require_explain({pg_literal(privilege)}, {pg_literal(relation)})"
+        for privilege, relation in sorted(context.protected.items())
+    ]
+    return replace(
+        inner, statements=(*asked, sql), main=len(asked), kind="explain", columns=(), written=None
+    )
 
 
 def _lock(parser: Parser, context: Context) -> Translation:
@@ -212,7 +220,8 @@ def _prepare(parser: Parser, context: Context, translate: Statement) -> Translat
         parser.refuse("PREPARE takes SELECT, INSERT, UPDATE or DELETE on Redshift")
     listed = f" ({', '.join(pg_type(kind) for kind in kinds)})" if kinds else ""
     sql = f"PREPARE {quote_ident(name)}{listed} AS {inner.statements[0]}"
-    return replace(inner, statements=(sql,), kind="prepare", columns=())
+    noted = "SELECT zeroshift.note_prepared()"
+    return replace(inner, statements=(sql, noted), kind="prepare", columns=())
 
 
 def _execute(parser: Parser, context: Context) -> Translation:
@@ -228,12 +237,17 @@ def _execute(parser: Parser, context: Context) -> Translation:
         parser.expect_op(")")
     parser.done()
     listed = f" ({', '.join(values)})" if values else ""
-    return finish(context, [f"EXECUTE {quote_ident(name)}{listed}"], kind="execute")
+    checked = "SELECT zeroshift.check_prepared()"
+    return finish(context, [checked, f"EXECUTE {quote_ident(name)}{listed}"], kind="execute", main=1)
 
 
 def _deallocate(parser: Parser, context: Context) -> Translation:
     parser.expect("deallocate")
     parser.accept("prepare")
-    target = "ALL" if parser.accept("all") else quote_ident(parser.identifier())
+    if parser.accept("all"):
+        parser.done()
+        forget = "RESET zeroshift.prepared_epoch"
+        return finish(context, [forget, "DEALLOCATE ALL"], kind="deallocate", main=1)
+    target = quote_ident(parser.identifier())
     parser.done()
     return finish(context, [f"DEALLOCATE {target}"], kind="deallocate")

@@ -57,7 +57,7 @@ def test_types_of_the_catalog(written: str, kind: RedshiftType) -> None:
 
 
 class Fetches:
-    """Answers like zeroshift.relations(), and counts how often it is asked."""
+    """Answers like zeroshift.guarded_relations(), and counts how often it is asked."""
 
     def __init__(self, *rows: tuple[str, ...]) -> None:
         self.rows = rows
@@ -70,7 +70,7 @@ class Fetches:
 
 def table(schema: str, name: str, *, temporary: str = "f", definition: str | None = None) -> Any:
     kind = "late_binding_view" if definition else "table"
-    return (schema, name, kind, temporary, "{a}", "{bigint}", definition)
+    return (schema, name, kind, temporary, "{a}", "{bigint}", definition, None)
 
 
 def test_one_fetch_for_a_whole_statement() -> None:

@@ -1,0 +1,1 @@
+"""Row-level security and dynamic data masking of the local Redshift."""
