@@ -144,7 +144,7 @@ def _view(parser: Parser, context: Context, *, replace: bool) -> Translation:
     statements = [head + bound.sql, _record_bound(name, body, bool(context.guards))]
     if replace:
         statements = [_replaceable(name), *statements]
-    return finish(context, statements, kind="create_view", written=name)
+    return finish(context, statements, kind="create_view", main=int(replace), written=name)
 
 
 def _check_same_columns(name: Name, columns: Columns, context: Context, pos: int) -> None:
@@ -212,7 +212,7 @@ def _late_binding(
     else:
         statements.append(f"CREATE OR REPLACE VIEW {name.sql()} AS SELECT")
     statements.append(_record_view("record_late_binding_view", name, body))
-    return finish(context, statements, kind="create_view", written=name)
+    return finish(context, statements, kind="create_view", main=int(replace), written=name)
 
 
 def _check_qualified(query: Query, known: frozenset[str]) -> None:

@@ -126,7 +126,7 @@ def test_a_changed_table_is_noticed() -> None:
     first = LiveCatalog("select * from t", "dev", ["public"], fetch)
     first.relation(Name("t"))
     assert LiveCatalog("", "dev", ["public"], fetch).holds(first.asked)
-    fetch.rows = (("public", "t", "table", "f", "{a,b}", "{bigint,bigint}", None),)  # type: ignore[assignment]
+    fetch.rows = (("public", "t", "table", "f", "{a,b}", "{bigint,bigint}", None, None),)  # type: ignore[assignment]
     assert not LiveCatalog("", "dev", ["public"], fetch).holds(first.asked)
 
 
