@@ -24,6 +24,7 @@ from pathlib import Path
 from deployer.errors import Unavailable, ZeroshiftError
 from deployer.local.aws.environment import AWS_DIRECTORY
 from deployer.local.bootstrap import Server, prepare
+from deployer.local.certificate import server_context
 from deployer.local.data_api.service import DataApi, settings
 from deployer.local.engine import Engine
 from deployer.local.files.s3 import Connector
@@ -77,6 +78,7 @@ class Daemon:
         self.gateway = Gateway(
             server.target, _port(wanted), self.state.port, storage=Connector(self.home)
         )
+        self.gateway.tls = server_context(self.home)
         self.gateway.start()
         self.data_api = self._data_api(self.gateway)
         self.data_api.start()

@@ -27,8 +27,8 @@ found where a query says pg_catalog, as such clients do and people rarely; `*` d
 
 _NUMBERED = frozenset(
     [
-        "pg_attrdef", "pg_class", "pg_constraint", "pg_database", "pg_language", "pg_namespace", "pg_proc", "pg_rewrite",
-        "pg_tablespace", "pg_trigger", "pg_type",
+        "pg_attrdef", "pg_class", "pg_constraint", "pg_database", "pg_language", "pg_namespace", "pg_proc",
+        "pg_rewrite", "pg_tablespace", "pg_trigger", "pg_type",
     ]
 )  # fmt: skip
 """Catalog tables whose oid is a system column in 8.0: there by name, no part of `*`."""

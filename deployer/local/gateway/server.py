@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 
@@ -40,6 +41,8 @@ class Gateway:
         self.database = target.database
         self.internal = Internal(target)
         self.passes = Passes()
+        self.tls: ssl.SSLContext | None = None
+        """What clients who ask for SSL get it by; without, they are told that there is none."""
         self.major = 0
         self._sessions: dict[int, Session] = {}
         self._lock = threading.Lock()
