@@ -1,8 +1,8 @@
 """The columns of late-binding views, which only the translator can tell.
 
-PG_GET_LATE_BINDING_VIEW_COLS and SVV_COLUMNS show them (DG, their pages). What they are is found out when a statement asks:
-tables under a view may have changed since. The session is told before the statement runs, in a setting that the catalog
-views read.
+PG_GET_LATE_BINDING_VIEW_COLS and SVV_COLUMNS show them (DG, their pages). What they are is found out when a statement
+asks: tables under a view may have changed since. The session is told before the statement runs, in a setting that the
+catalog views read.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def _columns(runner: Runner) -> list[list[Any]]:
         try:
             columns = _of(runner, Name(view, schema))
         except (Refused, LexError, ServerError):
-            # What it reads is gone or has changed, and a query on it fails. Its page does not say what is shown of such a
-            # view: nothing here, so that the others can be seen.
+            # What it reads is gone or has changed, and a query on it fails. Its page does not say what is shown of
+            # such a view: nothing here, so that the others can be seen.
             continue
         found += [[schema, view, name, kind, number] for number, (name, kind) in enumerate(columns, 1)]
     return found

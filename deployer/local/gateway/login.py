@@ -6,7 +6,7 @@ import logging
 import socket
 from typing import TYPE_CHECKING
 
-from deployer.local.gateway import codec
+from deployer.local.gateway import codec, tls
 from deployer.local.gateway.backend import Backend, ServerError
 from deployer.local.gateway.codec import Body, Disconnected, Malformed, message
 from deployer.local.gateway.errors import gateway_error
@@ -64,6 +64,7 @@ def start(session: Session) -> Backend | None:
     parameters = _startup(session)
     if parameters is None:
         return None
+    sock = session.client.socket
     user = parameters.get("user", "")
     if not user:
         raise gateway_error("no user name specified in startup packet", "28000", severity="FATAL")
@@ -98,14 +99,23 @@ def start(session: Session) -> Backend | None:
 
 def _startup(session: Session) -> dict[str, str] | None:
     """The start-up parameters, after any SSL or GSS request. A cancel request is carried out: None."""
+    encrypted = False
     while True:
         try:
             code, body = session.client.startup()
         except Disconnected:
             # A port scan, or a client that only looks whether somebody listens.
             return None
-        if code in (codec.SSL_REQUEST, codec.GSS_REQUEST):
-            # Loopback only: neither is needed. The client goes on in clear, or gives up and says why.
+        if code == codec.SSL_REQUEST and session.gateway.tls is not None and not encrypted:
+            if session.client.buffered:
+                # What came in clear behind the request would be taken for encrypted.
+                raise Malformed("bytes behind the request for SSL")
+            session.client.send(b"S")
+            session.client = codec.Stream(tls.secured(session.client.socket, session.gateway.tls))
+            session.client.socket.settimeout(LOGIN_SECONDS)
+            encrypted = True
+        elif code in (codec.SSL_REQUEST, codec.GSS_REQUEST):
+            # The client goes on in clear, or gives up and says why.
             session.client.send(b"N")
         elif code == codec.CANCEL_REQUEST:
             fields = Body(body)
