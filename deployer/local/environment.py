@@ -192,14 +192,14 @@ class LocalEnvironment:
         return self.status()
 
     def _answers(self) -> bool:
-        """Whether the daemon lives and its gateway answers (a request for SSL, by saying no)."""
+        """Whether the daemon lives and its gateway answers a request for SSL, with or without a certificate."""
         state = read_state(self.home)
         if not self.running or state is None or state.port is None or not is_running(state.daemon):
             return False
         try:
             with socket.create_connection((state.host, state.port), timeout=10) as probe:
                 probe.sendall(struct.pack("!II", 8, SSL_REQUEST))
-                return probe.recv(1) == b"N"
+                return probe.recv(1) in (b"N", b"S")
         except OSError:
             return False
 
