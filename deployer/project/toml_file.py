@@ -70,9 +70,8 @@ class Reader:
     def check_keys(self, table: Table, value: Mapping[str, Any], allowed: Sequence[str]) -> None:
         for key in value:
             if key not in allowed:
-                inside = f"[{'.'.join(table)}]" if table else "the file"
                 raise self.wrong(
-                    table, key, f"unknown key {key!r} in {inside}; it knows: {', '.join(allowed)}"
+                    table, key, f"unknown key {key!r} in {_shown(table)}; it knows: {', '.join(allowed)}"
                 )
 
     def table(self, table: Table, value: object) -> Mapping[str, Any]:
@@ -85,7 +84,7 @@ class Reader:
         if key not in value:
             if default is not None:
                 return default
-            raise UsageError(f"{self.path}:{self.line_of(table)}: [{'.'.join(table)}] lacks the key {key!r}")
+            raise UsageError(f"{self.path}:{self.line_of(table)}: {_shown(table)} lacks the key {key!r}")
         found = value[key]
         if not isinstance(found, str) or not found:
             raise self._type(table, key, "a text", found)
@@ -117,7 +116,9 @@ class Reader:
         found = self.text(table, value, key, default)
         if found not in allowed:
             raise self.wrong(
-                table, key, f"{key} {found!r} of {'.'.join(table)} is not one of: {', '.join(allowed)}"
+                table,
+                key,
+                f"{key} {found!r} of {'.'.join(table) or 'the file'} is not one of: {', '.join(allowed)}",
             )
         return found
 
@@ -148,4 +149,8 @@ class Reader:
         return tuple(found)
 
     def _type(self, table: Table, key: str, wanted: str, found: object) -> UsageError:
-        return self.wrong(table, key, f"{key} of [{'.'.join(table)}] must be {wanted}, not {found!r}")
+        return self.wrong(table, key, f"{key} of {_shown(table)} must be {wanted}, not {found!r}")
+
+
+def _shown(table: Table) -> str:
+    return f"[{'.'.join(table)}]" if table else "the file"
