@@ -3,7 +3,8 @@
 A limit has to be set before the CALL, in the session that sends it. What Redshift documents leaves two ways: a session
 of the Data API that is kept between statements (`zeroshift run`), or one request with several statements that commit
 one by one (BatchExecuteStatement, ExecutionMode AUTO_COMMIT), for callers that have one request only, as schedules.
-Both send what `settings` returns, then the CALL. What does not do:
+Both send what `settings` returns, then the CALL. (That the statements of a batch share a session is not said in words;
+SessionId and SessionKeepAliveSeconds are the request's.) What does not do:
 
 - SET and CALL in a batch of the default mode TRANSACTION: the CALL is then in a transaction block, where a procedure
   that commits is refused (developer guide, stored-procedure-transaction-management).

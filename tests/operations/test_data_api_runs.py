@@ -17,7 +17,9 @@ from deployer.errors import StatementFailed, Unavailable
 from deployer.local.data_api.service import DataApi as Server
 from deployer.local.environment import Status
 from deployer.operations.warehouses import data_api_of, target_of
-from deployer.project.environments import CLUSTER, LOCAL, Environment, Remote
+from deployer.project import pipelines
+from deployer.project.environments import CLUSTER, LOCAL, Cost, Environment, Remote
+from deployer.project.pipelines import Pipeline
 from deployer.warehouse import runlog
 from deployer.warehouse.session import Session
 
@@ -71,6 +73,27 @@ def test_a_setting_that_is_refused_stops_the_statement_before_it_begins(api: Dat
     with pytest.raises(StatementFailed, match="no_such_setting"):
         api.execute("select 1", "by hand", begun.append, settings=("set no_such_setting to 1",))
     assert not begun
+
+
+def test_one_request_can_set_and_call_as_a_schedule_must(
+    api: DataApi, status: Status, fresh_database: Status
+) -> None:
+    """Set beforehand in a batch that commits statement by statement, a limit reaches a procedure that commits."""
+    with Session(target_of(status)) as session:
+        session.execute("create table seen (limits varchar(64))")
+        session.execute(
+            "create procedure note() as $$ begin commit; insert into public.seen select current_setting('statement_timeout');"
+            " end; $$ language plpgsql"
+        )
+        statements = [*pipelines.settings(Pipeline("shop", 7200), Cost()), "call public.note()"]
+        sent = {"Sqls": statements, "WorkgroupName": "local", "Database": status.database}
+        told = api._aws.call("redshift-data", "batch_execute_statement", ExecutionMode="AUTO_COMMIT", **sent)
+        found = state_of(api, told["Id"])
+        assert found["Status"] == "FINISHED", found["Error"]
+        assert session.execute("select limits from seen").rows == (("2h",),)
+        told = api._aws.call("redshift-data", "batch_execute_statement", ExecutionMode="TRANSACTION", **sent)
+        found = state_of(api, told["Id"])
+        assert found["Status"] == "FAILED" and "top-level call" in found["Error"]
 
 
 def test_readable() -> None:
@@ -211,7 +234,7 @@ def test_a_run_finds_its_own_record(record: tuple[Session, Callable[..., str]]) 
     assert found(old, 26) == later
     assert found(old, 26, mode="full") == other_mode
     assert found(old, 26, hour=1) == other_instant
-    assert found(old, 6, hour=None) == other_instant
+    assert found(old, 8, hour=None) == other_instant
     # A clock that is a little behind the warehouse's.
     assert found(old, 0) == own
     assert found(None, -50) == old
