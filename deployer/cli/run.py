@@ -57,6 +57,12 @@ def show(record: RunRecord) -> None:
             " nothing was changed (--rewind turns back to it)"
         )
         return
+    if record.state == "duplicate":
+        output.line(
+            f"run {record.run_id} is a duplicate: a {record.mode} run as of {record.as_of} has succeeded and nothing"
+            " has changed since; nothing was done"
+        )
+        return
     output.table(
         ["step", "rows_read", "rows_written", "rows_rejected", "seconds"],
         [

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from deployer.aws.statements import DataApi
-from deployer.errors import StatementFailed, Unavailable, UsageError, ZeroshiftError
+from deployer.errors import LeaseHeld, StatementFailed, Unavailable, UsageError, ZeroshiftError
 from deployer.operations import dead_runs
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import data_api, target
@@ -96,6 +96,8 @@ def call(
     record = runlog.finished(session, pipeline, before=before, mode=mode, as_of=as_of, ended_at=done.ended_at)
     if record is None:
         raise Unavailable(f"ops.run_{pipeline} returned without leaving a record in ops.runs")
+    if record.state == "skipped":
+        raise LeaseHeld(f"run {record.run_id} was skipped: {record.error}; wait for it and repeat")
     return record
 
 

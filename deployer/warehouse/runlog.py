@@ -26,7 +26,7 @@ class Step:
 @dataclass(frozen=True)
 class RunRecord:
     """One run, as ops.runs and ops.run_steps tell it; times are UTC. `error` is the sentence of a failed
-    one.
+    one, and the reason of one that was skipped or is a duplicate.
     """
 
     run_id: str
@@ -94,19 +94,21 @@ def finished(
 ) -> RunRecord | None:
     """The record of a call that has ended at `ended_at`; `before` was the pipeline's last run when it was sent.
 
-    Runs of a pipeline exclude each other, and the call's own ends with the call: it is the last one that is newer than
-    `before`, was asked for the same, and had begun by then. `ended_at` is another machine's clock, which matters only
-    if somebody starts the same run within the difference.
+    The call's own run ends with the call. Another one that was asked for the same ends at another time: runs that are
+    at work exclude each other, and a skipped one ends as it begins. So it is the one that ended nearest to
+    `ended_at`, which is another machine's clock.
     """
-    conditions = "where pipeline = %s and mode = %s and state in ('succeeded', 'superseded') and run_id > %s"
+    conditions = (
+        "where pipeline = %s and mode = %s and state in ('succeeded', 'superseded', 'duplicate', 'skipped')"
+        " and run_id > %s"
+    )
     values: list[object] = [pipeline, mode, before or ""]
     if as_of is not None:
         conditions += " and as_of = %s"
         values.append(as_of)
     found = _records(session, f"{conditions} order by started_at desc, run_id desc limit 20", tuple(values))
-    begun = [record for record in found if record.started_at <= ended_at]
-    chosen = begun[0] if begun else found[-1] if found else None
-    return chosen and _with_steps(session, chosen)
+    ended = [(abs(each.finished_at - ended_at), each) for each in found if each.finished_at is not None]
+    return _with_steps(session, min(ended, key=lambda pair: pair[0])[1]) if ended else None
 
 
 def close(session: Session, run_id: str, ended_at: datetime, error: str) -> None:
@@ -163,5 +165,5 @@ def _records(session: Session, clause: str, parameters: tuple[object, ...]) -> t
 
 
 def _seconds(started_at: datetime, finished_at: datetime | None) -> float | None:
-    # GETDATE() has no fractions of a second and SYSDATE has: a short run may seem to end before it began.
-    return None if finished_at is None else max(round((finished_at - started_at).total_seconds(), 1), 0.0)
+    # A run that died is closed at GETDATE(), without fractions of a second: it may seem to end before it began.
+    return None if finished_at is None else max(round((finished_at - started_at).total_seconds(), 3), 0.0)

@@ -1,7 +1,10 @@
 -- Purpose: Refresh the rental pipeline: curated layer, metrics and presentation, as of an instant.
---   Three transactions: the run is registered; the curated layer takes in what changed in landing
+--   In transactions: the run is registered; the curated layer takes in what changed in landing
 --   and queues the periods that this touches; all metrics consume the queue and are published
 --   together with their freshness. A run may be killed anywhere and started again.
+--   One that comes while another is at work does nothing and is recorded as skipped, with the reason.
+--   The same run again (as_of and mode), when it has succeeded and nothing has changed since, does
+--   nothing and is recorded as duplicate.
 -- Grain: one call, one run
 -- Reads: raw.*, ops.*
 -- Writes: curated.*, metrics.*, ops.*
@@ -19,15 +22,44 @@ declare
     run_mode varchar(32) := lower(coalesce(mode, 'incremental'));
     this_run varchar(64) := '';
     run_state varchar(32) := '';
+    holder varchar(64) := '';
+    holder_touched timestamp;
+    refusal varchar(1024) := '';
+    changed_count bigint;
 begin
-    call ops.start_run('rental', run_as_of, run_mode, this_run, run_state);
+    if run_mode not in ('incremental', 'full', 'rewind', 'accept_reseed') then
+        raise exception 'unknown mode %: use incremental, full, rewind or accept_reseed', run_mode;
+    end if;
+    call ops.find_holder('rental', holder, holder_touched, refusal, run_state);
+    if run_state = 'skipped' then
+        call ops.skip_run('rental', run_as_of, run_mode, refusal);
+        commit;
+        return;
+    end if;
     commit;
-    if run_state = 'superseded' then
+    -- First in its transaction: the snapshot is taken when the lock has been waited for.
+    lock ops.leases;
+    call ops.start_run('rental', run_as_of, run_mode, holder, holder_touched, this_run, run_state);
+    commit;
+    if run_state = 'superseded' or run_state = 'skipped' then
         return;
     end if;
 
     call ops.renew_lease('rental', this_run);
+    if run_state = 'repeated' then
+        call curated.count_changed_tables(changed_count);
+        if changed_count = 0 then
+            call ops.end_run(
+                'rental', this_run, 'duplicate', 'the same run has succeeded, and nothing has changed since'
+            );
+            commit;
+            return;
+        end if;
+        rollback;
+        call ops.renew_lease('rental', this_run);
+    end if;
     call curated.refresh_rental(this_run, run_mode);
+    call ops.renew_lease('rental', this_run);
     commit;
 
     call ops.renew_lease('rental', this_run);

@@ -203,7 +203,8 @@ def test_freshness_speaks_for_all_tables(ask) -> None:
         "argument as_of of ops.run_rental",
         "getdate()",
     ]
-    assert ask("presentation.freshness.pipeline").ends == ()
+    # Only what a backfill is asked for decides how often it publishes.
+    assert landing(ask("presentation.freshness.pipeline")) == []
 
 
 def test_the_way_names_every_statement(ask) -> None:
@@ -248,7 +249,8 @@ def test_everything_includes_what_decides_about_what_decides(ask) -> None:
     near = ask("presentation.occupancy_rate_monthly.occupancy_rate")
     far = ask("presentation.occupancy_rate_monthly.occupancy_rate", everything=True)
     assert landing(near, "value") == landing(far, "value")
-    assert {"control"} == {end.influence for end in far.ends} - {end.influence for end in near.ends}
+    assert not any("user_viewing" in name for name in landing(near))
+    assert any("user_viewing" in name for name in landing(far))
     assert set(landing(near)) <= set(landing(far))
 
 
@@ -258,7 +260,9 @@ def test_nothing_of_the_repository_is_left_out(graph: Graph) -> None:
     for name, relation in graph.relations.items():
         if relation.kind in ("table", "view"):
             assert name in written, f"{name} is written by no step"
-    assert not [name for name, relation in graph.relations.items() if relation.kind == "external"]
+    # What a run asks to know whether another one is alive.
+    external = {name for name, relation in graph.relations.items() if relation.kind == "external"}
+    assert external == {"sys_session_history", "svv_transactions"}
 
 
 def test_it_takes_less_than_two_seconds(project: Project) -> None:

@@ -41,7 +41,7 @@ class House:
     def written(self) -> int:
         """Rows that the last run wrote, by its log."""
         rows = self.ask(
-            "select sum(rows_written) from ops.run_steps where run_id ="
+            "select coalesce(sum(rows_written), 0) from ops.run_steps where run_id ="
             " (select run_id from ops.runs order by started_at desc, run_id desc limit 1)"
         )
         return int(rows[0])
