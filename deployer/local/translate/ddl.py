@@ -358,6 +358,10 @@ def _comment(parser: Parser, context: Context) -> Translation:
     parser.expect("on")
     kind = parser.next()
     if kind.value == "column":
+        if _four_parts(parser) and parser.token.value == context.catalog.database:
+            # database.schema.table.column, as dbt writes it.
+            parser.next()
+            parser.expect_op(".")
         parts = parser.qualified() if not _four_parts(parser) else ()
         if len(parts) < 2:
             parser.refuse("COMMENT ON COLUMN takes table.column or schema.table.column", sqlstate="42601")
