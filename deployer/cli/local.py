@@ -36,7 +36,7 @@ def up(here: Here, detach: bool) -> None:
     local Redshift by themselves when they need it.
     """
     was_running = operations.status(here.project).running
-    status = operations.up(here.project)
+    status = operations.up(here.project, here.environment)
     _connection(status)
     if detach or was_running:
         return

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.errors import UsageError
+from deployer.operations import integration
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import local_aws, local_environment, local_scheduler
-from deployer.project.config import Project
+from deployer.project.config import Environment, Project
 
 if TYPE_CHECKING:
     from deployer.local.aws.environment import AwsStatus
@@ -45,9 +46,12 @@ class Loaded:
     notices: tuple[str, ...]
 
 
-def up(project: Project) -> Status:
-    """Start the local warehouse unless it runs."""
-    return local_environment(project).up()
+def up(project: Project, environment: Environment | None = None) -> Status:
+    """Start the local warehouse, and what replicates into the environment, unless it runs."""
+    started = local_environment(project).up()
+    if environment is not None:
+        integration.start(project, environment)
+    return started
 
 
 def down(project: Project) -> bool:
@@ -57,6 +61,7 @@ def down(project: Project) -> bool:
     was_running = local.status().running or cloud.running
     # It would start both again.
     local_scheduler(project).stop()
+    integration.stop_all(project)
     cloud.down()
     local.down()
     return was_running
@@ -75,8 +80,11 @@ def status(project: Project) -> Status:
 def reset(project: Project) -> None:
     """Stop it and the local AWS, and delete everything that they hold."""
     local_scheduler(project).stop()
+    integration.stop_all(project)
     local_aws(project).reset()
     local_environment(project).reset()
+    for leftover in project.home.glob("replication-*"):
+        leftover.unlink()
     (project.home / DEMO_MARK).unlink(missing_ok=True)
 
 

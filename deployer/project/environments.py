@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from deployer.project import zero_etl
 from deployer.project.toml_file import Reader, Table
+from deployer.project.zero_etl import ZeroEtl
 
 LOCAL, SERVERLESS, CLUSTER = "local", "serverless", "cluster"
 KINDS = (LOCAL, SERVERLESS, CLUSTER)
@@ -18,7 +20,7 @@ STATEMENT_SECONDS = 86400
 QUERY_GROUP = r"[\w .:-]{1,64}"
 """A label for SET query_group, which takes at most 320 characters (developer guide, r_query_group)."""
 
-_LOCAL_KEYS = ("kind", "aws")
+_LOCAL_KEYS = ("kind", "aws", "zero_etl")
 _REMOTE_KEYS = (
     "database", "region", "profile", "host", "port", "credentials", "secret", "owner", "runner",
     "cloudformation_role", "alerts", "tags", "cost", "trust",
@@ -106,12 +108,14 @@ class Environment:
 
     `remote` is the AWS side: of a serverless or cluster environment always, of a local one with `aws = true`,
     where it stands for the local AWS. None means that the environment has no AWS side. `line` is the table's.
+    `zero_etl` are the sources that are replicated into a local environment's landing databases.
     """
 
     name: str
     kind: str
     remote: Remote | None = None
     line: int = 0
+    zero_etl: tuple[ZeroEtl, ...] = ()
 
 
 def read(reader: Reader, name: str, value: object) -> Environment:
@@ -125,7 +129,11 @@ def read(reader: Reader, name: str, value: object) -> Environment:
         reader.check_keys(at, table, _LOCAL_KEYS)
         with_aws = reader.flag(at, table, "aws")
         return Environment(
-            name, kind, Remote("local", "dev", "us-east-1") if with_aws else None, reader.line_of(at)
+            name,
+            kind,
+            Remote("local", "dev", "us-east-1") if with_aws else None,
+            reader.line_of(at),
+            zero_etl.read(reader, (*at, "zero_etl"), table.get("zero_etl", {})),
         )
     named = "workgroup" if kind == SERVERLESS else "cluster"
     reader.check_keys(at, table, ("kind", named, *_REMOTE_KEYS))

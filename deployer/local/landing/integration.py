@@ -101,6 +101,8 @@ def writing(engine_dsn: str) -> Iterator[Connection]:
 def ensure(connection: Connection, *, created: datetime | None = None) -> None:
     """Make the landing tables and the integration's rows where they are missing. Does not commit.
 
+    Raises UsageError where replication from a real source feeds that database.
+
     Sort keys are not replicated by zero-ETL; both record times have zone maps on Redshift, hence a BRIN index.
     One for both: PostgreSQL knows no order of the delete times alone, which are mostly NULL, and would rather
     read the whole table than use an index on them. `created` is the integration's creation time (default: now).
@@ -109,6 +111,15 @@ def ensure(connection: Connection, *, created: datetime | None = None) -> None:
         return
     script = resources.files("deployer.local") / "compat" / "020_integrations.sql"
     connection.execute(sql.SQL(script.read_text(encoding="utf-8")))
+    other = connection.execute(
+        "select 1 from zeroshift.integrations where target_database = %s and integration_id <> %s",
+        (LANDING_DATABASE, INTEGRATION_ID),
+    ).fetchone()
+    if other is not None:
+        raise UsageError(
+            f"the landing database {LANDING_DATABASE} is fed by replication (zero_etl in zeroshift.toml), and takes no"
+            " snapshots; change the source itself"
+        )
     schema = sql.Identifier(SCHEMA)
     connection.execute(sql.SQL("create schema if not exists {}").format(schema))
     for table in TABLES:

@@ -1,0 +1,88 @@
+"""Writes a batch's changes of one table: ends versions, appends new ones. All in the caller's transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from psycopg import sql
+
+from deployer.local.replication import landing
+from deployer.local.replication.batch import TableBatch
+from deployer.local.replication.definition import TableDefinition
+from deployer.local.replication.landing import HISTORY, Connection
+
+_HISTORY = sql.SQL(", ").join(map(sql.Identifier, HISTORY))
+
+
+class Diverged(Exception):
+    """Landing does not hold what the source has changed; the message is the table's reason."""
+
+
+def write(connection: Connection, database: str, table: TableDefinition, batch: TableBatch) -> None:
+    """Bring the landing table up to the batch's end. Raises Diverged, or a psycopg error for a value.
+
+    As in landing/stage.py a version that ends is written again at the table's end, as Redshift does.
+    """
+    if batch.ended:
+        ended = _end(connection, database, table, batch)
+        if ended != len(batch.ended):
+            raise Diverged(
+                f"{len(batch.ended) - ended} of {len(batch.ended)} changed rows are not in the landing table"
+            )
+    if not batch.versions and not batch.present:
+        return
+    names = sql.SQL(", ").join(map(sql.Identifier, table.names))
+    statement = sql.SQL("copy {} ({}, {}) from stdin").format(
+        landing.table_of(database, table), names, _HISTORY
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row, begin, end in batch.versions:
+            copy.write_row((*row, "f", begin.isoformat(" "), end.isoformat(" ")))
+        for row, begin in batch.present.values():
+            copy.write_row((*row, "t", begin.isoformat(" "), None))
+
+
+def _end(connection: Connection, database: str, table: TableDefinition, batch: TableBatch) -> int:
+    """End the present versions of the batch's keys; returns how many there were."""
+    keys = list(zip(*batch.ended, strict=True))
+    wanted = [table.columns[place] for place in table.key_places]
+    places = [sql.Identifier(f"k{number}") for number in range(len(wanted))]
+    columns = sql.SQL(", ").join(sql.SQL("l.{}").format(sql.Identifier(name)) for name in table.names)
+    statement = sql.SQL(
+        "with ended as (delete from {target} as l using unnest({arrays}, %s::timestamp[]) as c ({places}, zs_at)"
+        " where l._record_is_active and {same} returning {columns}, l._record_create_time, c.zs_at)"
+        " insert into {target} ({names}, {history}) select {names}, false, _record_create_time, zs_at from ended"
+    ).format(
+        target=landing.table_of(database, table),
+        arrays=sql.SQL(", ").join(
+            sql.SQL("%s::text[]::{}[]").format(sql.SQL(_bare(column.engine_type))) for column in wanted
+        ),
+        places=sql.SQL(", ").join(places),
+        same=sql.SQL(" and ").join(
+            sql.SQL("({}) = c.{}").format(key, place)
+            for key, place in zip(landing.key_expressions(table, "l"), places, strict=True)
+        ),
+        columns=columns,
+        names=sql.SQL(", ").join(map(sql.Identifier, table.names)),
+        history=_HISTORY,
+    )
+    # One key or a million, by index: without statistics of the arrays the planner would rather read the whole table.
+    return connection.execute(
+        statement, (*[list(each) for each in keys], [at.isoformat(" ") for at in batch.ended.values()])
+    ).rowcount
+
+
+def end_all(connection: Connection, database: str, table: TableDefinition, at: datetime) -> int:
+    """TRUNCATE at the source, or a table that is filtered out: every present version ends."""
+    names = sql.SQL(", ").join(map(sql.Identifier, table.names))
+    return connection.execute(
+        sql.SQL(
+            "with ended as (delete from {target} where _record_is_active returning {names}, _record_create_time)"
+            " insert into {target} ({names}, {history}) select {names}, false, _record_create_time, {at} from ended"
+        ).format(target=landing.table_of(database, table), names=names, history=_HISTORY, at=sql.Literal(at))
+    ).rowcount
+
+
+def _bare(kind: str) -> str:
+    """The type without its size: an array of numeric(20,0) would round, one of varchar(n) be cut."""
+    return kind.partition("(")[0]

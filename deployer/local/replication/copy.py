@@ -1,0 +1,154 @@
+"""The first copy of tables, and every later one: from one snapshot, in one transaction of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg import sql
+
+from deployer.local.replication import landing, snapshot
+from deployer.local.replication.ddl import Place
+from deployer.local.replication.definition import TableDefinition
+from deployer.local.replication.landing import HISTORY
+from deployer.local.replication.position import Position
+from deployer.local.replication.source import Source
+from deployer.local.replication.state import DROPPED, FAILED, SYNCED, Connection, Replicated, State
+
+_TRIES = 10
+
+
+@dataclass(frozen=True)
+class Copied:
+    """Where the snapshot was taken, and when by the source's clock; the copied tables' new states."""
+
+    stamp: str
+    position: Position
+    at: datetime
+    tables: dict[Place, Replicated | None]
+    """None: the source has no such table (any more), and landing never had one."""
+
+
+def copy(
+    connection: Connection,
+    state: State,
+    source: Source,
+    wanted: set[Place] | None,
+    known: dict[Place, Replicated],
+    last: datetime | None,
+    txn_seq: int,
+    finish: Callable[[Copied], None],
+) -> Copied:
+    """Copy `wanted` tables (None: all that the filter lets through) and write their states; `finish` is called in the
+    same transaction, for the position.
+
+    A table that cannot land becomes Failed, with its reason. Every row's version begins at the snapshot's instant,
+    or at `last` if that is later. Raises SourceLost, Unavailable, psycopg errors.
+    """
+    for attempt in range(_TRIES):
+        try:
+            with (
+                snapshot.take(source, state.filter, wanted) as taken,
+                connection.transaction(),
+            ):
+                at = max(taken.at, last) if last is not None else taken.at
+                result: dict[Place, Replicated | None] = {}
+                for place, table in taken.tables.items():
+                    result[place] = _one(connection, state, taken, table, known.get(place), at, txn_seq)
+                for place in (wanted or set()) - taken.tables.keys():
+                    result[place] = _vanished(connection, state, known.get(place), place, at)
+                copied = Copied(taken.server.stamp, taken.position, at, result)
+                finish(copied)
+            return copied
+        except snapshot.TableChanged:
+            if attempt == _TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _one(
+    connection: Connection, state: State, taken: snapshot.Snapshot, table: TableDefinition, before: Replicated | None,
+    at: datetime, txn_seq: int,
+) -> Replicated:  # fmt: skip
+    started = datetime.now(UTC).replace(tzinfo=None)
+    place = (table.schema, table.name)
+    made = Replicated(place, SYNCED, "", table, taken.position, at)
+    rows = 0
+    if table.problem:
+        made.state, made.reason, made.definition = (
+            FAILED,
+            table.problem,
+            before.definition if before else None,
+        )
+    else:
+        try:
+            with connection.transaction():
+                rows = _fill(connection, state.config.landing, taken, table, before, at)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            made.state, made.reason = FAILED, reason_of(error)
+            made.definition = before.definition if before else None
+    state.save_table(connection, made, at)
+    if made.state == SYNCED:
+        state.record(
+            connection,
+            place,
+            txn_seq,
+            at,
+            snapshot=True,
+            inserted=rows,
+            updated=0,
+            deleted=0,
+            started=started,
+        )
+    return made
+
+
+def _fill(
+    connection: Connection, database: str, taken: snapshot.Snapshot, table: TableDefinition, before: Replicated | None,
+    at: datetime,
+) -> int:  # fmt: skip
+    """The table's rows into landing, in place of what is there. Returns how many."""
+    name = landing.table_of(database, table)
+    same = before is not None and before.definition is not None and _alike(before.definition, table)
+    if same:
+        # DELETE, since a reader with an older snapshot would find a truncated table empty.
+        connection.execute(sql.SQL("delete from {}").format(name))
+    else:
+        landing.create(connection, database, table)
+    columns = sql.SQL(", ").join(map(sql.Identifier, (*table.names, *HISTORY)))
+    with connection.cursor() as cursor:
+        with cursor.copy(sql.SQL("copy {} ({}) from stdin").format(name, columns)) as target:
+            for piece in taken.lines(table, f"t\t{at.isoformat(' ')}\t\\N"):
+                target.write(piece)
+        rows = cursor.rowcount
+    if not same:
+        landing.index(connection, database, table)
+    return rows
+
+
+def _alike(one: TableDefinition, other: TableDefinition) -> bool:
+    return one.columns == other.columns and one.key == other.key
+
+
+def _vanished(
+    connection: Connection, state: State, before: Replicated | None, place: Place, at: datetime
+) -> Replicated | None:
+    """The source has no such table now."""
+    if before is None or before.definition is None:
+        state.forget_table(connection, place)
+        return None
+    gone = Replicated(place, DROPPED, "", before.definition, before.copied, before.copied_at)
+    state.save_table(connection, gone, at)
+    return gone
+
+
+def reason_of(error: psycopg.Error) -> str:
+    """SVV_INTEGRATION_TABLE_STATE.reason for a value that cannot land."""
+    first = (error.diag.message_primary or str(error)).splitlines()[0]
+    if isinstance(error, psycopg.errors.CheckViolation):
+        return "A value is longer than its column in the landing database (TRUNCATECOLUMNS is not set)"
+    if isinstance(error, (psycopg.errors.CharacterNotInRepertoire, psycopg.errors.UntranslatableCharacter)):
+        return "A value holds invalid characters (ACCEPTINVCHARS is not set)"
+    return f"A value cannot be represented in Amazon Redshift: {first}"

@@ -1,0 +1,148 @@
+"""Landing tables of replicated sources: made, altered and removed in the local engine.
+
+A landing table `rental_landing.rental.bookings` is the PostgreSQL table "rental_landing.rental".bookings, as
+deployer/local/landing makes it from CSV files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from deployer.local.replication.definition import ColumnDefinition, TableDefinition
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+HISTORY = ("_record_is_active", "_record_create_time", "_record_delete_time")
+_BRIN_PAGES = 16
+
+
+def schema_of(database: str, schema: str) -> str:
+    """The PostgreSQL schema of a landing database's schema."""
+    return f"{database}.{schema}"
+
+
+def table_of(database: str, table: TableDefinition) -> sql.Composed:
+    """The table's name in PostgreSQL, quoted."""
+    return name_of(database, table.schema, table.name)
+
+
+def name_of(database: str, schema: str, table: str) -> sql.Composed:
+    """As table_of, of a table that is known by its name alone."""
+    return sql.SQL("{}.{}").format(sql.Identifier(schema_of(database, schema)), sql.Identifier(table))
+
+
+def create(connection: Connection, database: str, table: TableDefinition) -> None:
+    """Make the table anew, empty and without indexes; one that is there goes, its grants are given again."""
+    name = table_of(database, table)
+    schema = sql.Identifier(schema_of(database, table.schema))
+    connection.execute(sql.SQL("create schema if not exists {}").format(schema))
+    connection.execute(sql.SQL("grant usage on schema {} to admin with grant option").format(schema))
+    grants = connection.execute(
+        "select case a.grantee when 0 then null else pg_get_userbyid(a.grantee) end, a.is_grantable"
+        " from pg_class as c, aclexplode(c.relacl) as a"
+        " where c.oid = to_regclass(%s) and a.privilege_type = 'SELECT' and a.grantee <> c.relowner",
+        (name.as_string(connection),),
+    ).fetchall()
+    connection.execute(sql.SQL("drop table if exists {}").format(name))
+    columns: list[sql.Composable] = [_column(column, column.name in table.key) for column in table.columns]
+    columns += [
+        sql.SQL("_record_is_active boolean not null"),
+        sql.SQL("_record_create_time timestamp not null"),
+        sql.SQL("_record_delete_time timestamp"),
+    ]
+    connection.execute(sql.SQL("create table {} ({})").format(name, sql.SQL(", ").join(columns)))
+    connection.execute(sql.SQL("grant select on {} to admin with grant option").format(name))
+    # Asleep until the table cannot be read (State._guard).
+    connection.execute(
+        sql.SQL(
+            "create policy zeroshift_states on {} using ((select zeroshift.require_readable({}, {}, {})))"
+        ).format(name, sql.Literal(database), sql.Literal(table.schema), sql.Literal(table.name))
+    )
+    for grantee, passing in grants:
+        role = sql.SQL("public") if grantee is None else sql.Identifier(grantee)
+        connection.execute(
+            sql.SQL("grant select on {} to {}" + (" with grant option" if passing else "")).format(name, role)
+        )
+
+
+def index(connection: Connection, database: str, table: TableDefinition) -> None:
+    """What a copied table needs: a zone map of its record times, as the CSV source's tables have, and the key's index.
+
+    The key's index is for replication alone: Redshift has none, so it is built on expressions that no query of a user
+    has, or point reads would be faster here than there. It also holds that no key is active twice.
+    """
+    name = table_of(database, table)
+    connection.execute(
+        sql.SQL("create index on {} using brin ({}) with (pages_per_range = {})").format(
+            name, sql.SQL(", ").join(map(sql.Identifier, HISTORY[1:])), sql.Literal(_BRIN_PAGES)
+        )
+    )
+    keys = sql.SQL(", ").join(sql.SQL("({})").format(key) for key in key_expressions(table))
+    connection.execute(sql.SQL("create unique index on {} ({}) where _record_is_active").format(name, keys))
+    connection.execute(sql.SQL("analyze {}").format(name))
+
+
+def key_expressions(table: TableDefinition, alias: str = "") -> list[sql.Composed]:
+    """The key's columns in the disguise that the index knows them by."""
+    return [_disguised(table.columns[place], alias) for place in table.key_places]
+
+
+def _disguised(column: ColumnDefinition, alias: str) -> sql.Composed:
+    name = sql.Identifier(alias, column.name) if alias else sql.Identifier(column.name)
+    kind = column.engine_type
+    if kind.startswith("varchar"):
+        return sql.SQL("{} || ''").format(name)
+    if kind == "bytea":
+        return sql.SQL("{} || ''::bytea").format(name)
+    if kind == "timestamp":
+        return sql.SQL("{} + interval '0'").format(name)
+    return sql.SQL("{} + 0").format(name)
+
+
+def add_column(
+    connection: Connection,
+    database: str,
+    table: TableDefinition,
+    column: ColumnDefinition,
+    default: str | None,
+) -> None:
+    """Add a column at the end; present rows get the default, ended versions had none."""
+    name = table_of(database, table)
+    connection.execute(sql.SQL("alter table {} add column {}").format(name, _column(column, False)))
+    if default is not None:
+        connection.execute(
+            sql.SQL("update {} set {} = %s::text::{} where _record_is_active").format(
+                name, sql.Identifier(column.name), sql.SQL(column.engine_type)
+            ),
+            (default,),
+        )
+
+
+def drop_column(connection: Connection, database: str, table: TableDefinition, column: str) -> None:
+    connection.execute(
+        sql.SQL("alter table {} drop column {}").format(table_of(database, table), sql.Identifier(column))
+    )
+
+
+def rename_column(connection: Connection, database: str, table: TableDefinition, old: str, new: str) -> None:
+    connection.execute(
+        sql.SQL("alter table {} rename column {} to {}").format(
+            table_of(database, table), sql.Identifier(old), sql.Identifier(new)
+        )
+    )
+
+
+def _column(column: ColumnDefinition, is_key: bool) -> sql.Composed:
+    """The column's definition. PostgreSQL counts a varchar's characters, zero-ETL its bytes: hence the check."""
+    name = sql.Identifier(column.name)
+    most = column.most_bytes
+    longer = most is not None and (column.type not in ("char", "varchar") or column.size * 4 > most)
+    check = (
+        sql.SQL(" check (octet_length({}) <= {})").format(name, sql.Literal(most)) if longer else sql.SQL("")
+    )
+    return sql.SQL("{} {}{}{}").format(
+        name, sql.SQL(column.engine_type), sql.SQL(" not null" if is_key else ""), check
+    )

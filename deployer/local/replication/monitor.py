@@ -1,0 +1,72 @@
+"""Questions about a replicator that SQL of the warehouse does not answer."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from deployer.errors import Unavailable
+from deployer.local.replication import landing, snapshot, source
+from deployer.local.replication.settings import Settings
+from deployer.local.replication.source import SourceLost
+from deployer.local.replication.state import READABLE, State, integration_id
+
+Row = tuple[str, str, str, int, int | None]
+
+
+def message(dsn: str, database: str) -> str:
+    """What the replicator says is wrong; "" when nothing is."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        row = connection.execute(
+            "select message from zeroshift.replicators where integration_id = %s", (integration_id(database),)
+        ).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def compare(dsn: str, settings: Settings, seconds: float) -> list[Row]:
+    """Schema, table, state and the present rows of each table, in a snapshot of the source and in landing, as soon as
+    that has everything up to the snapshot. None: landing has no such table. Raises Unavailable.
+    """
+    state = State(settings)
+    try:
+        with snapshot.take(source.of(settings), settings.filter, None) as taken:
+            counted = {place: taken.count(table) for place, table in taken.tables.items()}
+    except SourceLost as error:
+        raise Unavailable(f"{error}; start it and repeat") from None
+    deadline = time.monotonic() + seconds
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        while True:
+            with connection.transaction():
+                known = state.load(connection)
+                there = known.position if known is not None else None
+                if there is not None and there >= taken.position:
+                    assert known is not None
+                    return [
+                        (
+                            *place,
+                            known.tables[place].state if place in known.tables else "",
+                            rows,
+                            _count(connection, settings.landing, place)
+                            if place in known.tables and known.tables[place].state in READABLE
+                            else None,
+                        )
+                        for place, rows in sorted(counted.items())
+                    ]
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"landing does not reach the source's position within {seconds:.0f} s;"
+                    " `zeroshift integration status` says why"
+                )
+            time.sleep(0.1)
+
+
+def _count(connection: psycopg.Connection[tuple[Any, ...]], database: str, place: tuple[str, str]) -> int:
+    row = connection.execute(
+        sql.SQL("select count(*) from {} where _record_is_active").format(landing.name_of(database, *place))
+    ).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,45 @@
+"""What a replicator must know: handed to its process through a pipe, since the password is part of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from deployer.data_filter import DataFilter
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One integration. `database` is shown as its source; `landing` is where it lands."""
+
+    name: str
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+    landing: str
+    filter_text: str
+    refresh_interval: int = 0
+
+    def __repr__(self) -> str:
+        return f"Settings({self.name}, {self.user}@{self.host}:{self.port})"
+
+    @property
+    def filter(self) -> DataFilter:
+        return DataFilter.parse(self.filter_text)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the replicator must be started anew. Salted by nothing, so the password is left out."""
+        shown = asdict(self) | {"password": ""}
+        return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
+
+    def dumps(self) -> str:
+        """For the pipe only: it holds the password."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def loads(cls, text: str) -> Settings:
+        return cls(**json.loads(text))

@@ -1,0 +1,281 @@
+"""What replication remembers in the engine, and what SVV_INTEGRATION and its kin show of it.
+
+Every function runs in the caller's transaction: the position is written by the one that writes the rows up to it.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from deployer.errors import Unsafe
+from deployer.local.replication import landing
+from deployer.local.replication.ddl import Place
+from deployer.local.replication.definition import TableDefinition
+from deployer.local.replication.position import Position
+from deployer.local.replication.settings import Settings
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+SYNCED, FAILED, REQUIRED, INITIATED, DROPPED = (
+    "Synced",
+    "Failed",
+    "ResyncRequired",
+    "ResyncInitiated",
+    "DroppedSource",
+)
+CONNECTING, DISCOVERING, REPLICATING, ERROR = (
+    "PendingDbConnectState", "SchemaDiscoveryState", "CdcRefreshState", "ErrorState",
+)  # fmt: skip
+
+READABLE = (SYNCED, DROPPED)
+
+_REASON = 256
+_KEPT = "7 days"
+"""As long as Redshift keeps the rows of SYS views (DG, "SYS monitoring views")."""
+
+
+@dataclass
+class Replicated:
+    """One table as replication knows it. `copied` is the position of the snapshot that it was copied from."""
+
+    place: Place
+    state: str
+    reason: str = ""
+    definition: TableDefinition | None = None
+    copied: Position | None = None
+    copied_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """The whole state at one position. `last` is the latest record time, None before the first copy."""
+
+    stamp: str
+    position: Position | None
+    last: datetime | None
+    txn_seq: int
+    filter_text: str
+    tables: dict[Place, Replicated]
+
+
+class State:
+    """One integration's rows."""
+
+    def __init__(self, config: Settings) -> None:
+        self.config = config
+        self.filter = config.filter
+        self.id = integration_id(config.landing)
+
+    def lock(self, connection: Connection) -> None:
+        """Hold what only one replicator may hold. A killed one's last transaction ends before this is given."""
+        connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (self.id,))
+
+    def announce(self, connection: Connection) -> None:
+        """Make the integration's rows where they are missing. Raises Unsafe where landing holds others' rows."""
+        other = connection.execute(
+            "select integration_id from zeroshift.integrations where target_database = %s and integration_id <> %s",
+            (self.config.landing, self.id),
+        ).fetchone()
+        if other is not None:
+            raise Unsafe(
+                f"the landing database {self.config.landing} holds what `zeroshift local load` or the demo has put"
+                " there; `zeroshift local reset --yes` empties the local warehouse, then replication can begin"
+            )
+        connection.execute(
+            "insert into zeroshift.integrations (integration_id, target_database, source, source_database, state,"
+            " is_history_mode, creation_time, refresh_interval) values (%s, %s, 'MySQL', %s, %s, true,"
+            " now() at time zone 'UTC', %s) on conflict (integration_id)"
+            " do update set refresh_interval = excluded.refresh_interval",
+            (
+                self.id,
+                self.config.landing,
+                self.config.database or "*",
+                CONNECTING,
+                self.config.refresh_interval,
+            ),
+        )
+        connection.execute(
+            "delete from zeroshift.integration_activity where integration_id = %s"
+            " and ended_at < (now() at time zone 'UTC') - %s::interval",
+            (self.id, _KEPT),
+        )
+
+    def load(self, connection: Connection) -> Known | None:
+        """What was remembered; None before the first copy."""
+        row = connection.execute(
+            "select r.source_stamp, r.log_file, r.log_position, r.gtid, i.last_applied_at, i.txn_seq, r.data_filter"
+            " from zeroshift.replications as r join zeroshift.integrations as i using (integration_id)"
+            " where r.integration_id = %s",
+            (self.id,),
+        ).fetchone()
+        if row is None:
+            return None
+        stamp, file, at, gtid, last, txn_seq, filter_text = row
+        return Known(
+            stamp,
+            Position(file, at, gtid) if file else None,
+            last,
+            txn_seq,
+            filter_text,
+            self.tables(connection),
+        )
+
+    def tables(self, connection: Connection) -> dict[Place, Replicated]:
+        """All tables and their states."""
+        found = {}
+        for schema, name, state, reason, definition, file, at, copied_at in connection.execute(
+            "select t.schema_name, t.table_name, t.table_state, t.reason, d.definition, d.copy_file, d.copy_position,"
+            " d.copied_at from zeroshift.integration_tables as t"
+            " left join zeroshift.replicated_tables as d using (integration_id, schema_name, table_name)"
+            " where t.integration_id = %s",
+            (self.id,),
+        ):
+            found[schema, name] = Replicated(
+                (schema, name),
+                state,
+                reason,
+                TableDefinition.from_json(schema, name, definition) if definition else None,
+                Position(file, at) if file else None,
+                copied_at,
+            )
+        return found
+
+    def initiated(self, connection: Connection) -> set[Place]:
+        """The tables that somebody asked to be copied anew."""
+        rows = connection.execute(
+            "select schema_name, table_name from zeroshift.integration_tables"
+            " where integration_id = %s and table_state = %s",
+            (self.id, INITIATED),
+        )
+        return {(schema, name) for schema, name in rows}
+
+    def set_integration(self, connection: Connection, state: str, message: str = "") -> None:
+        """SVV_INTEGRATION.state, and a message for `zeroshift integration status`."""
+        connection.execute(
+            "update zeroshift.integrations set state = %s where integration_id = %s", (state, self.id)
+        )
+        connection.execute(
+            "insert into zeroshift.replicators values (%s, %s)"
+            " on conflict (integration_id) do update set message = excluded.message",
+            (self.id, message),
+        )
+
+    def set_position(
+        self,
+        connection: Connection,
+        stamp: str,
+        position: Position | None,
+        last: datetime | None,
+        txn_seq: int,
+    ) -> None:
+        """How far the landing tables are; `position` None: it is lost."""
+        connection.execute(
+            "insert into zeroshift.replications (integration_id, source_stamp, log_file, log_position, gtid,"
+            " data_filter) values (%s, %s, %s, %s, %s, %s) on conflict (integration_id)"
+            " do update set source_stamp = excluded.source_stamp, log_file = excluded.log_file,"
+            " log_position = excluded.log_position, gtid = excluded.gtid,"
+            " data_filter = excluded.data_filter",
+            (
+                self.id,
+                stamp,
+                position.file if position else None,
+                position.at if position else None,
+                position.gtid if position else "",
+                self.config.filter_text,
+            ),
+        )
+        connection.execute(
+            "update zeroshift.integrations set last_applied_at = %s, txn_seq = %s where integration_id = %s",
+            (last, txn_seq, self.id),
+        )
+
+    def set_lag(self, connection: Connection, milliseconds: int) -> None:
+        connection.execute(
+            "update zeroshift.replications set lag_ms = %s, seen_at = clock_timestamp() where integration_id = %s",
+            (milliseconds, self.id),
+        )
+
+    def save_table(self, connection: Connection, table: Replicated, at: datetime | None) -> None:
+        """Write the table's state and definition."""
+        schema, name = table.place
+        connection.execute(
+            "insert into zeroshift.integration_tables (integration_id, schema_name, table_name, table_state, reason,"
+            " is_history_mode, last_updated_timestamp) values (%s, %s, %s, %s, %s, true, %s)"
+            " on conflict (integration_id, schema_name, table_name) do update set table_state = excluded.table_state,"
+            " reason = excluded.reason, last_updated_timestamp = coalesce(excluded.last_updated_timestamp,"
+            " zeroshift.integration_tables.last_updated_timestamp)",
+            (self.id, schema, name, table.state, table.reason[:_REASON], at),
+        )
+        connection.execute(
+            "insert into zeroshift.replicated_tables values (%s, %s, %s, %s, %s, %s, %s)"
+            " on conflict (integration_id, schema_name, table_name) do update set definition = excluded.definition,"
+            " copy_file = excluded.copy_file, copy_position = excluded.copy_position, copied_at = excluded.copied_at",
+            (
+                self.id,
+                schema,
+                name,
+                json.dumps(table.definition.as_json()) if table.definition else None,
+                table.copied.file if table.copied else None,
+                table.copied.at if table.copied else None,
+                table.copied_at,
+            ),
+        )
+        self._guard(connection, table)
+
+    def _guard(self, connection: Connection, table: Replicated) -> None:
+        """Let a table be read only while it is Synced or DroppedSource: DG r_CREATE_DATABASE, QUERY_ALL_STATES.
+
+        The policy of the guarded table raises, naming the state. It is on only then: it would cost plans.
+        """
+        name = landing.name_of(self.config.landing, *table.place)
+        found = connection.execute(
+            "select relrowsecurity from pg_class where oid = to_regclass(%s)", (name.as_string(connection),)
+        ).fetchone()
+        guarded = table.state not in READABLE
+        if found is not None and found[0] != guarded:
+            connection.execute(
+                sql.SQL("alter table {} {} row level security").format(
+                    name, sql.SQL("enable" if guarded else "disable")
+                )
+            )
+
+    def forget_table(self, connection: Connection, place: Place) -> None:
+        """The table was never there to be read."""
+        connection.execute(
+            "delete from zeroshift.integration_tables"
+            " where integration_id = %s and schema_name = %s and table_name = %s",
+            (self.id, *place),
+        )
+
+    def record(
+        self, connection: Connection, place: Place, txn_seq: int, at: datetime, *, snapshot: bool, inserted: int,
+        updated: int, deleted: int, started: datetime,
+    ) -> None:  # fmt: skip
+        """What a batch or a copy did to a table, for the SYS views; a copy begins a new epoch."""
+        connection.execute(
+            "update zeroshift.integration_tables set last_updated_timestamp = %s, txn_seq = %s,"
+            " table_rows = case when %s then 0 else table_rows end + %s,"
+            " copied_at = case when %s then %s else copied_at end"
+            " where integration_id = %s and schema_name = %s and table_name = %s",
+            (at, txn_seq, snapshot, inserted + updated, snapshot, at, self.id, *place),
+        )
+        connection.execute(
+            "insert into zeroshift.integration_activity (integration_id, schema_name, table_name, txn_seq,"
+            " checkpoint_type, record_time, inserted_rows, updated_rows, deleted_rows, started_at, ended_at)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp() at time zone 'UTC')",
+            (
+                self.id, *place, txn_seq, "snapshot" if snapshot else "cdc", at, inserted, updated, deleted, started,
+            ),
+        )  # fmt: skip
+
+
+def integration_id(landing: str) -> str:
+    """The same for the same landing database wherever it is replicated, so that output can be compared."""
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{landing}.replication"))

@@ -1,0 +1,379 @@
+"""Replication itself: a first copy, then the source's transactions, batch by batch, for ever.
+
+A batch's rows, the tables' states and the position are one transaction of the engine. Whatever is killed, the next
+start goes on at a position at which exactly the transactions before it have landed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from deployer.local.replication import apply, copy, tables
+from deployer.local.replication.batch import Net, TableBatch
+from deployer.local.replication.copy import Copied, reason_of
+from deployer.local.replication.ddl import Place
+from deployer.local.replication.position import Position
+from deployer.local.replication.rowimage import Undecodable
+from deployer.local.replication.settings import Settings
+from deployer.local.replication.source import Source, inspect
+from deployer.local.replication.state import (
+    CONNECTING,
+    DISCOVERING,
+    DROPPED,
+    FAILED,
+    INITIATED,
+    REPLICATING,
+    REQUIRED,
+    SYNCED,
+    Connection,
+    Replicated,
+    State,
+)
+from deployer.local.replication.stream import (
+    DELETE,
+    UPDATE,
+    Pause,
+    PositionLost,
+    Statement,
+    Stream,
+    Transaction,
+)
+
+log = logging.getLogger("zeroshift.replication")
+
+MOST_ROWS = 50_000
+"""A batch is not made larger than the transaction that reaches this."""
+LONGEST_BATCH = 0.5
+"""Seconds that a change waits for others while the source goes on writing."""
+_ASK_SECONDS = 0.5
+"""How often the tables are looked at for a resync that somebody asked for."""
+_LAG_SECONDS = 2.0
+_TICK = timedelta(microseconds=1)
+
+
+class Worker:
+    """One life of a replicator: from connecting until something breaks or `stop` is set."""
+
+    def __init__(
+        self, config: Settings, source: Source, engine_dsn: str, server_id: int, stop: threading.Event
+    ) -> None:
+        self.config = config
+        self.source = source
+        self._dsn = engine_dsn
+        self._server_id = server_id
+        self._stop = stop
+        self.state = State(config)
+        self.tables: dict[Place, Replicated] = {}
+        self.position: Position | None = None
+        self.last: datetime | None = None
+        self.txn_seq = 0
+        self._stamp = ""
+        self._batches: dict[Place, TableBatch] = {}
+        self._decoders = tables.Decoders()
+        self._dirty = False
+        self._newest: datetime | None = None
+        self._rows = 0
+        self._began = self._flushed = self._asked = self._told = 0.0
+        self._started = datetime.min
+
+    def run(self) -> None:
+        """Replicate until `stop`. Raises SourceLost, PositionLost, ZeroshiftError, psycopg.Error."""
+        with psycopg.connect(
+            self._dsn, autocommit=True, application_name="zeroshift replication"
+        ) as connection:
+            self.connection: Connection = connection
+            _settle(connection)
+            self.state.lock(connection)
+            with connection.transaction():
+                self.state.announce(connection)
+                self.state.set_integration(connection, CONNECTING)
+            self._begin()
+            while not self._stop.is_set():
+                if self.position is None:
+                    # Nothing can be streamed before a table was copied anew.
+                    self._resync(self.state.initiated(connection))
+                    if self.position is None:
+                        self._stop.wait(_ASK_SECONDS)
+                else:
+                    self._follow(self.position)
+
+    def _begin(self) -> None:
+        """Take up where the last life ended, or make the first copy."""
+        with self.source.connect() as connection:
+            server = inspect(connection)
+            known = self.state.load(self.connection)
+            if known is not None and known.position is not None:
+                position = known.position
+                if not _is_there(connection, server.is_mariadb, known.stamp == server.stamp, position):
+                    self.tables, self.last, self.txn_seq = known.tables, known.last, known.txn_seq
+                    self._stamp = server.stamp
+                    raise PositionLost(
+                        f"{position.file}:{position.at} is not in the source's binlog (any more)"
+                    )
+        if known is None:
+            self.state.set_integration(self.connection, DISCOVERING)
+            self._copy(None)
+        else:
+            self.tables, self.last, self.txn_seq = known.tables, known.last, known.txn_seq
+            self.position, self._stamp = known.position, known.stamp
+            if known.filter_text != self.config.filter_text:
+                self._refilter()
+            self._resync(self.state.initiated(self.connection))
+        if self.position is not None:
+            self.state.set_integration(self.connection, REPLICATING)
+
+    def lose_position(self, why: str) -> None:
+        """The log is gone: every replicated table must be copied anew, when somebody says so."""
+        reason = f"Changes were lost, the source's binlog no longer has them: {why}"
+        log.error("%s; `zeroshift integration refresh --all` copies the tables anew", reason)
+        with psycopg.connect(self._dsn, autocommit=True) as connection, connection.transaction():
+            self.state.lock(connection)
+            known = self.state.load(connection)
+            if known is None:
+                return
+            for table in known.tables.values():
+                if table.state == SYNCED:
+                    table.state, table.reason = REQUIRED, reason
+                    self.state.save_table(connection, table, None)
+            self.state.set_position(connection, known.stamp, None, known.last, known.txn_seq)
+
+    # -- the stream -------------------------------------------------------------------------------------------
+
+    def _follow(self, start: Position) -> None:
+        """Read the binlog until a table must be copied anew or `stop` is set."""
+        stream = Stream(self.source, start, self._server_id)
+        try:
+            for item in stream:
+                if isinstance(item, Transaction):
+                    self._take(item)
+                elif isinstance(item, Statement):
+                    self._flush()
+                    self._resync(tables.define(self, item))
+                elif item.position is not None:
+                    self.position, self._dirty = item.position, True
+                self._pause(isinstance(item, Pause))
+                if self._stop.is_set():
+                    self._flush()
+                    return
+        finally:
+            stream.close()
+
+    def _pause(self, idle: bool) -> None:
+        """Write what has gathered when it is time, and look whether somebody asked for a copy."""
+        now = time.monotonic()
+        if self._dirty:
+            interval = self.config.refresh_interval
+            due = idle or now - self._began > LONGEST_BATCH
+            if self._rows >= MOST_ROWS or (due and now - self._flushed >= interval):
+                self._flush()
+        elif idle and now - self._told > _LAG_SECONDS:
+            self._told = now
+            self.state.set_lag(self.connection, 0)
+        if now - self._asked > _ASK_SECONDS:
+            self._asked = now
+            wanted = self.state.initiated(self.connection)
+            if wanted:
+                self._flush()
+                self._resync(wanted)
+
+    def next_time(self, at: datetime, position: Position) -> datetime:
+        """The record time of a commit: the source's own, but later than every one before it.
+
+        The binlog tells whole seconds, and of a transaction the second in which its last statement began; versions
+        must neither be of no length nor overlap.
+        """
+        self.last = at if self.last is None else max(at, self.last + _TICK)
+        for table in self.tables.values():
+            # A copied table's versions begin at the copy; what follows on it must be later.
+            if table.copied is not None and table.copied_at is not None and position > table.copied:
+                self.last = max(self.last, table.copied_at + _TICK)
+        return self.last
+
+    def _take(self, transaction: Transaction) -> None:
+        """Add one transaction to the batch."""
+        assert transaction.position is not None
+        if not self._dirty:
+            self._began = time.monotonic()
+            self._started = datetime.now(UTC).replace(tzinfo=None)
+        nets: dict[Place, Net] = {}
+        anew: set[Place] = set()
+        for rows in transaction.rows:
+            table = self.tables.get(rows.place)
+            if table is None:
+                if self.state.filter.lets_through(*rows.place):
+                    anew.add(rows.place)
+                continue
+            if table.state != SYNCED or table.definition is None:
+                continue
+            if table.copied is not None and transaction.position <= table.copied:
+                continue
+            try:
+                decoder = self._decoders.of(table.definition, rows.columns)
+                if decoder is None:
+                    anew.add(rows.place)
+                    continue
+                images = decoder.rows(rows.data, len(rows.data))
+            except (Undecodable, UnicodeDecodeError, IndexError) as error:
+                self._flush()
+                self.fail(
+                    table,
+                    str(error) if isinstance(error, Undecodable) else "A value holds invalid characters",
+                )
+                nets.pop(rows.place, None)
+                continue
+            net = nets.setdefault(rows.place, Net(table.definition.key_places))
+            if rows.kind == UPDATE:
+                for number in range(0, len(images), 2):
+                    net.add(images[number], images[number + 1])
+            else:
+                for image in images:
+                    net.add(*((image, None) if rows.kind == DELETE else (None, image)))
+        if anew:
+            # Not as the table is known. Its copy will be younger than this transaction.
+            self._flush()
+            self._resync(anew)
+            nets = {place: net for place, net in nets.items() if place not in anew}
+        if nets:
+            at = self.next_time(transaction.at, transaction.position)
+            for place, net in nets.items():
+                batch = self._batches.setdefault(place, TableBatch(net.key_places))
+                batch.apply(net, at)
+                self._rows += len(net.rows)
+            self.txn_seq += 1
+            self._newest = transaction.at
+        self.position, self._dirty = transaction.position, True
+
+    def _flush(self) -> None:
+        """Commit the batch with its position."""
+        if not self._dirty:
+            return
+        with self.connection.transaction():
+            for place, batch in self._batches.items():
+                self._write(self.tables[place], batch)
+            self._save_position()
+            if self._newest is not None:
+                behind = datetime.now(UTC).replace(tzinfo=None) - self._newest
+                self.state.set_lag(self.connection, max(0, int(behind.total_seconds() * 1000)))
+        self._batches.clear()
+        self._dirty, self._rows, self._newest = False, 0, None
+        self._flushed = self._told = time.monotonic()
+
+    def _write(self, table: Replicated, batch: TableBatch) -> None:
+        assert table.definition is not None and self.last is not None
+        if not batch.size or table.state != SYNCED:
+            return
+        try:
+            with self.connection.transaction():
+                apply.write(self.connection, self.config.landing, table.definition, batch)
+        except (apply.Diverged, psycopg.errors.UniqueViolation) as error:
+            table.state = REQUIRED
+            table.reason = f"Landing differs from the source: {str(error).splitlines()[0]}"
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            table.state, table.reason = FAILED, reason_of(error)
+        else:
+            self.state.record(
+                self.connection, table.place, self.txn_seq, self.last, snapshot=False, inserted=batch.inserted,
+                updated=batch.updated, deleted=batch.deleted, started=self._started,
+            )  # fmt: skip
+            return
+        log.error("table %s.%s: %s", *table.place, table.reason)
+        self.state.save_table(self.connection, table, self.last)
+
+    def fail(self, table: Replicated, reason: str) -> None:
+        """Take a table out of replication until somebody refreshes it."""
+        log.error("table %s.%s: %s", *table.place, reason)
+        table.state, table.reason = FAILED, reason
+        with self.connection.transaction():
+            self.state.save_table(self.connection, table, self.last)
+
+    def _save_position(self) -> None:
+        self.state.set_position(self.connection, self._stamp, self.position, self.last, self.txn_seq)
+
+    # -- copies -----------------------------------------------------------------------------------------------
+
+    def _resync(self, wanted: set[Place]) -> None:
+        """Copy tables anew; they cannot be read meanwhile."""
+        if not wanted:
+            return
+        log.info("copying %s", ", ".join(sorted(".".join(place) for place in wanted)))
+        with self.connection.transaction():
+            for place in wanted:
+                table = self.tables.setdefault(place, Replicated(place, INITIATED))
+                table.state, table.reason = INITIATED, ""
+                self.state.save_table(self.connection, table, self.last)
+        self._copy(wanted)
+
+    def _copy(self, wanted: set[Place] | None) -> None:
+        position, last = self.position, self.last
+
+        def finish(copied: Copied) -> None:
+            nonlocal position, last
+            if position is None:
+                # The first copy, or the first after the log was lost: from here on there is something to follow.
+                position, last, self._stamp = copied.position, copied.at, copied.stamp
+                self.state.set_position(self.connection, self._stamp, position, last, self.txn_seq)
+                self.state.set_integration(self.connection, REPLICATING)
+
+        copied = copy.copy(
+            self.connection, self.state, self.source, wanted, self.tables, self.last, self.txn_seq, finish
+        )
+        self.position, self.last = position, last
+        for place, table in copied.tables.items():
+            if table is None:
+                self.tables.pop(place, None)
+                continue
+            self.tables[place] = table
+            if table.state != SYNCED:
+                log.error("table %s.%s: %s: %s", *place, table.state, table.reason)
+
+    def _refilter(self) -> None:
+        """The filter has changed: what it no longer lets through ends, what it lets through now is copied."""
+        assert self.last is not None
+        with self.connection.transaction():
+            self.last += _TICK
+            for table in self.tables.values():
+                if not self.state.filter.lets_through(*table.place) and table.state != DROPPED:
+                    if table.definition is not None:
+                        apply.end_all(self.connection, self.config.landing, table.definition, self.last)
+                    table.state, table.reason = DROPPED, "The data filter no longer lets the table through"
+                    self.state.save_table(self.connection, table, self.last)
+            self._save_position()
+        with self.source.connect() as connection:
+            server = inspect(connection)
+            there = tables.places(connection, server.is_mariadb, self.state.filter)
+        back = {place for place, table in self.tables.items() if place in there and table.state == DROPPED}
+        self._resync((there - self.tables.keys()) | back)
+
+
+def _settle(connection: Connection) -> None:
+    """Nothing of the database's own settings may change what a value means, or end a long copy."""
+    connection.execute(
+        "select set_config(name, value, false) from (values ('search_path', 'pg_catalog'), ('datestyle', 'ISO, YMD'),"
+        " ('timezone', 'UTC'), ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),"
+        " ('lock_timeout', '0'), ('maintenance_work_mem', '128MB'), ('jit', 'off'), ('client_min_messages', 'warning'),"
+        " ('client_connection_check_interval', '1s'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),"
+        " ('enable_seqscan', 'off')) as s (name, value)"
+    )
+    connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+
+
+def _is_there(connection: Any, is_mariadb: bool, same_server: bool, position: Position) -> bool:
+    """Whether the source still has what follows the position, and it means what it meant."""
+    if not same_server:
+        return False
+    with connection.cursor() as cursor:
+        if is_mariadb:
+            cursor.execute("select binlog_gtid_pos(%s, %s)", (position.file, position.at))
+            (found,) = cursor.fetchone()
+            if found is None:
+                return False
+            return set(filter(None, position.gtid.split(","))) <= set(found.split(","))
+        cursor.execute("show binary logs")
+        sizes = {row[0]: row[1] for row in cursor.fetchall()}
+    return bool(position.at <= sizes.get(position.file, -1))

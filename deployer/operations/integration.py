@@ -1,0 +1,301 @@
+"""`zeroshift integration`: zero-ETL into the local warehouse, from a real MySQL or MariaDB."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from deployer.errors import Unavailable, UsageError
+from deployer.operations.progress import Progress, silent
+from deployer.operations.warehouses import local_environment, target_of
+from deployer.project.config import Environment, Project
+from deployer.project.environments import LOCAL
+from deployer.project.zero_etl import ZeroEtl
+from deployer.sql.names import quote_ident
+from deployer.warehouse.session import Session
+
+if TYPE_CHECKING:
+    from deployer.local.replication.settings import Settings
+
+CATCH_UP_SECONDS = 60.0
+_COMPARISONS = 5
+
+
+@dataclass(frozen=True)
+class IntegrationStatus:
+    """One integration. `lag_ms` is SVV_INTEGRATION.current_lag, None before the first copy; `message` what is wrong."""
+
+    name: str
+    source: str
+    landing: str
+    running: bool
+    state: str
+    lag_ms: int | None
+    checkpoint: str
+    synced: int
+    failed: int
+    waiting: int
+    message: str
+
+
+@dataclass(frozen=True)
+class IntegrationTable:
+    """One replicated table, as SVV_INTEGRATION_TABLE_STATE shows it."""
+
+    landing: str
+    schema: str
+    table: str
+    state: str
+    rows: int
+    changed_at: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Present rows of a table in the source and in landing, at one position of the source's log."""
+
+    schema: str
+    table: str
+    state: str
+    source_rows: int
+    landing_rows: int | None
+
+    @property
+    def apart(self) -> int:
+        return abs(self.source_rows - (self.landing_rows or 0))
+
+
+def start(project: Project, environment: Environment) -> list[str]:
+    """Start the environment's replicators; the names of those that did not run. The warehouse must run."""
+    if not environment.zero_etl:
+        return []
+    _need_extra()
+    from deployer.local.replication import process
+
+    home = local_environment(project).home
+    return [each.name for each in environment.zero_etl if process.start(home, _settings(project, each))]
+
+
+def stop_all(project: Project) -> bool:
+    """Stop whatever replicates into the project's local warehouse."""
+    if not any(project.home.glob("replication-*.lock")):
+        return False
+    from deployer.local.replication import process
+
+    return process.stop_all(project.home)
+
+
+def status(project: Project, environment: Environment) -> tuple[IntegrationStatus, ...]:
+    """Every configured integration, started if it does not run."""
+    from deployer.local.replication import process
+    from deployer.local.replication.monitor import message
+
+    with _session(project, environment) as (session, dsn):
+        found = {
+            str(row[0]): row
+            for row in session.execute(
+                "select trim(target_database), trim(state), current_lag, trim(last_replicated_checkpoint)"
+                " from svv_integration"
+            ).rows
+        }
+        listed = _tables(session)
+        result = []
+        for each in environment.zero_etl:
+            row = found.get(each.landing)
+            states = [table.state for table in listed if table.landing == each.landing]
+            copied = row is not None and "Synced" in states
+            result.append(
+                IntegrationStatus(
+                    each.name,
+                    f"{each.user}@{each.host}:{each.port}",
+                    each.landing,
+                    process.running(project.home, each.name),
+                    str(row[1]) if row is not None else "PendingDbConnectState",
+                    int(str(row[2])) if row is not None and copied else None,
+                    str(row[3]) if row is not None else "",
+                    states.count("Synced"),
+                    states.count("Failed"),
+                    states.count("ResyncRequired") + states.count("ResyncInitiated"),
+                    message(dsn, each.landing),
+                )
+            )
+        return tuple(result)
+
+
+def tables(project: Project, environment: Environment) -> tuple[IntegrationTable, ...]:
+    """The replicated tables of every configured integration."""
+    landings = {each.landing for each in environment.zero_etl}
+    with _session(project, environment) as (session, _):
+        return tuple(table for table in _tables(session) if table.landing in landings)
+
+
+def refresh(
+    project: Project,
+    environment: Environment,
+    names: Sequence[str],
+    *,
+    everything: bool = False,
+    failed: bool = False,
+    integration: str | None = None,
+    progress: Progress = silent,
+) -> tuple[IntegrationTable, ...]:
+    """Copy tables anew, and wait until that is done: those named schema.table, the failed ones, or all.
+
+    Returns those tables. Raises UsageError for a choice that is none, StatementFailed for a table that is unknown,
+    Unavailable when it takes longer than an hour.
+    """
+    if sum([bool(names), everything, failed]) != 1:
+        raise UsageError("name the tables to refresh as schema.table, or say --failed or --all")
+    one = _chosen(environment, integration)
+    places = {_place(name) for name in names}
+    listed = ", ".join(f"{quote_ident(schema)}.{quote_ident(table)}" for schema, table in sorted(places))
+    what = "all tables" if everything else "inerror tables" if failed else f"table {listed}"
+    with _session(project, environment) as (session, _):
+        before = [table for table in _tables(session) if table.landing == one.landing]
+        # DG "ALTER DATABASE": not said whether it may stand in a transaction block, so it does not.
+        session.execute(f"alter database {quote_ident(one.landing)} integration refresh {what}")
+        meant = {
+            (table.schema, table.table)
+            for table in before
+            if everything
+            or (failed and table.state in ("Failed", "ResyncRequired"))
+            or (table.schema, table.table) in places
+        }
+        deadline = time.monotonic() + 3600
+        while True:
+            now = [t for t in _tables(session) if t.landing == one.landing and (t.schema, t.table) in meant]
+            waiting = [t for t in now if t.state == "ResyncInitiated"]
+            if not waiting:
+                return tuple(now)
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    "the refresh takes longer than an hour; `zeroshift integration status` says why"
+                )
+            progress(f"copying {len(waiting)} of {len(meant)} tables")
+            time.sleep(0.2)
+
+
+def reconcile(
+    project: Project,
+    environment: Environment,
+    *,
+    integration: str | None = None,
+    threshold: int = 0,
+    progress: Progress = silent,
+) -> tuple[Difference, ...]:
+    """Count the present rows of every table in the source and in landing.
+
+    "Synced" is not proof of data. Both are counted at the same position where the source holds still long enough; else
+    what the last comparison found stands, and `threshold` rows may be apart.
+    """
+    from deployer.local.replication import monitor
+
+    one = _chosen(environment, integration)
+    with _session(project, environment) as (_, dsn):
+        found: tuple[Difference, ...] = ()
+        for attempt in range(_COMPARISONS):
+            progress(f"counting ({attempt + 1})")
+            counted = monitor.compare(dsn, _settings(project, one), CATCH_UP_SECONDS)
+            found = tuple(Difference(*row) for row in counted)
+            if all(each.apart <= threshold and each.landing_rows is not None for each in found):
+                break
+        return found
+
+
+def _settings(project: Project, one: ZeroEtl) -> Settings:
+    from deployer.local.replication.settings import Settings
+
+    return Settings(
+        one.name, one.host, one.port, one.user, _password(project, one), one.database, one.landing, one.filter.text,
+        one.refresh_interval,
+    )  # fmt: skip
+
+
+def _password(project: Project, one: ZeroEtl) -> str:
+    if one.password_env:
+        found = os.environ.get(one.password_env)
+        if found is None:
+            raise Unavailable(
+                f"the environment variable {one.password_env}, which has the password of integration {one.name}, is"
+                " not set; set it and repeat"
+            )
+        return found
+    if one.password_file:
+        path = project.root / one.password_file
+        try:
+            return path.read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise Unavailable(
+                f"cannot read {path}, which has the password of integration {one.name}: {error.strerror}"
+            ) from None
+    return ""
+
+
+@contextmanager
+def _session(project: Project, environment: Environment) -> Iterator[tuple[Session, str]]:
+    """A session with the local warehouse, which is started with its replicators; and the engine's DSN."""
+    if environment.kind != LOCAL or not environment.zero_etl:
+        raise UsageError(
+            f"environment {environment.name} replicates nothing: zeroshift.toml has no"
+            f" [env.{environment.name}.zero_etl.<name>]"
+        )
+    found = local_environment(project).ensure_up()
+    start(project, environment)
+    assert found.engine_dsn is not None
+    with Session(target_of(found)) as session:
+        yield session, found.engine_dsn
+
+
+def _tables(session: Session) -> list[IntegrationTable]:
+    # The character columns are blank-padded.
+    rows = session.execute(
+        "select trim(target_database), trim(schema_name), trim(table_name), trim(table_state), table_rows,"
+        " last_updated_timestamp, trim(reason) from svv_integration_table_state order by 1, 2, 3"
+    ).rows
+    return [
+        IntegrationTable(
+            str(row[0]),
+            str(row[1]),
+            str(row[2]),
+            str(row[3]),
+            int(str(row[4] or 0)),
+            row[5] if isinstance(row[5], datetime) else None,
+            str(row[6] or ""),
+        )
+        for row in rows
+    ]
+
+
+def _chosen(environment: Environment, name: str | None) -> ZeroEtl:
+    """The integration called `name`, or the only one."""
+    there = {each.name: each for each in environment.zero_etl}
+    if name is None and len(there) <= 1:
+        if not there:
+            raise UsageError(f"environment {environment.name} has no zero_etl table in zeroshift.toml")
+        return next(iter(there.values()))
+    if name not in there:
+        raise UsageError(f"say which integration is meant, --integration: {', '.join(there)}")
+    return there[name]
+
+
+def _place(name: str) -> tuple[str, str]:
+    found = re.fullmatch(r'("[^"]+"|[^".]+)\.("[^"]+"|[^".]+)', name)
+    if found is None:
+        raise UsageError(f"{name!r} is no table of an integration; write schema.table")
+    return found[1].strip('"'), found[2].strip('"')
+
+
+def _need_extra() -> None:
+    try:
+        import pymysqlreplication  # noqa: F401
+    except ModuleNotFoundError:
+        raise Unavailable(
+            "replication needs the extra 'local', which is not installed: pip install 'zeroshift[local]'"
+        ) from None

@@ -1,0 +1,109 @@
+"""[env.<name>.zero_etl.<integration>] of zeroshift.toml: what feeds a landing database of the local warehouse."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from deployer.data_filter import DataFilter, FilterError
+from deployer.project.toml_file import Reader, Table
+
+_KEYS = ("source", "password_env", "password_file", "filter", "landing", "refresh_interval")
+# Stay within what both guides allow: 64 lower-case letters and digits (facts/redshift.md 1.4 says where they differ).
+_LANDING = r"[a-z][a-z0-9_]{0,63}"
+_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+_NAME = r"[a-z][a-z0-9_]{0,54}"
+LONGEST_INTERVAL = 432_000
+"""Seconds of REFRESH_INTERVAL (DG r_CREATE_DATABASE)."""
+
+
+@dataclass(frozen=True)
+class ZeroEtl:
+    """A replicated source. The password is never part of it: it stands in `password_env` (the name of a
+    variable) or `password_file` (a path, relative to zeroshift.toml); with neither there is none.
+
+    `database` is the one database that is replicated, "" for all that the filter lets through.
+    """
+
+    name: str
+    host: str
+    port: int
+    user: str
+    database: str
+    landing: str
+    filter: DataFilter
+    password_env: str = ""
+    password_file: str = ""
+    refresh_interval: int = 0
+
+
+def read(reader: Reader, at: Table, value: object) -> tuple[ZeroEtl, ...]:
+    """The integrations of one environment; raises UsageError with file and line."""
+    return tuple(_one(reader, (*at, name), name, one) for name, one in reader.table(at, value).items())
+
+
+def _one(reader: Reader, at: Table, name: str, value: object) -> ZeroEtl:
+    table = reader.table(at, value)
+    reader.check_keys(at, table, _KEYS)
+    if not re.fullmatch(_NAME, name):
+        raise reader.wrong(
+            at, None, f"the integration's name {name!r} must be lower-case letters, digits and _, at most 55"
+        )
+    source = reader.text(at, table, "source")
+    host, port, user, database = _source(reader, at, source)
+    if "password_env" in table and "password_file" in table:
+        raise reader.wrong(at, "password_file", "password_env and password_file exclude each other; keep one")
+    return ZeroEtl(
+        name=name,
+        host=host,
+        port=port,
+        user=user,
+        database=database,
+        landing=reader.matching(
+            at, table, "landing", _LANDING, "a database's name in lower case", f"{name}_landing"
+        ),
+        filter=_filter(reader, at, reader.text(at, table, "filter", ""), database),
+        password_env=reader.matching(
+            at, table, "password_env", _VARIABLE, "the name of an environment variable", ""
+        ),
+        password_file=reader.text(at, table, "password_file", ""),
+        refresh_interval=reader.number(at, table, "refresh_interval", 0, LONGEST_INTERVAL, 0),
+    )
+
+
+def _source(reader: Reader, at: Table, source: str) -> tuple[str, int, str, str]:
+    """Host, port, user and database of the URL. Its text is in no message: it could hold a password."""
+    try:
+        parts = urlsplit(source)
+        port = parts.port or 3306
+    except ValueError:
+        raise _wrong_source(reader, at) from None
+    if parts.password is not None:
+        raise reader.wrong(
+            at,
+            "source",
+            "source holds a password, which does not belong into a repository: take it out and name the variable"
+            ' that has it, password_env = "...", or a file, password_file = "..."',
+        )
+    if parts.scheme not in ("mysql", "mariadb") or not parts.hostname or not parts.username:
+        raise _wrong_source(reader, at)
+    database = unquote(parts.path.lstrip("/"))
+    if parts.query or parts.fragment or "/" in database:
+        raise _wrong_source(reader, at)
+    return parts.hostname, port, unquote(parts.username), database
+
+
+def _wrong_source(reader: Reader, at: Table) -> Exception:
+    return reader.wrong(
+        at, "source", 'source must be a URL like "mysql://user@host:3306/database", without a password'
+    )
+
+
+def _filter(reader: Reader, at: Table, text: str, database: str) -> DataFilter:
+    try:
+        if text:
+            return DataFilter.parse(text)
+        return DataFilter.parse(f"include: {database}.*") if database else DataFilter.everything()
+    except FilterError as error:
+        raise reader.wrong(at, "filter" if text else "source", f"the data filter {error}") from None

@@ -1,0 +1,45 @@
+"""Fixtures: a MariaDB server (session), its database `rental` emptied, and a replica of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from mariadb import MariaDb, program
+from replica import Replica
+
+from deployer.local.environment import Status
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb]:
+    if program() is None:
+        pytest.skip("mariadbd is not installed (Debian: apt-get install mariadb-server)")
+    server = MariaDb(tmp_path_factory.mktemp("mariadb"))
+    server.create()
+    server.start()
+    yield server
+    server.destroy()
+
+
+@pytest.fixture
+def source_server(mariadb_server: MariaDb) -> MariaDb:
+    """The server with an empty database `rental`."""
+    if mariadb_server.process is None:
+        mariadb_server.start()
+    mariadb_server.execute(
+        "drop database if exists rental", "create database rental character set utf8mb4", database=None
+    )
+    return mariadb_server
+
+
+@pytest.fixture
+def replica(source_server: MariaDb, engine_dsn: str, fresh_database: Status) -> Iterator[Replica]:
+    made = Replica(source_server, engine_dsn)
+    yield made
+    made.close()

@@ -1,0 +1,127 @@
+"""A replicator in this process, and what tests ask of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import psycopg
+from mariadb import PASSWORD, USER, MariaDb
+from psycopg import sql
+
+from deployer.local.replication import source
+from deployer.local.replication.position import Position
+from deployer.local.replication.settings import Settings
+from deployer.local.replication.stream import PositionLost
+from deployer.local.replication.worker import Worker
+
+SECONDS = 60.0
+
+
+def settings_of(server: MariaDb, filter_text: str = "include: rental.*", **more: Any) -> Settings:
+    return Settings(
+        "rental", "127.0.0.1", server.port, USER, PASSWORD, "rental", "rental_landing", filter_text, **more
+    )
+
+
+class Replica:
+    """Replicates `server` in a thread of this process; `stop` and `start` as often as a test likes."""
+
+    def __init__(
+        self, server: MariaDb, dsn: str, filter_text: str = "include: rental.*", **more: Any
+    ) -> None:
+        self.server = server
+        self.settings = settings_of(server, filter_text, **more)
+        self.dsn = dsn
+        self.engine = psycopg.connect(dsn, autocommit=True)
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self.error: BaseException | None = None
+
+    def start(self) -> Replica:
+        self._stop.clear()
+        self.error = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            worker = Worker(self.settings, source.of(self.settings), self.dsn, 4711, self._stop)
+            try:
+                worker.run()
+            except PositionLost as error:
+                worker.lose_position(str(error))
+            except BaseException as error:
+                self.error = error
+                return
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(SECONDS)
+            assert not self._thread.is_alive()
+
+    def close(self) -> None:
+        self.stop()
+        self.engine.close()
+
+    def until(self, condition: Any, what: str) -> Any:
+        """Wait for a condition; the replicator's own error ends the wait."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            found = condition()
+            if found:
+                return found
+            if self.error is not None:
+                raise self.error
+            assert time.monotonic() < deadline, f"waited {SECONDS} s for {what}"
+            time.sleep(0.02)
+
+    def catch_up(self) -> None:
+        """Wait until landing has everything that the source has committed."""
+        with self.server.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("show master status")
+            file, at = cursor.fetchone()[:2]
+        wanted = Position(file, at)
+        self.until(lambda: self.position() is not None and self.position() >= wanted, f"position {wanted}")
+
+    def position(self) -> Any:
+        row = self.engine.execute("select log_file, log_position from zeroshift.replications").fetchone()
+        return None if row is None or row[0] is None else Position(*row)
+
+    def states(self) -> dict[str, tuple[str, str]]:
+        """State and reason by table."""
+        rows = self.engine.execute("select table_name, table_state, reason from zeroshift.integration_tables")
+        return {name: (state, reason) for name, state, reason in rows}
+
+    def until_state(self, table: str, state: str) -> str:
+        """Wait for a table's state; returns the reason."""
+        self.until(lambda: self.states().get(table, ("", ""))[0] == state, f"{table} to be {state}")
+        return self.states()[table][1]
+
+    def columns(self, table: str) -> list[str]:
+        rows = self.engine.execute(
+            "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped"
+            " order by attnum",
+            (f'"rental_landing.rental"."{table}"',),
+        )
+        return [name for (name,) in rows if not name.startswith("_record_")]
+
+    def present(self, table: str) -> list[tuple[Any, ...]]:
+        """The present rows, ordered by their text."""
+        columns = sql.SQL(", ").join(map(sql.Identifier, self.columns(table)))
+        statement = sql.SQL('select {} from "rental_landing.rental".{} where _record_is_active').format(
+            columns, sql.Identifier(table)
+        )
+        return sorted(self.engine.execute(statement).fetchall(), key=repr)
+
+    def versions(self, table: str) -> list[tuple[Any, ...]]:
+        """All versions, with is_active, begin and end, by begin."""
+        columns = sql.SQL(", ").join(map(sql.Identifier, self.columns(table)))
+        statement = sql.SQL(
+            "select {}, _record_is_active, _record_create_time, _record_delete_time"
+            ' from "rental_landing.rental".{} order by _record_create_time, _record_delete_time nulls last'
+        ).format(columns, sql.Identifier(table))
+        return self.engine.execute(statement).fetchall()
