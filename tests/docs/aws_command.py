@@ -17,7 +17,8 @@ from botocore import xform_name
 
 
 def main(words: list[str]) -> None:
-    service, verb, rest = words[0], words[1], words[2:]
+    # The command has two names for S3; s3api is the one that is the API's.
+    service, verb, rest = {"s3api": "s3"}.get(words[0], words[0]), words[1], words[2:]
     client = boto3.client(service)
     if verb == "wait":
         waiter = client.get_waiter(rest[0].replace("-", "_"))

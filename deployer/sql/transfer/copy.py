@@ -32,7 +32,7 @@ class Copy:
     manifest: bool = False
     format: str = "text"
     json_paths: str = "auto"
-    """auto, auto ignorecase, noshred, or the s3:// place of a JSONPaths file."""
+    """auto, auto ignorecase or noshred."""
     serialize_to_json: bool = False
     compression: str | None = None
     delimiter: str | None = None
@@ -118,6 +118,10 @@ def _format(options: Options, copy: Copy) -> bool:
             copy.quote = _character(options, "QUOTE")
         if name == "json" and (options.has_string() or options.take("as")):
             copy.json_paths = options.string()
+            if copy.json_paths not in ("auto", "auto ignorecase", "noshred"):
+                raise options.refuse(
+                    "COPY ... JSON with a JSONPaths file is not supported by the local Redshift yet; use 'auto'"
+                )
         if name == "parquet":
             copy.serialize_to_json = options.take("serializetojson")
         return True
