@@ -248,5 +248,39 @@ _GROUPS: tuple[tuple[str, str], ...] = (
     ("curdate today", "use CURRENT_DATE or GETDATE()"),
 )
 
+CATALOG_QUERIES: dict[str, str] = {
+    "array_to_string": _ARRAY,
+    "col_description": "read PG_DESCRIPTION, with the column's number as objsubid",
+    "format_encoding": "read the column encoding of PG_TABLE_DEF",
+    "format_type": "read SVV_COLUMNS or PG_TABLE_DEF",
+    "has_any_column_privilege": "use HAS_TABLE_PRIVILEGE, or read SVV_COLUMN_PRIVILEGES",
+    "has_column_privilege": "read SVV_COLUMN_PRIVILEGES",
+    "has_function_privilege": "read SVV_FUNCTION_PRIVILEGES",
+    "has_language_privilege": "read SVV_LANGUAGE_PRIVILEGES",
+    "obj_description": "read PG_DESCRIPTION",
+    "oidvectortypes": "use SHOW PROCEDURE",
+    "pg_encoding_to_char": "every database of Redshift is UTF8",
+    "pg_function_is_visible": "name the schema, or compare it with CURRENT_SCHEMAS(true)",
+    "pg_get_constraintdef": "read PG_CONSTRAINT, or use SHOW TABLE",
+    "pg_get_expr": "read column_default of SVV_COLUMNS",
+    "pg_get_function_arguments": "use SHOW PROCEDURE",
+    "pg_get_function_identity_arguments": "use SHOW PROCEDURE",
+    "pg_get_function_result": "use SHOW PROCEDURE",
+    "pg_get_indexdef": "it has no indexes",
+    "pg_get_userbyid": "join PG_USER by usesysid",
+    "pg_get_viewdef": "use SHOW VIEW, or read PG_VIEWS",
+    "pg_table_is_visible": "name the schema, or compare it with CURRENT_SCHEMAS(true)",
+    "pg_type_is_visible": "name the schema",
+    "shobj_description": "read PG_DESCRIPTION",
+}
+"""Functions of chapters that the page lists as unsupported, and with which drivers and psql ask the catalog. They run
+in a query that reads nothing but system tables, or that writes pg_catalog. in front of them and reads no user's table;
+anywhere else they are refused. Lower-case name -> the Redshift way."""
+
 POSTGRESQL_ONLY: dict[str, str] = {name: way for names, way in _GROUPS for name in names.split()}
 """Lower-case name -> the Redshift way."""
+
+
+def lacking_function(name: str) -> str:
+    """Why a function of POSTGRESQL_ONLY is refused."""
+    return f"function {name}() does not exist on Redshift: {POSTGRESQL_ONLY[name]}"

@@ -81,5 +81,7 @@ class Function:
     """Redshift runs it on the compute nodes only, so it fails in a query without a user or system table."""
     star: bool = False
     """`*` may stand as the argument."""
+    unsupported: str = ""
+    """Redshift lists it as unsupported, and clients ask the catalog with it: the Redshift way, for everybody else."""
     narrow: Callable[[RedshiftType | None, tuple[Expr, ...]], RedshiftType | None] | None = None
     """What `result` gives, made exact by what is written as arguments, e.g. ROUND's literal number of decimals."""

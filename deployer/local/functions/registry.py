@@ -22,7 +22,7 @@ from deployer.local.functions import (
     windows,
 )
 from deployer.local.functions.api import Call, Function, Types
-from deployer.sql.functions import NOT_YET, POSTGRESQL_ONLY
+from deployer.sql.functions import NOT_YET, POSTGRESQL_ONLY, lacking_function
 from deployer.sql.parse.nodes import Expr
 from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
@@ -65,9 +65,7 @@ def lookup(name: str, *, newer_client: bool = False) -> Function:
             f"{name.upper()} is a Redshift function that the local Redshift does not run yet{NOT_YET[key]}"
         )
     if key in POSTGRESQL_ONLY:
-        raise Refused(
-            f"function {key}() does not exist on Redshift: {POSTGRESQL_ONLY[key]}", sqlstate="42883"
-        )
+        raise Refused(lacking_function(key), sqlstate="42883")
     if key.startswith(("st_", "h3_")):
         raise Refused(f"{name.upper()}: spatial functions are not run by the local Redshift yet")
     raise Refused(

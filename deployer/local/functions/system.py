@@ -1,22 +1,24 @@
 """System information and administration functions, and the catalog functions that clients call.
 
 Source: https://docs.aws.amazon.com/redshift/latest/dg/r_System_information_functions.html and each function's
-page. Rows whose source is `CATALOG` are PostgreSQL functions that Redshift keeps for queries of its system
-catalog (c_join_PG): drivers and tools call them, and Redshift runs them on the leader node.
+page. Rows whose source is `CATALOG` are PostgreSQL functions that drivers and tools ask the system catalog with
+(c_join_PG). Most of them are on the list of unsupported functions: `Function.unsupported` then keeps them to such
+queries (deployer.sql.functions.CATALOG_QUERIES).
 """
 
 from __future__ import annotations
 
 from deployer.local.functions.api import Function
 from deployer.local.functions.render import page
+from deployer.sql.functions import CATALOG_QUERIES
 from deployer.sql.types import BIGINT, BOOLEAN, INTEGER, NAME, VARCHAR, RedshiftType
 
 CATALOG = page("c_join_PG")
 
 _OURS = frozenset(
     [
-        "format_encoding", "format_type", "has_table_privilege", "pg_get_constraintdef", "pg_get_expr", "pg_get_function_arguments",
-        "pg_get_viewdef", "pg_table_is_visible", "shobj_description",
+        "format_encoding", "format_type", "has_table_privilege", "pg_get_constraintdef", "pg_get_expr",
+        "pg_get_function_arguments", "pg_get_viewdef", "pg_table_is_visible", "shobj_description",
     ]
 )  # fmt: skip
 """Functions that must know of objects as Redshift shows them: those of deployer/local/compat."""
@@ -93,6 +95,7 @@ FUNCTIONS: tuple[Function, ...] = (
             least,
             most,
             leader_only=True,
+            unsupported=CATALOG_QUERIES.get(name, ""),
             source=CATALOG,
         )
         for name, least, most, kind in _CATALOG
@@ -123,6 +126,13 @@ FUNCTIONS: tuple[Function, ...] = (
         source=page("PG_TERMINATE_BACKEND"),
     ),
     Function(
-        "oidvectortypes", "pg_catalog.oidvectortypes({args})", VARCHAR, 1, 1, leader_only=True, source=CATALOG
+        "oidvectortypes",
+        "pg_catalog.oidvectortypes({args})",
+        VARCHAR,
+        1,
+        1,
+        leader_only=True,
+        unsupported=CATALOG_QUERIES["oidvectortypes"],
+        source=CATALOG,
     ),
 )

@@ -122,7 +122,8 @@ def _set(tokens: list[Token]) -> Setting:
             raise _refuse(
                 f"SET SESSION {tokens[1].value.upper()} is not supported by the local Redshift: connect as that user"
                 if tokens[1].value == "authorization"
-                else "SET SESSION CHARACTERISTICS is not supported by Redshift",
+                else "SET SESSION CHARACTERISTICS is not supported by the local Redshift: a database's isolation level "
+                "holds for all its transactions",
                 tokens[1],
             )
         scope = tokens[0].value + " "
@@ -179,10 +180,14 @@ def _show(tokens: list[Token]) -> Setting:
     words = [token.value for token in tokens[:-1]]
     if words == ["transaction", "isolation", "level"]:
         return Setting("show transaction_isolation", "transaction_isolation")
+    if words[:1] == ["version"]:
+        # DG "Unsupported PostgreSQL functions" lists it by this name.
+        raise _refuse("SHOW VERSION is not supported on Redshift; use SELECT VERSION()", tokens[0])
     name, rest = _name(tokens)
     if rest and rest[0].kind != "end":
+        what = f"{name} {rest[0].value}" if name in ("external", "materialized", "masking", "rls") else name
         raise _refuse(
-            f"SHOW {name.upper()} is not supported by the local Redshift; ask SVV_ALL_SCHEMAS, SVV_ALL_TABLES "
+            f"SHOW {what.upper()} is not supported by the local Redshift; ask SVV_ALL_SCHEMAS, SVV_ALL_TABLES "
             "or SVV_ALL_COLUMNS",
             tokens[0],
         )

@@ -82,9 +82,14 @@ def _transaction(text: str, kind: Kind) -> str:
         if token.kind == "op" and token.value == ",":
             continue
         if token.kind != "word" or token.value not in _BEGIN_WORDS:
-            way = "; Redshift has no savepoints" if token.value in ("to", "savepoint") else ""
+            if token.value in ("to", "savepoint"):
+                raise Refused(
+                    "ROLLBACK TO SAVEPOINT is not supported on Redshift; a transaction is committed or rolled back "
+                    "whole",
+                    position=token.start,
+                )
             raise Refused(
-                f'syntax error at or near "{text[token.start : token.end]}"{way}',
+                f'syntax error at or near "{text[token.start : token.end]}"',
                 position=token.start,
                 sqlstate="42601",
             )

@@ -38,6 +38,15 @@ class CallBinder(BinderBase):
     def _render(self, node: FunctionCall, function: Function, scope: Scope) -> Typed:
         if function.bare != node.bare and not (function.bare and not node.args):
             raise Refused(f"{node.name.upper()} needs its argument list", sqlstate="42601")
+        if function.unsupported and node.schema != "pg_catalog":
+            self.context.catalog_only.append(
+                Refused(
+                    f"function {node.name}() is not supported on Redshift, but in queries that read the system catalog "
+                    f"only: {function.unsupported}",
+                    position=node.pos,
+                    sqlstate="42883",
+                )
+            )
         if function.leader_only:
             self.context.leader_only.append((node.name, node.pos))
         if function.compute_only:

@@ -23,6 +23,7 @@ from deployer.local.translate.tables import (
     new_name,
     record,
 )
+from deployer.sql.lacking import DEFINITIONS
 from deployer.sql.names import Name, quote_ident
 from deployer.sql.parse.parser import Parser
 from deployer.sql.refused import Refused
@@ -55,12 +56,15 @@ def alter(parser: Parser, context: Context) -> Translation:
         "rule",
         "system",
     ):
+        if word in DEFINITIONS:
+            parser.refuse(f"ALTER {word.upper()}: {DEFINITIONS[word]}")
         way = "; views are altered by ALTER TABLE" if word == "view" else ""
         parser.refuse(f"ALTER {word.upper()} is not supported on Redshift{way}")
     if parser.token.kind == "word" and word in (
         "database", "datashare", "materialized", "external", "function", "identity", "model",
     ):  # fmt: skip
-        parser.refuse(f"ALTER {word.upper()} is not supported by the local Redshift yet")
+        label = f"{word} {parser.peek().value}" if word in ("identity", "materialized", "external") else word
+        parser.refuse(f"ALTER {label.upper()} is not supported by the local Redshift yet")
     parser.fail()
 
 

@@ -143,9 +143,10 @@ def table_attributes(parser: Parser, table: Table) -> None:
             parser.refuse(
                 "table inheritance (INHERITS) is not supported on Redshift; use a view with UNION ALL", token
             )
-        elif parser.is_word("partition", "by"):
+        elif parser.is_word("partition"):
             parser.refuse(
-                "table partitioning (PARTITION BY) is not supported on Redshift; use a SORTKEY and a DISTKEY",
+                f"table partitioning (PARTITION {parser.peek().value.upper()}) is not supported on Redshift; use a "
+                "SORTKEY and a DISTKEY",
                 token,
             )
         elif parser.accept("tablespace"):

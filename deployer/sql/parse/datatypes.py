@@ -23,12 +23,22 @@ _PLAIN = {
     "boolean": "boolean", "bool": "boolean", "date": "date", "timestamptz": "timestamptz", "timetz": "timetz",
     "super": "super",
 }  # fmt: skip
-_NOT_YET = frozenset("geometry geography hllsketch".split())
-_CATALOG = frozenset(
-    "oid regclass regproc regtype name regprocedure regnamespace int2vector oidvector cstring".split()
+PLAIN_TYPES = frozenset(_PLAIN) - {"date", "timestamptz", "timetz"} | frozenset(
+    """double float decimal numeric dec varchar nvarchar text bpchar char character nchar national varbyte
+    varbinary""".split()
 )
+"""The first words of types that the guide gives no literals of the form TYPE 'value'."""
+_NOT_YET = frozenset("geometry geography hllsketch".split())
+_CATALOG = {
+    "oid": "INTEGER or BIGINT", "name": "VARCHAR(128)", "cstring": "VARCHAR", "int2vector": "SUPER",
+    "oidvector": "SUPER",
+    "regclass": "the oid of PG_CLASS", "regproc": "the oid of PG_PROC", "regprocedure": "the oid of PG_PROC",
+    "regtype": "the oid of PG_TYPE", "regnamespace": "the oid of PG_NAMESPACE",
+}  # fmt: skip
+"""Types that the catalog's own columns have, with what a user takes instead."""
 REFUSED_TYPES = {
-    "bit": "VARBYTE or BOOLEAN", "bytea": "VARBYTE", "json": "SUPER", "jsonb": "SUPER", "hstore": "SUPER",
+    "bit": "VARBYTE or BOOLEAN", "bit varying": "VARBYTE", "bytea": "VARBYTE", "json": "SUPER", "jsonb": "SUPER",
+    "hstore": "SUPER",
     "uuid": "VARCHAR(36)", "xml": "VARCHAR or SUPER", "money": "DECIMAL", "serial": "BIGINT IDENTITY(1, 1)",
     "serial4": "INTEGER IDENTITY(1, 1)", "serial8": "BIGINT IDENTITY(1, 1)", "bigserial": "BIGINT IDENTITY(1, 1)",
     "serial2": "SMALLINT and a number of your own", "smallserial": "SMALLINT and a number of your own",
@@ -49,7 +59,8 @@ REFUSED_TYPES = {
 def read_type(cursor: Cursor, *, ddl: bool = False) -> RedshiftType:
     """The data type at the cursor."""
     start = cursor.token
-    cursor.accept("pg_catalog") and cursor.expect_op(".")  # psql writes pg_catalog.text in catalog queries
+    # psql writes pg_catalog.text in catalog queries
+    cursor.accept("pg_catalog") and cursor.expect_op(".")
     token = cursor.next()
     if token.kind == "quoted":
         if token.value == "char":
@@ -100,15 +111,25 @@ def _read_word(cursor: Cursor, word: str, pos: int, ddl: bool) -> RedshiftType:
     if word in _NOT_YET:
         raise Refused(f"type {word.upper()} is not supported by the local Redshift yet", position=pos)
     if word in _CATALOG:
+        # Without any table it passes as well: sqlalchemy-redshift asks select 'a.b'::regclass::oid.
         cursor.leader_node.append(
-            Refused(f"type {word.upper()} is not supported on Redshift but on catalog tables", position=pos)
+            Refused(
+                f"type {word.upper()} is not supported on Redshift, but in queries that read the system catalog only; "
+                f"use {_CATALOG[word]}",
+                position=pos,
+            )
         )
         return RedshiftType("array" if word.endswith("vector") or word == "cstring" else word)
+    if word == "bit" and cursor.accept("varying"):
+        word = "bit varying"
     if word in REFUSED_TYPES:
-        raise Refused(
-            f"type {word.upper()} is not supported on Redshift; use {REFUSED_TYPES[word]}", position=pos
-        )
+        raise Refused(refused_type(word), position=pos)
     raise Refused(f'type "{word}" does not exist', position=pos, sqlstate="42704")
+
+
+def refused_type(word: str) -> str:
+    """Why a type of REFUSED_TYPES is refused."""
+    return f"type {word.upper()} is not supported on Redshift; use {REFUSED_TYPES[word]}"
 
 
 def _time_type(cursor: Cursor, word: str) -> RedshiftType:

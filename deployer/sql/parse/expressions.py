@@ -29,6 +29,7 @@ from deployer.sql.parse.primaries import PrimaryParser
 _POSTFIX = frozenset(["::", "at", "[", "collate"])
 _COMPARISONS = frozenset(["=", "<>", "!=", "<", ">", "<=", ">="])
 _OTHER = frozenset(["||", "~", "!~", "~*", "!~*", "~~", "!~~", "~~*", "!~~*", "<<", ">>", "&", "|", "#"])
+_TEXT_SEARCH_OPERATORS = frozenset(["@@"])
 _ARRAY_OPERATORS = frozenset(["@>", "<@", "&&", "->", "->>", "#>", "#>>"])
 
 
@@ -156,6 +157,11 @@ class ExpressionParser(PrimaryParser):
     def _other(self) -> Expr:
         left = self._additive()
         while self.token.kind == "op":
+            if self.token.value in _TEXT_SEARCH_OPERATORS:
+                self.refuse(
+                    f"operator {self.token.value} belongs to text search, which is not supported on Redshift; use "
+                    "LIKE, ILIKE or REGEXP_INSTR"
+                )
             if self.token.value in _ARRAY_OPERATORS:
                 self.refuse(
                     f"operator {self.token.value} is not supported on Redshift; SUPER has functions for it"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+from deployer.sql.functions import POSTGRESQL_ONLY, lacking_function
 from deployer.sql.lexer import Token
 from deployer.sql.parse.calls import CallParser
+from deployer.sql.parse.datatypes import PLAIN_TYPES, REFUSED_TYPES, redshift_text, refused_type
 from deployer.sql.parse.nodes import (
     Case,
     Cast,
@@ -21,6 +23,7 @@ from deployer.sql.parse.nodes import (
     ScalarQuery,
 )
 from deployer.sql.parse.words import BARE_FUNCTIONS, DATETIME_UNITS, RESERVED
+from deployer.sql.refused import Refused
 
 _TYPED = frozenset(["date", "timestamp", "time", "timestamptz", "timetz"])
 
@@ -108,12 +111,15 @@ class PrimaryParser(CallParser):
         if word in BARE_FUNCTIONS and not self.is_op("(", 1):
             self.next()
             return FunctionCall(word, [], bare=True, pos=token.start)
+        self._lacking(token)
         if word in _TYPED and self._literal_follows():
             kind = self.type()
             text = self.token
             return Cast(
                 Literal("string", self.string(), pos=text.start), kind, typed_literal=True, pos=token.start
             )
+        if word in PLAIN_TYPES:
+            self._typed_literal(token)
         if word == "oid" and not self.is_op("(", 1):
             self.only_on_catalogs('OID is a reserved word; as a name it must be written "oid"', token)
             self.next()
@@ -124,6 +130,38 @@ class PrimaryParser(CallParser):
             if word != "raw" or not self.is_op(".", 1):
                 self.fail()
         return self._name(token)
+
+    def _typed_literal(self, token: Token) -> None:
+        """Refuse DECIMAL '1.5' and its kin by name: the guide has such literals of dates and times only."""
+        start = self.at
+        try:
+            kind = self.type()
+        except Refused:
+            self.at = start
+            return
+        if self.token.kind == "string":
+            bare = kind.is_decimal and not self.is_op(")", -1)
+            named = "DECIMAL(p, s)" if bare else redshift_text(kind).upper()
+            self.refuse(
+                f"a literal {token.value.upper()} '...' is not documented for Redshift, which names DATE, TIME, "
+                f"TIMETZ, TIMESTAMP, TIMESTAMPTZ and INTERVAL; write CAST('...' AS {named})",
+                token,
+            )
+        self.at = start
+
+    def _lacking(self, token: Token) -> None:
+        """Refuse by name what begins like an expression and is PostgreSQL's own, whatever may follow."""
+        word, after = token.value, self.peek()
+        if after.kind == "op" and after.value == "(" and word in POSTGRESQL_ONLY:
+            self.refuse(lacking_function(word), token, "42883")
+        if word == "current_catalog":
+            self.refuse(lacking_function(word).replace("()", "", 1), token, "42883")
+        if after.kind != "string":
+            return
+        if word in ("b", "x") and after.start == token.end:
+            self.refuse("bit strings (B'...', X'...') are not supported on Redshift; use VARBYTE", token)
+        if word in REFUSED_TYPES:
+            self.refuse(refused_type(word), token)
 
     def _literal_follows(self) -> bool:
         ahead = 1
@@ -174,8 +212,16 @@ class PrimaryParser(CallParser):
     def _on_convert(self, token: Token) -> Expr | None:
         if not self.is_op("(", 1):
             return None
+        if self.peek(2).kind == "string" or self.peek(2).kind == "quoted":
+            self.refuse(
+                "the string function CONVERT(text, source, destination) does not exist on Redshift, where strings are "
+                "always UTF-8; CONVERT(type, expression) is a cast",
+                sqlstate="42883",
+            )
         self.at += 2
         kind = self.type()
+        if self.is_word("using"):
+            self.refuse("CONVERT(... USING ...) is not supported on Redshift, where strings are always UTF-8")
         self.expect_op(",")
         value = self.expr()
         self.expect_op(")")

@@ -15,26 +15,6 @@ from deployer.sql.refused import Refused
 REFERENCE = Path(__file__).parents[4] / "shared" / "data" / "redshift_reference"
 needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference lists are not here")
 
-HEADINGS = frozenset(
-    [
-        "access privilege inquiry functions", "advisory lock functions", "aggregate functions",
-        "array functions and operators", "backup control functions", "comment information functions",
-        "database object location functions", "database object size functions",
-        "date/time functions and operators", "enum support functions", "geometric functions and operators",
-        "generic file access functions", "network address functions and operators", "mathematical functions",
-        "set returning functions", "range functions and operators", "recovery control functions",
-        "recovery information functions", "schema visibility inquiry functions", "server signaling functions",
-        "snapshot synchronization functions", "sequence manipulation functions", "string functions",
-        "system catalog information functions", "system information functions",
-        "text search functions and operators", "transaction ids and snapshots functions", "trigger functions",
-        "xml functions",
-    ]
-)  # fmt: skip
-"""Rows of the guide's list that head a chapter; functions of the chapters are in a test of their own."""
-
-SYNTAX = {"is distinct from", "rollback to savepoint function", "show version()"}
-"""Rows that are no function calls: the translator's parser refuses them."""
-
 
 def rows(name: str) -> list[dict[str, str]]:
     if not REFERENCE.is_dir():
@@ -56,44 +36,9 @@ def test_every_documented_function_is_accepted_or_refused_by_name(name: str) -> 
     assert refused.value.sqlstate == "0A000"
 
 
-def unsupported() -> list[str]:
-    names: list[str] = []
-    for row in rows("unsupported_postgresql.tsv"):
-        what = row["what"].lower()
-        if row["kind"] == "function" and what not in HEADINGS and what not in SYNTAX:
-            names += re.findall(r"[a-z_0-9]+", what)
-    return names
-
-
-@needs_reference
-@pytest.mark.parametrize("name", unsupported())
-def test_every_unsupported_function_is_refused_with_the_redshift_way(name: str) -> None:
-    if name == "convert":  # CONVERT(type, x) is Redshift's cast; the parser reads nothing else as CONVERT
-        return
-    with pytest.raises(Refused, match=rf"{name}\(\) does not exist on Redshift: .+"):
-        registry.lookup(name)
-
-
-def test_the_reference_lists_are_read() -> None:
+def test_the_reference_list_is_read() -> None:
     if REFERENCE.is_dir():
         assert len(rows("functions.tsv")) > 200
-        assert "string_agg" in unsupported()
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "pg_advisory_lock", "array_agg", "pg_relation_size", "clock_timestamp", "enum_range",
-        "generate_series", "pg_read_file", "inet_client_addr", "div", "range_merge", "nextval",
-        "regexp_matches", "to_tsvector",
-        "txid_current", "xpath", "pg_sleep", "pg_reload_conf", "lo_import", "jsonb_build_object", "dblink",
-    ],
-)  # fmt: skip
-def test_postgresql_functions_of_every_chapter_are_refused(name: str) -> None:
-    with pytest.raises(Refused) as refused:
-        registry.lookup(name)
-    assert refused.value.sqlstate == "42883"
-    assert "does not exist on Redshift" in refused.value.message
 
 
 def test_an_unknown_function_is_refused() -> None:

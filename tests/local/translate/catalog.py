@@ -57,7 +57,7 @@ CATALOG = WrittenCatalog(
         "listing": "id bigint, city varchar(100), opened date",
         "curated.bookings": "booking_id bigint, user_id bigint, total_price decimal(12,2)",
         "rental_landing.rental.bookings": "booking_id bigint, _record_is_active boolean",
-        "pg_catalog.pg_class": '"oid" oid, relnamespace oid, relkind char(1), relowner integer',
+        "pg_catalog.pg_class": '"oid" oid, relname name, relnamespace oid, relkind char(1), relowner integer',
     },
     {"raw.bookings": "select booking_id, _record_is_active from rental_landing.rental.bookings"},
 )

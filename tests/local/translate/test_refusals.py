@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import pytest
@@ -121,107 +120,6 @@ REFUSED = [
 def test_refused_by_name(sql: str, named: str) -> None:
     with pytest.raises(Refused, match=named):
         translate(sql, CATALOG)
-
-
-TYPES = {
-    "Arrays": ["int[]"],
-    "BIT, BIT VARYING": ["bit", "bit varying"],
-    "BYTEA": ["bytea"],
-    "INTERVAL": ["interval"],
-    "Geometric Types": ["point", "line", "lseg", "box", "path", "polygon", "circle"],
-    "HSTORE": ["hstore"],
-    "JSON": ["json", "jsonb"],
-    "Network Address Types": ["inet", "cidr", "macaddr"],
-    "SERIAL, BIGSERIAL, SMALLSERIAL": ["serial", "bigserial", "smallserial"],
-    "MONEY": ["money"],
-    "Object Identifier Types": ["oid", "regclass"],
-    "Pseudo-Types": ["any", "anyelement", "record", "void"],
-    "Range Types": ["int4range", "tsrange"],
-    '"char"': ['"char"'],
-    "name": ["name"],
-    "Text Search Types": ["tsvector", "tsquery"],
-    "TXID_SNAPSHOT": ["txid_snapshot"],
-    "UUID": ["uuid"],
-    "XML": ["xml"],
-}
-"""The rows of kind `type`, by how they begin, with the types that they mean."""
-
-GROUPS = {"Date/Time Types", "Numeric Types", "Special Character Types"}
-"""Rows of kind `type` that only head those that follow."""
-
-STATEMENTS = {
-    "Composite Types": ["create type pair as (a int, b int)", "select (a).b from listing"],
-    "Enumerated Types": ["create type mood as enum ('sad')"],
-    "Table partitioning (range and list partitioning)": ["create table p (a int) partition by list (a)"],
-    "Tablespaces": ["create tablespace t location '/x'", "create table p (a int) tablespace t"],
-    "Check constraints": ["create table p (a int check (a > 0))"],
-    "Exclusion constraints": ["create table p (a int, exclude (a with =))"],
-    "Database roles": ["create role r createrole", "create role r login"],
-    "Inheritance": ["create table p (a int) inherits (listing)", "select * from only listing"],
-    "Postgres system columns": ["select xmin from listing", "select tableoid from listing"],
-    "Indexes": ["create index i on listing (id)", "drop index i", "alter index i rename to j"],
-    "NULLS clause in Window functions": ["select rank() over (order by id nulls last) from listing"],
-    "Collations": ['create collation c from "C"', 'select city collate "C" from listing'],
-    "Subscripted expressions": ["select city[1] from listing"],
-    "Array constructors": ["select array[1]"],
-    "Row constructors": ["select row(1)", "select id from listing where (id, city) = (1, 'a')"],
-    "Triggers": [
-        "create trigger t after insert on listing execute procedure f()",
-        "drop trigger t on listing",
-    ],
-    "Management of External Data (SQL/MED)": [
-        "create server s foreign data wrapper w",
-        "create foreign table f (a int)",
-    ],
-    "Table functions": ["select * from generate_series(1, 2)", "select * from upper('a')"],
-    "VALUES list used as constant tables": ["values (1)", "select * from (values (1)) v"],
-    "Sequences": ["create sequence s", "drop sequence s", "alter sequence s restart"],
-    "Full text search": ["create text search configuration c (copy = simple)", "select 'a'::tsvector"],
-    "IS DISTINCT FROM": ["select 1 where 1 is not distinct from 1"],
-    "ROLLBACK TO SAVEPOINT function": ["savepoint a", "release savepoint a"],
-}
-"""Rows that are syntax, with statements that use it."""
-
-INFORMATIONAL = {"Constraints", "Unique", "Foreign key", "Primary key"}
-"""Accepted as information, which CREATE TABLE's page says and this list does not deny."""
-
-NOT_SQL = {"Value expressions"}
-
-
-def reference() -> list[tuple[str, str]]:
-    path = REFERENCE / "unsupported_postgresql.tsv"
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8") as file:
-        return [
-            (row["kind"], row["what"]) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        ]
-
-
-@pytest.mark.skipif(not reference(), reason="the reference tables are not there")
-def test_every_unsupported_row_that_is_no_function_is_refused() -> None:
-    unknown = []
-    for kind, what in reference():
-        if kind == "function" and what not in STATEMENTS:
-            continue  # the function whitelist's own test
-        if what.startswith(("The query tool", "[")) or what in INFORMATIONAL | NOT_SQL | GROUPS:
-            continue
-        if kind == "type":
-            key = next((key for key in TYPES if what.startswith(key)), None)
-            if key is not None:
-                for name in TYPES[key]:
-                    with pytest.raises(
-                        Refused, match="not supported on Redshift|INTERVAL|cannot be a column"
-                    ):
-                        translate(f"create table p (a {name})", CATALOG)
-                continue
-        if what not in STATEMENTS:
-            unknown.append((kind, what))
-            continue
-        for sql in STATEMENTS[what]:
-            with pytest.raises(Refused):
-                translate(sql, CATALOG)
-    assert unknown == []
 
 
 @pytest.mark.parametrize("word", sorted(RESERVED))
