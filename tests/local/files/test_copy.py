@@ -179,7 +179,7 @@ def test_parquet_goes_by_position_and_type(sql: Any, lake: Any) -> None:
 COLUMNS = {
     "i": ("integer", st.integers(-(2**31), 2**31 - 1)),
     "b": ("bigint", st.integers(-(2**63), 2**63 - 1)),
-    "d": ("decimal(38,10)", st.integers(-(10**38) + 1, 10**38 - 1).map(lambda n: Decimal(n).scaleb(-10))),
+    "d": ("decimal(38,10)", st.integers(-(10**38) + 1, 10**38 - 1).map(lambda n: Decimal(f"{n}E-10"))),
     "f": ("double precision", st.integers(-(10**6), 10**6).map(lambda n: n / 64)),
     "o": ("boolean", st.booleans()),
     "v": ("varchar(400)", st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60)),
