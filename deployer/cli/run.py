@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from deployer.cli import encode, output
-from deployer.cli.options import CONTEXT, Here, environment_option
+from deployer.cli.options import CONTEXT, Here, derivable_environment_option
 from deployer.operations import run as operations
 from deployer.operations.local import parse_instant
 from deployer.warehouse.runlog import RunRecord
@@ -22,7 +22,7 @@ from deployer.warehouse.runlog import RunRecord
 @click.option("--rewind", is_flag=True, help="Allow an --as-of before the last published one.")
 @click.option("--accept-reseed", is_flag=True, help="Go on although a landing table was copied anew.")
 @click.option("--json", "as_json", is_flag=True, help="The run's record as one JSON object.")
-@environment_option
+@derivable_environment_option
 def run(
     here: Here,
     pipeline: str,
@@ -35,14 +35,16 @@ def run(
     """Run PIPELINE once: read what changed, refresh its metrics and publish them together.
 
     Without options only what changed since the last run is computed. A run for an instant before the last
-    published one changes nothing and is recorded as superseded, unless --rewind is given.
+    published one changes nothing and is recorded as superseded, unless --rewind is given. In an environment that is
+    derived from another one (a pull request's) its own copy of the pipeline runs, beside the base.
     """
     instant = parse_instant(as_of, "--as-of") if as_of is not None else None
     mode = operations.mode_of(full_refresh=full_refresh, rewind=rewind, accept_reseed=accept_reseed)
     with output.progress(lasting=False) as progress:
         record = operations.run(
-            here.project, here.environment, pipeline, as_of=instant, mode=mode, progress=progress
-        )
+            here.project, here.environment, pipeline,
+            as_of=instant, mode=mode, derived=here.derived, progress=progress,
+        )  # fmt: skip
     if as_json:
         output.line(encode.dump(record))
     else:

@@ -16,7 +16,7 @@ from deployer.warehouse.runlog import RunRecord
 from deployer.warehouse.session import Session
 
 
-def close(session: Session, api: DataApi, runs: Iterable[RunRecord]) -> bool:
+def close(session: Session, api: DataApi, runs: Iterable[RunRecord], ops: str = runlog.OPS) -> bool:
     """Close those of `runs` whose statement has failed; returns whether any was. Never raises a ZeroshiftError.
 
     A statement that failed while a run was under way need not be that run's: one that was refused because of the
@@ -27,10 +27,10 @@ def close(session: Session, api: DataApi, runs: Iterable[RunRecord]) -> bool:
         if run.state != "running":
             continue
         try:
-            for statement in api.failed(f"call ops.run_{run.pipeline}(", run.started_at):
+            for statement in api.failed(f"call {ops}.run_{run.pipeline}(", run.started_at):
                 if isinstance(runlog.explained(StatementFailed(statement.error)), LeaseHeld):
                     continue
-                runlog.close(session, run.run_id, statement.ended_at, statement.error)
+                runlog.close(session, run.run_id, statement.ended_at, statement.error, ops)
                 closed = True
                 break
         except ZeroshiftError:

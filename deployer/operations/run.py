@@ -14,9 +14,10 @@ from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import data_api, target
 from deployer.project import pipelines
 from deployer.project.config import Environment, Project
+from deployer.project.derived.names import Derived
 from deployer.project.environments import Cost
-from deployer.sql.names import quote_literal
-from deployer.warehouse import ledger, runlog
+from deployer.sql.names import quote_ident, quote_literal
+from deployer.warehouse import environment_ledger, ledger, runlog
 from deployer.warehouse.runlog import RunRecord
 from deployer.warehouse.session import Session, Target
 
@@ -44,9 +45,12 @@ def run(
     *,
     as_of: datetime | None = None,
     mode: str = "incremental",
+    derived: Derived | None = None,
     progress: Progress = silent,
 ) -> RunRecord:
     """Call `ops.run_<pipeline>(as_of, mode)` and return its record; `as_of` in UTC, None for now.
+
+    With `derived`, which `environment` is the base of, its own copy of the pipeline.
 
     Raises LeaseHeld while another run is at work, StatementFailed with the procedure's message when it
     fails. It is not repeated by itself: a lost connection does not tell whether the run goes on. Ctrl-C cancels
@@ -58,8 +62,9 @@ def run(
         cost = environment.remote.cost if environment.remote is not None else Cost()
         settings = pipelines.settings(project.pipeline(pipeline), cost)
         return call(
-            session, where, api, pipeline, as_of=as_of, mode=mode, settings=settings, progress=progress
-        )
+            session, where, api, pipeline,
+            as_of=as_of, mode=mode, settings=settings, derived=derived, progress=progress,
+        )  # fmt: skip
 
 
 def call(
@@ -71,19 +76,24 @@ def call(
     as_of: datetime | None = None,
     mode: str = "incremental",
     settings: Sequence[str] = (),
+    derived: Derived | None = None,
     progress: Progress = silent,
 ) -> RunRecord:
     """`run`, with a session that is open and the Data API of the same warehouse."""
     if not ledger.exists(session) or f"procedure ops.run_{pipeline}" not in ledger.read(session):
         raise Unavailable(f"the pipeline {pipeline} is not deployed; `zeroshift deploy` does it")
-    before = runlog.newest_id(session, pipeline)
+    ops = runlog.OPS
+    if derived is not None:
+        _refuse_without_copy(session, derived, pipeline)
+        ops = quote_ident(ops + derived.suffix)
+    before = runlog.newest_id(session, pipeline, ops)
     progress(f"run {pipeline}, {mode}, as of {as_of.isoformat(sep=' ') if as_of else 'now'}")
-    with _following(where, pipeline, before, progress):
+    with _following(where, pipeline, ops, before, progress):
         try:
             # Literals, as the schedules write them: the statement in the log is the one to repeat.
             instant = "null" if as_of is None else f"timestamp {quote_literal(as_of.isoformat(sep=' '))}"
             done = api.execute(
-                f"call ops.run_{pipeline}({instant}, {quote_literal(mode)})",
+                f"call {ops}.run_{pipeline}({instant}, {quote_literal(mode)})",
                 f"zeroshift run {pipeline}",
                 lambda statement: progress(f"statement {statement} of the Data API"),
                 settings=settings,
@@ -91,26 +101,43 @@ def call(
         except StatementFailed as error:
             explained = runlog.explained(error)
             if isinstance(explained, StatementFailed):
-                _close(session, api)
+                _close(session, api, ops)
             raise explained from error
-    record = runlog.finished(session, pipeline, before=before, mode=mode, as_of=as_of, ended_at=done.ended_at)
+    record = runlog.finished(
+        session, pipeline, before=before, mode=mode, as_of=as_of, ended_at=done.ended_at, ops=ops
+    )
     if record is None:
-        raise Unavailable(f"ops.run_{pipeline} returned without leaving a record in ops.runs")
+        raise Unavailable(f"{ops}.run_{pipeline} returned without leaving a record in {ops}.runs")
     if record.state == "skipped":
         raise LeaseHeld(f"run {record.run_id} was skipped: {record.error}; wait for it and repeat")
     return record
 
 
-def _close(session: Session, api: DataApi) -> None:
+def _refuse_without_copy(session: Session, derived: Derived, pipeline: str) -> None:
+    """Raise UsageError unless the environment has the pipeline for itself: else the base's would run."""
+    schema = runlog.OPS + derived.suffix
+    parts = environment_ledger.parts(session, derived.name) if environment_ledger.read(session) else ()
+    if not any(
+        (part.kind, part.schema, part.name) == ("procedure", schema, f"run_{pipeline}") for part in parts
+    ):
+        raise UsageError(
+            f"{derived.name} has no copy of the pipeline {pipeline}: nothing that it runs differs from"
+            f" {derived.base}, or it is not deployed; `zeroshift plan --env {derived.name}` tells"
+        )
+
+
+def _close(session: Session, api: DataApi, ops: str) -> None:
     try:
-        dead_runs.close(session, api, runlog.latest(session, 1))
+        dead_runs.close(session, api, runlog.latest(session, 1, ops), ops)
     except ZeroshiftError:
         # The warehouse is gone, and that is being reported; `zeroshift status` closes the run later.
         return
 
 
 @contextmanager
-def _following(where: Target, pipeline: str, before: str | None, progress: Progress) -> Iterator[None]:
+def _following(
+    where: Target, pipeline: str, ops: str, before: str | None, progress: Progress
+) -> Iterator[None]:
     """Report the run's steps as they are committed, over a second connection, while the body waits for its
     end.
     """
@@ -123,7 +150,7 @@ def _following(where: Target, pipeline: str, before: str | None, progress: Progr
             with Session(where) as session:
                 while True:
                     finished = done.wait(_POLL_SECONDS)
-                    record = runlog.newest(session, pipeline)
+                    record = runlog.newest(session, pipeline, ops)
                     if record is not None and record.run_id != before:
                         for step in record.steps:
                             if step.step not in shown:

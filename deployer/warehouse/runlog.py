@@ -8,6 +8,8 @@ from datetime import datetime
 from deployer.errors import LeaseHeld, StatementFailed, ZeroshiftError
 from deployer.warehouse.session import Session
 
+OPS = "ops"
+"""The schema of the log; a derived environment has one of its own."""
 _ERROR_BYTES = 4096
 """The width of ops.runs.error."""
 
@@ -52,27 +54,27 @@ class Freshness:
     rejected_rows: int
 
 
-def newest_id(session: Session, pipeline: str) -> str | None:
-    """The id of the pipeline's last run, None before the first."""
+def newest_id(session: Session, pipeline: str, ops: str = OPS) -> str | None:
+    """The id of the pipeline's last run, None before the first. `ops` is the log's schema, as SQL writes it."""
     found = session.execute(
-        "select run_id from ops.runs where pipeline = %s order by started_at desc, run_id desc limit 1",
+        f"select run_id from {ops}.runs where pipeline = %s order by started_at desc, run_id desc limit 1",
         (pipeline,),
     )
     return str(found.rows[0][0]) if found.rows else None
 
 
-def newest(session: Session, pipeline: str) -> RunRecord | None:
+def newest(session: Session, pipeline: str, ops: str = OPS) -> RunRecord | None:
     """The pipeline's last run with its steps, None before the first."""
-    run_id = newest_id(session, pipeline)
+    run_id = newest_id(session, pipeline, ops)
     if run_id is None:
         return None
-    (record,) = _records(session, "where run_id = %s", (run_id,))
-    return _with_steps(session, record)
+    (record,) = _records(session, "where run_id = %s", (run_id,), ops)
+    return _with_steps(session, record, ops)
 
 
-def _with_steps(session: Session, record: RunRecord) -> RunRecord:
+def _with_steps(session: Session, record: RunRecord, ops: str = OPS) -> RunRecord:
     found = session.execute(
-        "select step, rows_read, rows_written, rows_rejected, started_at, finished_at from ops.run_steps"
+        f"select step, rows_read, rows_written, rows_rejected, started_at, finished_at from {ops}.run_steps"
         " where run_id = %s order by started_at, finished_at, step",
         (record.run_id,),
     )
@@ -91,6 +93,7 @@ def finished(
     mode: str,
     as_of: datetime | None,
     ended_at: datetime,
+    ops: str = OPS,
 ) -> RunRecord | None:
     """The record of a call that has ended at `ended_at`; `before` was the pipeline's last run when it was sent.
 
@@ -106,23 +109,25 @@ def finished(
     if as_of is not None:
         conditions += " and as_of = %s"
         values.append(as_of)
-    found = _records(session, f"{conditions} order by started_at desc, run_id desc limit 20", tuple(values))
+    found = _records(
+        session, f"{conditions} order by started_at desc, run_id desc limit 20", tuple(values), ops
+    )
     ended = [(abs(each.finished_at - ended_at), each) for each in found if each.finished_at is not None]
-    return _with_steps(session, min(ended, key=lambda pair: pair[0])[1]) if ended else None
+    return _with_steps(session, min(ended, key=lambda pair: pair[0])[1], ops) if ended else None
 
 
-def close(session: Session, run_id: str, ended_at: datetime, error: str) -> None:
+def close(session: Session, run_id: str, ended_at: datetime, error: str, ops: str = OPS) -> None:
     """Record that a run which still stands as running has failed at `ended_at`, UTC, with `error`."""
     session.execute(
-        "update ops.runs set state = 'failed', finished_at = %s, error = %s"
+        f"update {ops}.runs set state = 'failed', finished_at = %s, error = %s"
         " where run_id = %s and state = 'running'",
         (ended_at, error.encode()[:_ERROR_BYTES].decode(errors="ignore"), run_id),
     )
 
 
-def latest(session: Session, count: int) -> tuple[RunRecord, ...]:
+def latest(session: Session, count: int, ops: str = OPS) -> tuple[RunRecord, ...]:
     """The last runs of all pipelines without their steps, newest first."""
-    return _records(session, f"order by started_at desc, run_id desc limit {count:d}", ())
+    return _records(session, f"order by started_at desc, run_id desc limit {count:d}", (), ops)
 
 
 def freshness(session: Session) -> tuple[Freshness, ...]:
@@ -142,9 +147,11 @@ def explained(error: StatementFailed) -> ZeroshiftError:
     return error
 
 
-def _records(session: Session, clause: str, parameters: tuple[object, ...]) -> tuple[RunRecord, ...]:
+def _records(
+    session: Session, clause: str, parameters: tuple[object, ...], ops: str = OPS
+) -> tuple[RunRecord, ...]:
     found = session.execute(
-        "select run_id, pipeline, mode, as_of, state, started_at, finished_at, error from ops.runs " + clause,
+        f"select run_id, pipeline, mode, as_of, state, started_at, finished_at, error from {ops}.runs {clause}",
         parameters or None,
     )
     return tuple(

@@ -82,8 +82,8 @@ def test_one_request_can_set_and_call_as_a_schedule_must(
     with Session(target_of(status)) as session:
         session.execute("create table seen (limits varchar(64))")
         session.execute(
-            "create procedure note() as $$ begin commit; insert into public.seen select current_setting('statement_timeout');"
-            " end; $$ language plpgsql"
+            "create procedure note() as $$ begin commit;"
+            " insert into public.seen select current_setting('statement_timeout'); end; $$ language plpgsql"
         )
         statements = [*pipelines.settings(Pipeline("shop", 7200), Cost()), "call public.note()"]
         sent = {"Sqls": statements, "WorkgroupName": "local", "Database": status.database}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deployer.errors import UsageError
 from deployer.local.environment import LocalEnvironment, Status
 from deployer.operations import environments, local, run
 from deployer.operations.deploy import deploy
@@ -65,8 +66,12 @@ def test_a_changed_metric_runs_beside_the_base(project: Project, status: Status,
     text = path.read_text()
     assert text.count("datediff(day, checkin_date, checkout_date) as nights") == 1
     path.write_text(text.replace("datediff(day, checkin", "100 * datediff(day, checkin"))
-    derived = project.derived("pr-7")
+    derived, here = project.derived("pr-7"), project.environment("local")
     assert derived is not None
+    with pytest.raises(
+        UsageError, match="pr-7 has no copy of the pipeline rental: nothing that it runs differs"
+    ):
+        run.run(project, here, "rental", derived=derived)
     made = environments.deploy(project, derived)
     assert made.differing == ("metrics.refresh_popular_locations_weekly",)
     # The whole pipeline has come along; what only reads landing is seen through.
@@ -82,7 +87,8 @@ def test_a_changed_metric_runs_beside_the_base(project: Project, status: Status,
 
         (tmp_path / "csv" / "bookings.csv").write_text(TABLES["bookings"] + LATER)
         local.load(project, tmp_path / "csv", datetime(2026, 1, 13))
-        session.execute("call ops__pr_7.run_rental(timestamp '2026-01-13', 'incremental')")
+        record = run.run(project, here, "rental", as_of=datetime(2026, 1, 13), derived=derived)
+        assert record.state == "succeeded" and record.steps
         found = session.execute(weeks.format("presentation__pr_7")).rows
         assert [row[1:] for row in found] == [(3, 400)]
         assert session.execute(weeks.format("presentation")).rows == before
@@ -93,6 +99,6 @@ def test_a_changed_metric_runs_beside_the_base(project: Project, status: Status,
         assert session.execute(engaged.format("presentation__pr_7")).rows == ((0,),)
 
         # The base goes on by itself, and nothing holds it back.
-        run.run(project, project.environment("local"), "rental", as_of=datetime(2026, 1, 13))
+        run.run(project, here, "rental", as_of=datetime(2026, 1, 13))
         assert [row[1:] for row in session.execute(weeks.format("presentation")).rows] == [(3, 4)]
     environments.drop(project, project.environment("local"), "pr-7")
