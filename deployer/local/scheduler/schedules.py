@@ -93,15 +93,14 @@ class AwsSchedules:
         """Only what has changed is asked for again. Raises Unavailable when there are more than can be listed."""
         client = self._client()
         found: dict[str, tuple[datetime, Schedule]] = {}
-        for group in _groups(client):
-            for item in _listed(client, group):
-                known = self._known.get(item["Arn"])
-                if known is None or known[0] != item["LastModificationDate"]:
-                    answer = _get(client, group, item["Name"])
-                    if answer is None:
-                        continue
-                    known = item["LastModificationDate"], schedule(answer)
-                found[item["Arn"]] = known
+        for item in _listed(client):
+            known = self._known.get(item["Arn"])
+            if known is None or known[0] != item["LastModificationDate"]:
+                answer = _get(client, item["GroupName"], item["Name"])
+                if answer is None:
+                    continue
+                known = item["LastModificationDate"], schedule(answer)
+            found[item["Arn"]] = known
         self._known = found
         return tuple(one for _, one in found.values())
 
@@ -113,18 +112,26 @@ class AwsSchedules:
             return
 
 
-def _groups(client: Any) -> list[str]:
-    return [group["Name"] for page in _pages(client.list_schedule_groups, "ScheduleGroups") for group in page]
+def _listed(client: Any) -> list[dict[str, Any]]:
+    """All schedules in short. ministack 1.5.33 cuts its lists off without a NextToken."""
+    pages = list(_pages(client.list_schedules, "Schedules"))
+    if not _is_cut(pages):
+        return [item for page in pages for item in page]
+    found = []
+    for group in [
+        one["Name"] for page in _pages(client.list_schedule_groups, "ScheduleGroups") for one in page
+    ]:
+        pages = list(_pages(client.list_schedules, "Schedules", GroupName=group))
+        if _is_cut(pages):
+            raise Unavailable(
+                f"the local AWS lists at most {LISTED - 1} schedules of a group; {group} has more: divide it"
+            )
+        found += [item for page in pages for item in page]
+    return found
 
 
-def _listed(client: Any, group: str) -> list[dict[str, Any]]:
-    pages = list(_pages(client.list_schedules, "Schedules", GroupName=group))
-    if len(pages) == 1 and len(pages[0]) == LISTED:
-        # ministack 1.5.33 cuts its lists off without a NextToken.
-        raise Unavailable(
-            f"the local AWS lists at most {LISTED - 1} schedules of a group; {group} has more: divide it"
-        )
-    return [item for page in pages for item in page]
+def _is_cut(pages: list[list[dict[str, Any]]]) -> bool:
+    return len(pages) == 1 and len(pages[0]) == LISTED
 
 
 def _pages(call: Callable[..., Any], key: str, **given: Any) -> Iterator[list[dict[str, Any]]]:
