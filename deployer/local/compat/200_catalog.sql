@@ -646,11 +646,31 @@ select oid, zeroshift.schema_of(nspname)::name as nspname,
 from pg_catalog.pg_namespace
 where not zeroshift.is_internal(nspname) and strpos(nspname, '.') = 0;
 
+-- The keys that CREATE TABLE declared. They have no number in the engine: one is made of the table's and the key's place,
+-- above those that the engine gives; `index_oid` is another one.
+create or replace view zeroshift.declared_keys as
+select zeroshift.constraint_oid(t.oid, k.place) as oid, t.oid as relation, c.relnamespace, c.relowner,
+       k.value ->> 'type' as kind,
+       coalesce(k.value ->> 'name', zeroshift.key_name(c.relname, k.value, k.place)) as name,
+       k.value -> 'columns' as columns, r.oid as referenced_relation,
+       case when k.value ->> 'type' = 'f' then coalesce(
+           nullif(k.value -> 'referenced', '[]'),
+           (select p.value -> 'columns' from zeroshift.table_attributes rt, jsonb_array_elements(rt.constraints) p
+            where rt.oid = r.oid and p.value ->> 'type' = 'p')) end as referenced_columns,
+       case when k.value ->> 'type' in ('p', 'u') then zeroshift.constraint_oid(t.oid, k.place + 32) end as index_oid
+from zeroshift.table_attributes t
+join pg_catalog.pg_class c on c.oid = t.oid
+cross join lateral jsonb_array_elements(t.constraints) with ordinality k(value, place)
+left join pg_catalog.pg_class r on r.oid = zeroshift.referenced_table(k.value ->> 'references', c.relnamespace)
+where c.relnamespace in (select oid from redshift_catalog.pg_namespace);
+
 -- PostgreSQL 8.0's columns and Redshift's RELDISTSTYLE. "PG_CLASS_INFO": 0 EVEN, 1 KEY, 8 ALL; 9 is AUTO in its example.
--- Nothing has an index, a trigger or a check: byte limits and zone maps are the local engine's own.
+-- Nothing has a trigger or a check: byte limits and zone maps are the local engine's own. A primary or unique key shows as
+-- an index of its name, where drivers of Redshift's look for it (redshift_connector's get_primary_keys).
 create or replace view redshift_catalog.pg_class as
 select c.oid, c.relname, c.relnamespace, c.reltype, c.relowner, c.relam, c.relfilenode, c.reltablespace, c.relpages,
-       greatest(c.reltuples, 0) as reltuples, 0::oid as reltoastrelid, 0::oid as reltoastidxid, false as relhasindex,
+       greatest(c.reltuples, 0) as reltuples, 0::oid as reltoastrelid, 0::oid as reltoastidxid,
+       coalesce(t.constraints @> '[{"type": "p"}]' or t.constraints @> '[{"type": "u"}]', false) as relhasindex,
        c.relisshared, c.relkind, c.relnatts,
        (case coalesce(t.diststyle, case when c.relkind in ('r', 'p') then 'AUTO' end)
              when 'KEY' then 1 when 'ALL' then 8 when 'AUTO' then 9 else 0 end)::smallint as reldiststyle,
@@ -663,7 +683,13 @@ select c.oid, c.relname, c.relnamespace, c.reltype, c.relowner, c.relam, c.relfi
 from pg_catalog.pg_class c
 left join zeroshift.table_attributes t on t.oid = c.oid
 where c.relkind in ('r', 'v', 'm', 'p')
-  and c.relnamespace in (select oid from redshift_catalog.pg_namespace);
+  and c.relnamespace in (select oid from redshift_catalog.pg_namespace)
+union all
+select k.index_oid, k.name::name, k.relnamespace, 0::oid, k.relowner, 403::oid, 0::oid, 0::oid, 0, 0::real, 0::oid, 0::oid, false,
+       false, 'i'::"char", jsonb_array_length(k.columns)::smallint, 0::smallint, 0::smallint, 0::smallint, 0::smallint,
+       0::smallint, 0::smallint, false, false, false, false, null
+from zeroshift.declared_keys k
+where k.index_oid is not null;
 
 -- "PG_CLASS_INFO": reloid rather than oid; superusers see all rows, others their own. The engine does not keep when a
 -- table was made: NULL. AUTO shows as AUTO(ALL), which is how the page says it begins.
@@ -706,7 +732,15 @@ select a.attrelid, a.attname, zeroshift.shown_type(a.atttypid) as atttypid, a.at
 from pg_catalog.pg_attribute a
 join redshift_catalog.pg_class c on c.oid = a.attrelid
 left join zeroshift.table_attributes t on t.oid = a.attrelid
-where a.attnum > 0;
+where a.attnum > 0
+union all
+select k.index_oid, a.attname, zeroshift.shown_type(a.atttypid), a.attlen, n.place::smallint, a.attndims,
+       case when a.atttypid = 25 then 65539 else a.atttypmod end, a.attbyval, a.attstorage, a.attalign, false, false, false, true,
+       0::smallint, false, 0::smallint, 0::smallint
+from zeroshift.declared_keys k
+cross join lateral jsonb_array_elements_text(k.columns) with ordinality n(name, place)
+join pg_catalog.pg_attribute a on a.attrelid = k.relation and a.attname = n.name and not a.attisdropped
+where k.index_oid is not null;
 
 -- IDENTITY shows as a default in the form that sqlalchemy-redshift and amazon-redshift-utils read.
 create or replace view redshift_catalog.pg_attrdef as
@@ -725,21 +759,6 @@ cross join lateral (
                  where p.classid = 'pg_class'::regclass and p.refclassid = 'pg_class'::regclass
                    and p.refobjid = a.attrelid and p.refobjsubid = a.attnum and p.deptype = 'i') end as source) v
 where a.attnum > 0 and not a.attisdropped and v.source is not null;
-
--- The keys that CREATE TABLE declared. They have no number in the engine: one is made of the table's and the key's place,
--- above those that the engine gives.
-create or replace view zeroshift.declared_keys as
-select zeroshift.constraint_oid(t.oid, k.place) as oid, t.oid as relation, c.relnamespace, k.value ->> 'type' as kind,
-       coalesce(k.value ->> 'name', zeroshift.key_name(c.relname, k.value, k.place)) as name,
-       k.value -> 'columns' as columns, r.oid as referenced_relation,
-       case when k.value ->> 'type' = 'f' then coalesce(
-           nullif(k.value -> 'referenced', '[]'),
-           (select p.value -> 'columns' from zeroshift.table_attributes rt, jsonb_array_elements(rt.constraints) p
-            where rt.oid = r.oid and p.value ->> 'type' = 'p')) end as referenced_columns
-from zeroshift.table_attributes t
-join redshift_catalog.pg_class c on c.oid = t.oid
-cross join lateral jsonb_array_elements(t.constraints) with ordinality k(value, place)
-left join redshift_catalog.pg_class r on r.oid = zeroshift.referenced_table(k.value ->> 'references', c.relnamespace);
 
 create or replace view redshift_catalog.pg_constraint as
 select oid, name::name as conname, relnamespace as connamespace, kind::"char" as contype, false as condeferrable,
@@ -769,6 +788,21 @@ as $$
                   coalesce(' REFERENCES ' || referenced_relation::regclass || '(' || zeroshift.quoted_list(referenced_columns)
                            || ')', '') else '' end
     from zeroshift.declared_keys where oid = key
+$$;
+
+create or replace function redshift.pg_get_indexdef(index oid) returns text
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select format('CREATE UNIQUE INDEX %I ON %s USING btree (%s)', name, relation::regclass, zeroshift.quoted_list(columns))
+    from zeroshift.declared_keys where index_oid = index
+$$;
+
+-- The whole definition, or the one column that is asked for.
+create or replace function redshift.pg_get_indexdef(index oid, place integer, pretty boolean) returns text
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select case when place = 0 then redshift.pg_get_indexdef(index) else pg_catalog.quote_ident(columns ->> (place - 1)) end
+    from zeroshift.declared_keys where index_oid = index
 $$;
 
 -- pg_attrdef holds the text itself.
@@ -940,11 +974,15 @@ where d.classid = 'pg_catalog.pg_rewrite'::regclass and d.refclassid = 'pg_catal
 create or replace view redshift_catalog.pg_tablespace as
 select oid, spcname, spcowner, ''::text as spclocation, zeroshift.acl_shown(spcacl) as spcacl from pg_catalog.pg_tablespace;
 
--- Redshift has no indexes, inheritance or triggers.
 create or replace view redshift_catalog.pg_index as
-select indexrelid, indrelid, indkey, indclass, indnatts, indisunique, indisprimary, indisclustered, null::text as indexprs,
-       null::text as indpred
-from pg_catalog.pg_index where false;
+select k.index_oid as indexrelid, k.relation as indrelid,
+       array_to_string(zeroshift.column_numbers(k.relation, k.columns), ' ')::int2vector as indkey, ''::oidvector as indclass,
+       jsonb_array_length(k.columns)::smallint as indnatts, true as indisunique, k.kind = 'p' as indisprimary,
+       false as indisclustered, null::text as indexprs, null::text as indpred
+from zeroshift.declared_keys k
+where k.index_oid is not null;
+
+-- Redshift has no inheritance or triggers.
 
 create or replace view redshift_catalog.pg_inherits as
 select inhrelid, inhparent, inhseqno from pg_catalog.pg_inherits where false;

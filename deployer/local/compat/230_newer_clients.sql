@@ -15,16 +15,17 @@ left join pg_catalog.pg_class p on p.oid = c.oid;
 create or replace view redshift_newer.pg_attribute as
 select a.*, -1 as attstattarget, 0::oid as attcollation, zeroshift.acl_shown(p.attacl) as attacl, null::text[] as attoptions, null::text[] as attfdwoptions
 from redshift_catalog.pg_attribute a
-join pg_catalog.pg_attribute p on p.attrelid = a.attrelid and p.attnum = a.attnum;
+left join pg_catalog.pg_attribute p on p.attrelid = a.attrelid and p.attnum = a.attnum;
 
 create or replace view redshift_newer.pg_type as
 select t.*, 0::oid as typarray, 0::oid as typcollation, null::text[] as typacl
 from redshift_catalog.pg_type t;
 
 create or replace view redshift_newer.pg_constraint as
-select k.*, 0::oid as conindid, true as convalidated, true as connoinherit, true as conislocal,
+select k.*, coalesce(d.index_oid, 0::oid) as conindid, true as convalidated, true as connoinherit, true as conislocal,
        0::smallint as coninhcount
-from redshift_catalog.pg_constraint k;
+from redshift_catalog.pg_constraint k
+join zeroshift.declared_keys d on d.oid = k.oid;
 
 create or replace view redshift_newer.pg_proc as
 select p.*, false as proisagg, false as proiswindow, false as proleakproof
@@ -64,6 +65,8 @@ create or replace view redshift_newer.pg_tablespace as
 select t.*, null::text[] as spcoptions from redshift_catalog.pg_tablespace t;
 
 -- What Redshift has none of.
+create or replace view redshift_newer.pg_am as
+select oid, amname from pg_catalog.pg_am where amname = 'btree';
 create or replace view redshift_newer.pg_index as
 select i.*, false as indisexclusion, true as indimmediate, true as indisvalid, false as indcheckxmin, true as indisready,
        null::oidvector as indcollation, null::int2vector as indoption

@@ -18,7 +18,7 @@ CATALOG = page("c_join_PG")
 _OURS = frozenset(
     [
         "format_encoding", "format_type", "has_table_privilege", "pg_get_constraintdef", "pg_get_expr",
-        "pg_get_function_arguments", "pg_get_viewdef", "pg_table_is_visible", "shobj_description",
+        "pg_get_function_arguments", "pg_get_indexdef", "pg_get_viewdef", "pg_table_is_visible", "shobj_description",
     ]
 )  # fmt: skip
 """Functions that must know of objects as Redshift shows them: those of deployer/local/compat."""
