@@ -107,6 +107,8 @@ def test_the_commands_that_the_page_says_fail(ask: Ask) -> None:
         ("\\d+ shop.orders", ["id .* bigint .* not null .* \"identity\"\\(\\d+, 0, '1,1'::text\\)"]),
         ("\\d+ shop.orders", ["amount .* numeric\\(10,2\\) .* in euro", "placed_at .* getdate\\(\\)"]),
         ("\\d+ shop.orders", ["note .* 'redshift.x'::character varying"]),
+        ("\\d shop.orders", ['"orders_pkey" PRIMARY KEY, btree \\(id\\)']),
+        ("\\d shop.customers", ['"customers_email_key" UNIQUE CONSTRAINT, btree \\(email\\)']),
         ("\\d shop.orders", ["FOREIGN KEY \\(customer_id\\) REFERENCES shop.customers\\(id\\)"]),
         (
             "\\d shop.customers",
