@@ -27,8 +27,8 @@ from deployer.local.bootstrap import Server, prepare
 from deployer.local.certificate import server_context
 from deployer.local.data_api.service import DataApi, settings
 from deployer.local.engine import Engine
-from deployer.local.files.s3 import Connector
 from deployer.local.events.store import sink
+from deployer.local.files.s3 import Connector
 from deployer.local.gateway.server import Gateway
 from deployer.local.state import (
     DAEMON_LOCK,
@@ -75,9 +75,7 @@ class Daemon:
             self.engine.start()
         server = self._prepare()
         wanted = os.environ.get("ZEROSHIFT_PORT")
-        self.gateway = Gateway(
-            server.target, _port(wanted), self.state.port, storage=Connector(self.home)
-        )
+        self.gateway = Gateway(server.target, _port(wanted), self.state.port, storage=Connector(self.home))
         self.gateway.tls = server_context(self.home)
         self.gateway.start()
         self.data_api = self._data_api(self.gateway)
