@@ -6,6 +6,7 @@ Made, and made anew, in one transaction: one that is killed leaves the environme
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,12 +55,7 @@ def plan(project: Project, derived: Derived, *, progress: Progress = silent) -> 
     """What `deploy` would make, copy by copy; changes nothing. Raises what `deploy` raises, but for what only the
     warehouse finds when a view is made.
     """
-    base = project.environment(derived.base)
-    files = plans.read_files(project)
-    graph = read_lineage(project)
-    with Session(target(project, base, progress)) as session:
-        _refuse_without_base(session, derived)
-        made = environment_plan.plan(session, project, derived, files, graph)
+    with _planned(project, derived, progress) as (session, made):
         before = {item.name: item for item in environment_ledger.read(session)}.get(derived.name)
         old = environment_ledger.parts(session, derived.name) if before is not None else ()
         _refuse_foreign(session, made.parts, old)
@@ -110,12 +106,20 @@ def _changes(derived: Derived, made: EnvironmentPlan, old: Sequence[Part]) -> It
         )
 
 
-def _refuse_without_base(session: Session, derived: Derived) -> None:
-    if not ledger.exists(session):
-        raise UsageError(
-            f"nothing is deployed in {derived.base}, from which {derived.name} would be derived;"
-            f" `zeroshift deploy --env {derived.base}` does it"
-        )
+@contextmanager
+def _planned(
+    project: Project, derived: Derived, progress: Progress
+) -> Iterator[tuple[Session, EnvironmentPlan]]:
+    """A session with the base, and what the environment should be. Raises UsageError when the base has nothing."""
+    files = plans.read_files(project)
+    graph = read_lineage(project)
+    with Session(target(project, project.environment(derived.base), progress)) as session:
+        if not ledger.exists(session):
+            raise UsageError(
+                f"nothing is deployed in {derived.base}, from which {derived.name} would be derived;"
+                f" `zeroshift deploy --env {derived.base}` does it"
+            )
+        yield session, environment_plan.plan(session, project, derived, files, graph)
 
 
 def deploy(project: Project, derived: Derived, *, progress: Progress = silent) -> DerivedDeployment:
@@ -125,12 +129,7 @@ def deploy(project: Project, derived: Derived, *, progress: Progress = silent) -
     statement that the warehouse refuses; LeaseHeld while somebody else deploys this environment; Unsafe for a schema of
     its name that is somebody's.
     """
-    base = project.environment(derived.base)
-    files = plans.read_files(project)
-    graph = read_lineage(project)
-    with Session(target(project, base, progress)) as session:
-        _refuse_without_base(session, derived)
-        made = environment_plan.plan(session, project, derived, files, graph)
+    with _planned(project, derived, progress) as (session, made):
         environment_ledger.ensure(session)
         commit = checkout.commit(project.root)
         token = environment_ledger.acquire(session, derived.name, derived.suffix, commit)
