@@ -47,10 +47,8 @@ NOT_YET: dict[str, str] = {
     "pg_last_unload_count": "; there is no UNLOAD locally",
     "pg_last_unload_id": "; there is no UNLOAD locally",
     "reboot_cluster": _CLUSTER,
-    "role_is_member_of": "",
     "set_config": "; use SET",
     "size": "; it measures Redshift's own storage of a SUPER",
-    "user_is_member_of": "",
     "varbyte": "; write x::VARBYTE",
 }
 

@@ -45,8 +45,7 @@ REFUSED = {
     "COLLATE": "create table v (c varchar(3) collate case_insensitive)",
     "COPY": "copy t from 's3://bucket/key' iam_role default",
     "UNLOAD": "unload ('select a from t') to 's3://bucket/key' iam_role default",
-    "masking": "create masking policy p with (c varchar(3)) using ('x'::varchar(3))",
-    "row-level security": "create rls policy p with (a integer) using (a = 1)",
+    "paths in SUPER": "attach masking policy p on t (d.x) to public",
     "HyperLogLog": "select hll(a) from t",
     "63 bytes": f"select a as {'x' * 64} from t",
 }

@@ -125,6 +125,10 @@ FUNCTIONS: tuple[Function, ...] = (
         1,
         source=page("PG_TERMINATE_BACKEND"),
     ),
+    *(
+        Function(name, f"redshift.{name}({{args}})", BOOLEAN, 2, 2, source=page(f"r_{name.upper()}"))
+        for name in ("user_is_member_of", "role_is_member_of")
+    ),
     Function(
         "oidvectortypes",
         "pg_catalog.oidvectortypes({args})",

@@ -75,11 +75,18 @@ def as_redshift(error: ServerError) -> ServerError:
     elif code == "21000" and text.startswith("MERGE command"):
         fields["M"] = "Found multiple matches to update the same tuple."
         fields.pop("H", None)
-    elif code == "23514" and error.fields.get("n", "").startswith("zs_bytes_"):
+    elif fields.get("D", "").startswith("Failing row contains"):
+        # It would show what masks hide and what the user was not asked to know.
+        fields.pop("D")
+    if code == "23514" and error.fields.get("n", "").startswith("zs_bytes_"):
         fields["C"] = "22001"
         fields["M"] = f"value too long for type character varying({byte_limit(error.fields['n'])})"
         # PostgreSQL's detail shows the whole row.
         fields.pop("D", None)
+    shown = [line for line in fields.get("D", "").splitlines() if "zeroshift" not in line]
+    if "D" in fields and "\n".join(shown) != fields["D"]:
+        # What depends on a lookup table of a policy is ours.
+        fields["D"] = "\n".join(shown) or "security policies depend on it"
     return ServerError(fields)
 
 

@@ -307,6 +307,7 @@ class Extended:
         runner.check_usable(prepared.kind)
         if portal.backend_name and prepared.translation is not None:
             portal.running = True
+            runner.check(prepared.translation)
             late_binding.tell(runner, prepared.translation)
             runner.unsynced = True
             runner.backend.send(

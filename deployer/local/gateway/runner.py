@@ -236,6 +236,7 @@ class Runner:
         begins in the client's own text. Raises ServerError in Redshift's words.
         """
         rows = 0
+        self.check(translation)
         late_binding.tell(self, translation)
         final = len(translation.statements) - 1
         for index, sql in enumerate(translation.statements):
@@ -257,6 +258,14 @@ class Runner:
         if last and not kind.commits:
             self.sync()
         return rows
+
+    def check(self, translation: Translation) -> None:
+        """Raise ServerError unless what the statement needs each time holds."""
+        for sql in translation.checks:
+            try:
+                self.internal_query(sql)
+            except ServerError as error:
+                raise as_redshift(error) from error
 
     def finished(self, kind: Kind, translation: Translation, tag: str) -> None:
         """What has to follow a statement that went well, in its own transaction."""
