@@ -57,5 +57,7 @@ class Translation:
     written: Name | None = None
     kind: str = "select"
     notices: tuple[str, ...] = field(default=())
+    checks: tuple[str, ...] = ()
+    """What has to pass each time before the statements run; they raise, or answer nothing of interest."""
     guarded: bool = False
     """A security policy was put into it."""

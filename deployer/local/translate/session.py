@@ -75,13 +75,11 @@ def _explain(parser: Parser, context: Context, translate: Statement) -> Translat
         query = inner.statements[0]
     sql = f"EXPLAIN {'VERBOSE ' if verbose else ''}{query}"
     # Redshift shows such a plan with its filters hidden ("RLS SecureScan"); this one has nothing to hide them behind.
-    asked = [
+    checks = tuple(
         f"SELECT zeroshift.require_explain({pg_literal(privilege)}, {pg_literal(relation)})"
         for privilege, relation in sorted(context.protected.items())
-    ]
-    return replace(
-        inner, statements=(*asked, sql), main=len(asked), kind="explain", columns=(), written=None
     )
+    return replace(inner, statements=(sql,), main=0, kind="explain", columns=(), written=None, checks=checks)
 
 
 def _lock(parser: Parser, context: Context) -> Translation:
@@ -237,8 +235,8 @@ def _execute(parser: Parser, context: Context) -> Translation:
         parser.expect_op(")")
     parser.done()
     listed = f" ({', '.join(values)})" if values else ""
-    checked = "SELECT zeroshift.check_prepared()"
-    return finish(context, [checked, f"EXECUTE {quote_ident(name)}{listed}"], kind="execute", main=1)
+    found = finish(context, [f"EXECUTE {quote_ident(name)}{listed}"], kind="execute")
+    return replace(found, checks=("SELECT zeroshift.check_prepared()",))
 
 
 def _deallocate(parser: Parser, context: Context) -> Translation:
