@@ -286,11 +286,26 @@ class Extended:
             columns = prepared.columns
             self._session.put(message(b"n") if columns is None else codec.pack_columns(columns))
             return
+        if name and name not in self._portals:
+            self._describe_cursor(name)
+            return
         portal = self._portal(name)
         if portal.prepared.columns is None:
             self._session.put(message(b"n"))
             return
         self._session.put(codec.pack_columns(portal.columns()))
+
+    def _describe_cursor(self, name: str) -> None:
+        """A cursor that DECLARE has made is a portal, too: psycopg asks for its columns."""
+        self._runner.unsynced = True
+        self._runner.backend.send(message(b"D", b"P", codec.text(name)), message(b"H"))
+        kind, data = self._runner.backend.receive()
+        if kind == b"E":
+            raise gateway_error(f'portal "{name}" does not exist', "34000")
+        known = kind == b"T"
+        self._session.put(
+            codec.pack_columns(types.shown(codec.unpack_columns(data), ())) if known else message(b"n")
+        )
 
     # -- Execute ----------------------------------------------------------------------------------------------
 

@@ -154,7 +154,8 @@ def _declare(parser: Parser, context: Context) -> Translation:
             f"{parser.token.value.upper()} cursors are not supported on Redshift; write DECLARE c CURSOR FOR"
         )
     parser.expect("cursor")
-    if parser.any_word(("with", "without")):
+    # psycopg2 says it, and it is what DECLARE means on Redshift.
+    if not parser.accept("without", "hold") and parser.any_word(("with", "without")):
         parser.refuse("WITH HOLD is not supported on Redshift: a cursor lives in its transaction")
     parser.expect("for")
     query = parser.query()
