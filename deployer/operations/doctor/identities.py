@@ -164,7 +164,8 @@ def _runner(seen: Examination, session: Session, is_super: bool) -> Iterator[Che
     for statement in lacking:
         yield missing("runner", f"the role {role} lacks what schedules need", statement)
     if not lacking:
-        yield ok("runner", f"the role {role} may start {len(entries)} pipelines")
+        may = ", ".join(sorted(item.name for item in entries)) or "nothing, as no pipeline is deployed"
+        yield ok("runner", f"the role {role} may start {may}")
 
 
 def _declared(seen: Examination, session: Session, is_super: bool) -> Iterator[Check]:
