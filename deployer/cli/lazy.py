@@ -27,7 +27,7 @@ SUMMARIES = {
     " deployments.",
     "run": "Run PIPELINE once: read what changed, refresh its metrics and publish them together.",
     "schedule": "Show, start and fire the schedules of an environment.",
-    "status": "Show the last runs, how fresh the presentation is, the landing tables' states and the rejected rows.",
+    "status": "Show how the warehouse is doing: runs, freshness, schedules, landing, gaps, rejected rows.",
     "template": "Print a CloudFormation template of the environment, as JSON.",
     "unlock": "Take the deployment lease away from a deployment that died.",
     "verify": "Check that every deployed view can be selected, keeps its contract, and that every CALL finds its"

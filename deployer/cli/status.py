@@ -1,6 +1,9 @@
-"""`zeroshift status`: runs, freshness, landing tables, quarantine."""
+"""`zeroshift status`: runs, freshness, schedules, landing, quarantine, and what is wrong."""
 
 from __future__ import annotations
+
+import sys
+import time
 
 import click
 
@@ -9,32 +12,37 @@ from deployer.cli.options import CONTEXT, Here, environment_option
 from deployer.operations import status as operations
 from deployer.operations.status import WarehouseStatus
 
+WATCH_SECONDS = 5.0
+
 
 @click.command(context_settings=CONTEXT)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--watch", is_flag=True, help="Show it again every five seconds, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object; with --watch one a line.")
 @environment_option
-def status(here: Here, as_json: bool) -> None:
-    """Show the last runs, how fresh the presentation is, the landing tables' states and the rejected rows."""
-    found = operations.status(here.project, here.environment)
-    if as_json:
-        output.line(encode.dump(found))
-    else:
-        show(found)
+def status(here: Here, watch: bool, as_json: bool) -> None:
+    """Show how the warehouse is doing: runs, freshness, schedules, landing, gaps, rejected rows.
+
+    Ends with what is wrong, if anything is, and exits 1 then: the last run failed, a scheduled run is missing, a
+    landing table is not replicated, a metric lacks periods, a backfill has not ended.
+    """
+    while True:
+        found = operations.status(here.project, here.environment)
+        if as_json:
+            output.line(encode.dump(found))
+        else:
+            if watch and sys.stdout.isatty():
+                click.clear()
+            show(found)
+        if not watch:
+            break
+        time.sleep(WATCH_SECONDS)
+    if found.problems:
+        click.get_current_context().exit(1)
 
 
 def show(found: WarehouseStatus) -> None:
     """Print a status for people."""
-    for database in sorted({item.database for item in found.landing}):
-        tables = [item for item in found.landing if item.database == database]
-        output.heading(f"Landing database {database}")
-        output.table(
-            ["table", "state", "rows", "changed_at"],
-            [(f"{item.schema}.{item.table}", item.state, item.rows, item.changed_at) for item in tables],
-        )
-        for item in tables:
-            if item.reason:
-                output.line(f"{item.schema}.{item.table}: {item.reason}")
-        output.line()
+    _show_landing(found)
     if not found.deployed:
         output.line("nothing is deployed yet; `zeroshift deploy` does it")
         return
@@ -52,28 +60,76 @@ def show(found: WarehouseStatus) -> None:
     else:
         output.line("nothing is published yet; `zeroshift run rental` does it")
     output.line()
-    if found.runs:
-        output.heading("Last runs")
-        output.table(
-            ["pipeline", "mode", "as_of", "state", "started", "seconds"],
-            [
-                (
-                    run.pipeline,
-                    run.mode,
-                    run.as_of,
-                    run.state,
-                    f"{run.started_at:%Y-%m-%d %H:%M}",
-                    run.seconds,
-                )
-                for run in found.runs
-            ],
-        )
-        for run in found.runs:
-            if run.error:
-                output.line(f"run {run.run_id}: {run.error}")
-        output.line()
+    _show_runs(found)
+    _show_schedules(found)
     if found.rejected:
         output.heading("Rejected rows")
         output.table(
             ["table", "reason", "rows"], [(item.table, item.reason, item.rows) for item in found.rejected]
         )
+        output.line()
+    output.heading("Health")
+    for problem in found.problems:
+        output.line(f"- {problem}")
+    if not found.problems:
+        output.line("nothing is wrong")
+
+
+def _show_landing(found: WarehouseStatus) -> None:
+    for database in sorted({item.database for item in found.landing}):
+        tables = [item for item in found.landing if item.database == database]
+        output.heading(f"Landing database {database}")
+        output.table(
+            ["table", "state", "rows", "changed_at"],
+            [(f"{item.schema}.{item.table}", item.state, item.rows, item.changed_at) for item in tables],
+        )
+        for item in tables:
+            if item.reason:
+                output.line(f"{item.schema}.{item.table}: {item.reason}")
+        for one in found.integrations:
+            if one.database == database:
+                lag = "not known" if one.lag_ms is None else f"{one.lag_ms / 1000:g} s"
+                output.line(f"integration: {one.state}, lag {lag}")
+        output.line()
+
+
+def _show_runs(found: WarehouseStatus) -> None:
+    if not found.runs:
+        return
+    output.heading("Last runs")
+    output.table(
+        ["pipeline", "mode", "as_of", "state", "started", "seconds", "rows", "rejected"],
+        [
+            (
+                run.pipeline,
+                run.mode,
+                run.as_of,
+                run.state,
+                f"{run.started_at:%Y-%m-%d %H:%M}",
+                run.seconds,
+                run.rows_written,
+                run.rows_rejected,
+            )
+            for run in found.runs
+        ],
+    )
+    for run in found.runs:
+        if run.error:
+            output.line(f"run {run.run_id}: {run.error}")
+    output.line()
+
+
+def _show_schedules(found: WarehouseStatus) -> None:
+    if not found.schedules:
+        return
+    output.heading("Schedules")
+    output.table(
+        ["schedule", "next (UTC)", "late", "missing"],
+        [
+            (one.name, one.next if one.enabled else "disabled", len(one.late), len(one.missing))
+            for one in found.schedules
+        ],
+    )
+    if not found.firing:
+        output.line("nobody fires them here; `zeroshift schedule start` does")
+    output.line()

@@ -27,7 +27,8 @@ def close(session: Session, api: DataApi, runs: Iterable[RunRecord], ops: str = 
         if run.state != "running":
             continue
         try:
-            for statement in api.failed(f"call {ops}.run_{run.pipeline}(", run.started_at):
+            verb = "backfill" if run.mode == "backfill" else "run"
+            for statement in api.failed(f"call {ops}.{verb}_{run.pipeline}(", run.started_at):
                 if isinstance(runlog.explained(StatementFailed(statement.error)), LeaseHeld):
                     continue
                 runlog.close(session, run.run_id, statement.ended_at, statement.error, ops)

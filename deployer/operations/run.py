@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 
 from deployer.aws.statements import DataApi
 from deployer.errors import LeaseHeld, StatementFailed, Unavailable, UsageError, ZeroshiftError
@@ -22,6 +22,8 @@ from deployer.warehouse.runlog import RunRecord
 from deployer.warehouse.session import Session, Target
 
 PIPELINES = ("rental",)
+BACKFILL = "backfill"
+"""The mode in which the run log has a backfill."""
 
 _POLL_SECONDS = 0.5
 
@@ -80,20 +82,69 @@ def call(
     progress: Progress = silent,
 ) -> RunRecord:
     """`run`, with a session that is open and the Data API of the same warehouse."""
-    if not ledger.exists(session) or f"procedure ops.run_{pipeline}" not in ledger.read(session):
+    progress(f"run {pipeline}, {mode}, as of {as_of.isoformat(sep=' ') if as_of else 'now'}")
+    # Literals, as the schedules write them: the statement in the log is the one to repeat.
+    instant = "null" if as_of is None else f"timestamp {quote_literal(as_of.isoformat(sep=' '))}"
+    return _call(
+        session, where, api, pipeline, f"run_{pipeline}", f"{instant}, {quote_literal(mode)}",
+        as_of=as_of, mode=mode, settings=settings, derived=derived, progress=progress,
+    )  # fmt: skip
+
+
+def backfill(
+    project: Project,
+    environment: Environment,
+    pipeline: str,
+    first: date,
+    last: date,
+    *,
+    derived: Derived | None = None,
+    progress: Progress = silent,
+) -> RunRecord:
+    """Call `ops.backfill_<pipeline>(first, last)`, which computes the periods of those days anew as of what is
+    published, and return its record. What was stopped before goes on behind its last slice.
+
+    Raises what `run` does, and UsageError when `last` is before `first`.
+    """
+    if last < first:
+        raise UsageError(f"the last day, {last}, is before the first one, {first}")
+    where = target(project, environment, progress)
+    with Session(where) as session:
+        cost = environment.remote.cost if environment.remote is not None else Cost()
+        progress(f"backfill {pipeline} from {first} to {last}")
+        days = ", ".join(f"date {quote_literal(day.isoformat())}" for day in (first, last))
+        return _call(
+            session, where, data_api(project, environment), pipeline, f"backfill_{pipeline}", days,
+            as_of=None, mode=BACKFILL, settings=pipelines.settings(project.pipeline(pipeline), cost),
+            derived=derived, progress=progress,
+        )  # fmt: skip
+
+
+def _call(
+    session: Session,
+    where: Target,
+    api: DataApi,
+    pipeline: str,
+    procedure: str,
+    arguments: str,
+    *,
+    as_of: datetime | None,
+    mode: str,
+    settings: Sequence[str],
+    derived: Derived | None,
+    progress: Progress,
+) -> RunRecord:
+    if not ledger.exists(session) or f"procedure ops.{procedure}" not in ledger.read(session):
         raise Unavailable(f"the pipeline {pipeline} is not deployed; `zeroshift deploy` does it")
     ops = runlog.OPS
     if derived is not None:
-        _refuse_without_copy(session, derived, pipeline)
+        _refuse_without_copy(session, derived, pipeline, procedure)
         ops = quote_ident(ops + derived.suffix)
     before = runlog.newest_id(session, pipeline, ops)
-    progress(f"run {pipeline}, {mode}, as of {as_of.isoformat(sep=' ') if as_of else 'now'}")
     with _following(where, pipeline, ops, before, progress):
         try:
-            # Literals, as the schedules write them: the statement in the log is the one to repeat.
-            instant = "null" if as_of is None else f"timestamp {quote_literal(as_of.isoformat(sep=' '))}"
             done = api.execute(
-                f"call {ops}.run_{pipeline}({instant}, {quote_literal(mode)})",
+                f"call {ops}.{procedure}({arguments})",
                 f"zeroshift run {pipeline}",
                 lambda statement: progress(f"statement {statement} of the Data API"),
                 settings=settings,
@@ -107,19 +158,17 @@ def call(
         session, pipeline, before=before, mode=mode, as_of=as_of, ended_at=done.ended_at, ops=ops
     )
     if record is None:
-        raise Unavailable(f"{ops}.run_{pipeline} returned without leaving a record in {ops}.runs")
+        raise Unavailable(f"{ops}.{procedure} returned without leaving a record in {ops}.runs")
     if record.state == "skipped":
         raise LeaseHeld(f"run {record.run_id} was skipped: {record.error}; wait for it and repeat")
     return record
 
 
-def _refuse_without_copy(session: Session, derived: Derived, pipeline: str) -> None:
+def _refuse_without_copy(session: Session, derived: Derived, pipeline: str, procedure: str) -> None:
     """Raise UsageError unless the environment has the pipeline for itself: else the base's would run."""
     schema = runlog.OPS + derived.suffix
     parts = environment_ledger.parts(session, derived.name) if environment_ledger.read(session) else ()
-    if not any(
-        (part.kind, part.schema, part.name) == ("procedure", schema, f"run_{pipeline}") for part in parts
-    ):
+    if not any((part.kind, part.schema, part.name) == ("procedure", schema, procedure) for part in parts):
         raise UsageError(
             f"{derived.name} has no copy of the pipeline {pipeline}: nothing that it runs differs from"
             f" {derived.base}, or it is not deployed; `zeroshift plan --env {derived.name}` tells"
@@ -144,18 +193,17 @@ def _following(
     done = threading.Event()
 
     def watch() -> None:
-        # By name: the log's times are whole seconds, so a step that comes later may be sorted before one of now.
-        shown: set[str] = set()
+        # A step may come in several slices of a backfill.
+        shown = 0
         try:
             with Session(where) as session:
                 while True:
                     finished = done.wait(_POLL_SECONDS)
                     record = runlog.newest(session, pipeline, ops)
                     if record is not None and record.run_id != before:
-                        for step in record.steps:
-                            if step.step not in shown:
-                                progress(f"{step.step}: {step.rows_written:,} rows written")
-                        shown |= {step.step for step in record.steps}
+                        for step in record.steps[shown:]:
+                            progress(f"{step.step}: {step.rows_written:,} rows written")
+                        shown = len(record.steps)
                     if finished:
                         return
         except ZeroshiftError:

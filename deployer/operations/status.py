@@ -1,19 +1,23 @@
-"""`zeroshift status`: how the warehouse is doing."""
+"""`zeroshift status`: how the warehouse is doing, and what is wrong with it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
-from deployer.operations import dead_runs
-from deployer.operations.warehouses import data_api, target
+from deployer.operations import dead_runs, expected
+from deployer.operations.expected import Expected
+from deployer.operations.warehouses import data_api, local_scheduler, target
 from deployer.project.config import Environment, Project
+from deployer.project.environments import LOCAL
 from deployer.warehouse import ledger, runlog
-from deployer.warehouse.runlog import Freshness, RunRecord
+from deployer.warehouse.runlog import Backfill, Freshness, Gap, RunRecord
 from deployer.warehouse.session import Session
 
 RUNS_SHOWN = 10
+_BROKEN = ("Failed", "ResyncRequired")
+"""States of SVV_INTEGRATION_TABLE_STATE in which a table is not replicated."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,17 @@ class LandingTable:
 
 
 @dataclass(frozen=True)
+class Integration:
+    """A zero-ETL integration, as SVV_INTEGRATION shows it. `lag_ms` is its current_lag."""
+
+    id: str
+    database: str
+    source: str
+    state: str
+    lag_ms: int | None
+
+
+@dataclass(frozen=True)
 class Rejected:
     """Rows in quarantine, by source table and reason."""
 
@@ -41,7 +56,8 @@ class Rejected:
 @dataclass(frozen=True)
 class WarehouseStatus:
     """Everything `status` shows. `deployed` is False before the first deployment: then only landing is
-    known.
+    known. `firing`: whether somebody fires the schedules; on AWS they fire when they are deployed. `problems` are what
+    people should look at, one sentence each; without any the warehouse is healthy.
     """
 
     deployed: bool
@@ -51,6 +67,12 @@ class WarehouseStatus:
     runs: tuple[RunRecord, ...]
     landing: tuple[LandingTable, ...]
     rejected: tuple[Rejected, ...]
+    integrations: tuple[Integration, ...] = ()
+    schedules: tuple[Expected, ...] = ()
+    firing: bool = False
+    backfills: tuple[Backfill, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def status(project: Project, environment: Environment) -> WarehouseStatus:
@@ -64,7 +86,55 @@ def status(project: Project, environment: Environment) -> WarehouseStatus:
             session, data_api(project, environment), found.runs
         ):
             found = read(session)
-        return found
+        firing = environment.kind != LOCAL or local_scheduler(project).running
+        now = datetime.now(UTC).replace(tzinfo=None)
+        log = runlog.logged(session, now - expected.LOOK_BACK) if found.deployed else ()
+        found = replace(
+            found, firing=firing, schedules=expected.expected(project.root, log, now, firing=firing)
+        )
+        return replace(found, problems=problems(found))
+
+
+def problems(found: WarehouseStatus) -> tuple[str, ...]:
+    """What is wrong, the worst first."""
+    told: list[str] = []
+    seen: set[str] = set()
+    for run in found.runs:
+        # What was skipped, superseded or a duplicate says nothing of how the pipeline is.
+        if run.pipeline in seen or run.state not in ("succeeded", "failed", "running"):
+            continue
+        seen.add(run.pipeline)
+        if run.state == "failed":
+            told.append(f"the last run of {run.pipeline}, {run.run_id}, failed: {run.error}")
+    told += [
+        f"runs of the schedule {one.name} are missing: {len(one.missing)} since {one.missing[0]} UTC"
+        for one in found.schedules
+        if one.missing
+    ]
+    told += [
+        f"the integration into {one.database} is in the state {one.state}"
+        for one in found.integrations
+        if one.state == "ErrorState"
+    ]
+    told += [
+        f"the landing table {item.database}.{item.schema}.{item.table} is {item.state}"
+        + (f": {item.reason}" if item.reason else "")
+        for item in found.landing
+        if item.state in _BROKEN
+    ]
+    told += [
+        f"{gap.metric} lacks {gap.periods} of its periods; `zeroshift run rental --from {gap.first} --to"
+        f" {gap.last}` computes them"
+        for gap in found.gaps
+    ]
+    at_work = any(run.mode == "backfill" and run.state == "running" for run in found.runs)
+    told += [
+        f"a backfill of {one.pipeline} has not ended; `zeroshift run {one.pipeline} --from {one.first_date}"
+        f" --to {one.last_date}` goes on where it stopped"
+        for one in found.backfills
+        if not at_work
+    ]
+    return tuple(told)
 
 
 def read(session: Session) -> WarehouseStatus:
@@ -78,10 +148,23 @@ def read(session: Session) -> WarehouseStatus:
         migration=heads[0] if heads else None,
         objects=len(deployed),
         freshness=runlog.freshness(session),
-        runs=runlog.latest(session, RUNS_SHOWN),
+        runs=runlog.with_steps(session, runlog.latest(session, RUNS_SHOWN)),
         landing=tables,
         rejected=rejected(session),
+        integrations=integrations(session),
+        # A warehouse of an earlier deployment has neither.
+        backfills=runlog.backfills(session) if "view ops.metric_gaps" in deployed else (),
+        gaps=runlog.gaps(session) if "view ops.metric_gaps" in deployed else (),
     )
+
+
+def integrations(session: Session) -> tuple[Integration, ...]:
+    """The integrations into this warehouse, as far as this user is shown them (the view is for superusers)."""
+    found = session.execute(
+        "select trim(integration_id), trim(target_database), trim(source), trim(state), current_lag"
+        " from svv_integration order by 1"
+    )
+    return tuple(Integration(*row) for row in found.rows)
 
 
 def rejected(session: Session) -> tuple[Rejected, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from deployer.errors import LeaseHeld, StatementFailed, ZeroshiftError
 from deployer.warehouse.session import Session
@@ -42,6 +43,46 @@ class RunRecord:
     error: str | None
     steps: tuple[Step, ...]
 
+    @property
+    def rows_written(self) -> int:
+        """By all steps but a backfill's slices, which only add up those before them."""
+        return sum(step.rows_written for step in self.steps if not step.step.startswith("backfill "))
+
+    @property
+    def rows_rejected(self) -> int:
+        return sum(step.rows_rejected for step in self.steps)
+
+
+@dataclass(frozen=True)
+class Logged:
+    """Of a run, what schedules are held against."""
+
+    pipeline: str
+    as_of: datetime
+    started_at: datetime
+    state: str
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """A backfill that has not ended: the same call goes on behind `done_to`, None before its first slice."""
+
+    pipeline: str
+    first_date: date
+    last_date: date
+    done_to: date | None
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Periods that a metric must have rows for and has none: how many, the first and the last."""
+
+    metric: str
+    periods: int
+    first: date
+    last: date
+
 
 @dataclass(frozen=True)
 class Freshness:
@@ -75,7 +116,7 @@ def newest(session: Session, pipeline: str, ops: str = OPS) -> RunRecord | None:
 def _with_steps(session: Session, record: RunRecord, ops: str = OPS) -> RunRecord:
     found = session.execute(
         f"select step, rows_read, rows_written, rows_rejected, started_at, finished_at from {ops}.run_steps"
-        " where run_id = %s order by started_at, finished_at, step",
+        " where run_id = %s order by finished_at, started_at, step",
         (record.run_id,),
     )
     steps = tuple(
@@ -128,6 +169,41 @@ def close(session: Session, run_id: str, ended_at: datetime, error: str, ops: st
 def latest(session: Session, count: int, ops: str = OPS) -> tuple[RunRecord, ...]:
     """The last runs of all pipelines without their steps, newest first."""
     return _records(session, f"order by started_at desc, run_id desc limit {count:d}", (), ops)
+
+
+def with_steps(session: Session, records: Sequence[RunRecord]) -> tuple[RunRecord, ...]:
+    """The same records with their steps."""
+    return tuple(_with_steps(session, record) for record in records)
+
+
+def logged(session: Session, since: datetime) -> tuple[Logged, ...]:
+    """The runs since `since`, UTC, by as_of or by start, and the first one of each pipeline; the oldest first."""
+    found = session.execute(
+        "select pipeline, as_of, started_at, state from ops.runs where as_of >= %s or started_at >= %s"
+        " union select r.pipeline, r.as_of, r.started_at, r.state from ops.runs as r join"
+        " (select pipeline, min(started_at) as started_at from ops.runs group by pipeline) as f"
+        " on r.pipeline = f.pipeline and r.started_at = f.started_at order by 3",
+        (since, since),
+    )
+    return tuple(Logged(*row) for row in found.rows)
+
+
+def backfills(session: Session) -> tuple[Backfill, ...]:
+    """The backfills that have not ended."""
+    found = session.execute(
+        "select pipeline, first_date, last_date, done_to, started_at from ops.backfills where finished_at is null"
+        " order by started_at"
+    )
+    return tuple(Backfill(*row) for row in found.rows)
+
+
+def gaps(session: Session) -> tuple[Gap, ...]:
+    """The metrics' gaps, as of what is published."""
+    found = session.execute(
+        "select metric, count(*), min(period_start), max(period_start) from ops.metric_gaps group by metric"
+        " order by metric"
+    )
+    return tuple(Gap(*row) for row in found.rows)
 
 
 def freshness(session: Session) -> tuple[Freshness, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from oracle.metrics import VIEWS
 
 from deployer.errors import StatementFailed
-from oracle.metrics import VIEWS
 from warehouse.conftest import House
 from warehouse.rows import listing, place, stay, view
 

@@ -1,0 +1,120 @@
+"""What `zeroshift status` finds wrong, in a real warehouse; and which runs the schedules should have made."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from deployer.errors import StatementFailed
+from deployer.operations import expected, status
+from deployer.warehouse.runlog import Logged
+from warehouse.conftest import ROOT, House
+from warehouse.rows import listing, place, stay
+
+ROWS = (
+    listing(1),
+    place(1),
+    stay(1, "2024-01-02", "2024-01-03", "2024-01-05"),
+    stay(2, "2024-01-02", "2024-01-03", "2024-01-03"),
+)
+
+
+def test_a_healthy_warehouse_has_no_problem(house: House) -> None:
+    house.load("2024-01-01", *ROWS)
+    house.run("2024-01-08")
+    house.run("2024-01-08")
+    house.run("2024-01-07")
+    found = status.read(house.warehouse.session)
+    assert status.problems(found) == ()
+    assert [run.state for run in found.runs] == ["superseded", "duplicate", "succeeded"]
+    done = found.runs[-1]
+    assert done.rows_written == sum(step.rows_written for step in done.steps) > 0
+    assert done.rows_rejected == 1
+    # Finer than whole seconds: not all of a dozen steps take exactly 0 or 1.
+    assert any((step.seconds or 0) % 1 for step in done.steps)
+    (integration,) = found.integrations
+    assert (integration.database, integration.state) == ("rental_landing", "CdcRefreshState")
+
+
+def test_what_is_wrong_is_said_with_what_to_do(house: House) -> None:
+    house.load("2024-01-01", *ROWS)
+    house.run("2024-03-08")
+    house.warehouse.engine.execute("delete from metrics.repeat_customer_rate_daily where day > '2024-03-01'")
+    house.warehouse.engine.execute("update zeroshift.integration_tables set table_state = 'ResyncRequired'")
+    try:
+        with house.warehouse._publish_fault(), pytest.raises(StatementFailed):
+            house.warehouse.session.execute("call ops.backfill_rental('2024-01-01', '2024-01-02')")
+        house.warehouse._reconnect()
+        assert house.warehouse.run(datetime(2024, 3, 9), publish_fails=True) == "failed"
+        session = house.warehouse.session
+        session.execute("update ops.runs set state = 'failed', error = 'disk full' where state = 'running'")
+        told = status.problems(status.read(session))
+        landing = house.ask("select count(*) from svv_integration_table_state where table_state <> 'Synced'")
+        assert landing != ["0"]
+    finally:
+        house.warehouse.engine.execute("update zeroshift.integration_tables set table_state = 'Synced'")
+    assert told[0].startswith("the last run of rental, ") and told[0].endswith(" failed: disk full")
+    assert any(
+        one.startswith("the landing table rental_landing.rental.bookings is ResyncRequired") for one in told
+    )
+    assert (
+        "repeat_customer_rate_daily lacks 7 of its periods; `zeroshift run rental --from 2024-03-02 --to 2024-03-08`"
+        " computes them" in told
+    )
+    assert told[-1].startswith("a backfill of rental has not ended; `zeroshift run rental --from 2024-01-01")
+
+
+SCHEDULE = """\
+expression = "cron(5 * * * ? *)"
+statement = "call ops.run_rental({as_of}, 'incremental')"
+retry_max_age = 1800
+window_minutes = 10
+"""
+NOON = datetime(2026, 3, 1, 12)
+
+
+def logged(*as_of: datetime, late: timedelta = timedelta()) -> list[Logged]:
+    return [Logged("rental", one, one + late, "succeeded") for one in as_of]
+
+
+@pytest.mark.parametrize("as_of", ["timestamp '<aws.scheduler.scheduled-time>'", "null"])
+def test_runs_that_nobody_made_are_late_and_then_missing(tmp_path: Path, as_of: str) -> None:
+    path = tmp_path / "eventbridge" / "schedules" / "hourly.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(SCHEDULE.format(as_of=as_of))
+    hours = [NOON.replace(hour=hour, minute=5) for hour in (8, 9, 11)]
+    log = logged(*hours[:2], late=timedelta(seconds=20))
+    (found,) = expected.expected(tmp_path, log, NOON.replace(minute=6), firing=True)
+    assert (found.pipeline, found.next) == ("rental", NOON.replace(hour=13, minute=5))
+    assert found.missing == (NOON.replace(hour=10, minute=5), NOON.replace(hour=11, minute=5))
+    assert found.late == (NOON.replace(minute=5),)
+    # A run that came by the last of the retries is no missing one.
+    log += logged(hours[2], late=timedelta(minutes=39))
+    (found,) = expected.expected(tmp_path, log, NOON.replace(minute=1), firing=True)
+    assert found.missing == (NOON.replace(hour=10, minute=5),) and not found.late
+    # Nobody fires, or nothing ever ran: nothing is missing.
+    for some, firing in ((log, False), ([], True)):
+        (found,) = expected.expected(tmp_path, some, NOON, firing=firing)
+        assert not found.missing and found.next == NOON.replace(minute=5)
+
+
+def test_the_repositorys_own_schedules_are_known() -> None:
+    found = {one.name: one for one in expected.expected(ROOT, [], NOON, firing=True)}
+    assert {name for name, one in found.items() if one.pipeline == "rental"} == {
+        "rental-hourly",
+        "rental-nightly",
+    }
+    assert all(one.next is not None for one in found.values())
+
+
+def test_status_is_one_json_object(house: House) -> None:
+    from deployer.cli import encode
+
+    house.load("2024-01-01", *ROWS)
+    house.run("2024-01-08")
+    told = json.loads(encode.dump(status.read(house.warehouse.session)))
+    assert told["runs"][0]["state"] == "succeeded" and told["problems"] == [] and told["gaps"] == []
+    assert date.fromisoformat(told["freshness"][0]["as_of"][:10]) == date(2024, 1, 8)
