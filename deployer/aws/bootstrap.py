@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployer.aws import naming
-from deployer.aws.templates import (
+from deployer.aws import bootstrap_run, naming
+from deployer.aws.scope import (
     WORKGROUP_ID,
     Resources,
     Scope,
@@ -20,10 +20,10 @@ from deployer.aws.templates import (
     arn,
     document,
     iam_arn,
-    parameters,
     scope,
     warehouse_access,
 )
+from deployer.aws.templates import parameters
 from deployer.errors import UsageError
 from deployer.project.config import CONFIG_FILE, Project
 from deployer.project.environments import CLUSTER, SERVERLESS, Environment
@@ -105,16 +105,15 @@ def _boundaries(scope: Scope) -> Resources:
     reach = [
         f"{service}:*"
         for service in (
-            "cloudformation", "cloudwatch", "events", "logs", "redshift", "redshift-data", "redshift-serverless",
-            "s3", "scheduler", "sns", "sqs",
+            "cloudformation", "cloudwatch", "dynamodb", "events", "kms", "logs", "redshift", "redshift-data",
+            "redshift-serverless", "s3", "scheduler", "sns", "sqs", "states",
         )
     ]  # fmt: skip
     return {
         "RunnerBoundary": _managed_policy(
             runner,
             "The most that any role of the stacks may do",
-            *warehouse_access(scope, any_workgroup=True),
-            allow(["sqs:SendMessage"], arn("sqs", f"{scope.prefix}-*")),
+            *bootstrap_run.runner_bounds(scope),
         ),
         "DeployerBoundary": _managed_policy(
             deployer,
@@ -322,6 +321,7 @@ def cloudformation_statements(scope: Scope) -> list[dict[str, Any]]:
             ],
             "*",
         ),  # fmt: skip
+        *bootstrap_run.cloudformation_statements(scope),
     ]
 
 

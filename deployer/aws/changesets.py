@@ -71,7 +71,7 @@ class Planned:
             self.stack.name,
             self.action,
             self.stack.template,
-            sorted(self.stack.parameters.items()),
+            sorted(item for item in self.stack.parameters.items() if item[0] not in self.stack.later),
             sorted(self.stack.tags.items()),
             sorted((item.action, item.kind, item.logical_id, item.replacement) for item in self.changes),
         ]

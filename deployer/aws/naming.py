@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from deployer.errors import UsageError
@@ -49,3 +50,30 @@ def runner_boundary(project: Project, environment: Environment) -> str:
 def deployer_boundary(project: Project, environment: Environment) -> str:
     """The managed policy that bounds the deployer itself. Made by bootstrap."""
     return f"{prefix(project, environment)}-deployer-boundary"
+
+
+def limited(text: str, longest: int) -> str:
+    """`text`, or its beginning and a hash where it is longer than AWS takes."""
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest - 9]}-{digest(text)}"
+
+
+def digest(text: str) -> str:
+    """Eight hexadecimal digits that tell names apart which AWS would have alike."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def rule(project: Project, environment: Environment, name: str) -> str:
+    """An EventBridge rule's name, which has 64 characters (PutRule)."""
+    return limited(f"{prefix(project, environment)}-{name}", 64)
+
+
+def alert_machine(project: Project, environment: Environment) -> str:
+    """The state machine of the alert path. The role that it acts as trusts it by name."""
+    return f"{prefix(project, environment)}-alerts"
+
+
+def told_table(project: Project, environment: Environment) -> str:
+    """The table of the runs that people have been told of."""
+    return f"{prefix(project, environment)}-alerts-told"

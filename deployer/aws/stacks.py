@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deployer.aws.client import Aws, AwsError
-from deployer.aws.templates import Template
+from deployer.aws.scope import Template
 from deployer.errors import Unavailable, ZeroshiftError
 from deployer.mask import mask
 
@@ -38,13 +38,17 @@ class StackFailed(ZeroshiftError):
 
 @dataclass(frozen=True)
 class Stack:
-    """What a stack should be. `template` None: it should not exist. `role` is the ARN that CloudFormation acts as."""
+    """What a stack should be. `template` None: it should not exist. `role` is the ARN that CloudFormation acts as.
+
+    `later` names parameters whose values another stack makes: a plan may be older than they are.
+    """
 
     name: str
     template: Template | None
     parameters: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     role: str = ""
+    later: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

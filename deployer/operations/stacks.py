@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from deployer.aws import bootstrap, changesets, connect, drift, naming, stacks, templates, usage_limit
+from deployer.aws import bootstrap, changesets, connect, drift, naming, scope, stacks, templates, usage_limit
 from deployer.aws.changesets import Planned, ResourceChange
 from deployer.aws.client import Aws, Endpoint
 from deployer.aws.connect import Place
 from deployer.aws.stacks import Stack
 from deployer.aws.usage_limit import UsageLimit
-from deployer.errors import Unsafe
+from deployer.errors import Unavailable, Unsafe
 from deployer.operations.changes import Change
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import local_aws
 from deployer.project.config import CONFIG_FILE, Project
 from deployer.project.environments import CLUSTER, LOCAL, Environment
+
+NOT_YET = "not-deployed-yet"
+"""Stands in a plan of the stack run for what the stack base will have made by then. It is never deployed."""
 
 _ACTIONS = {"Add": "create", "Modify": "modify", "Remove": "remove", "Import": "create"}
 
@@ -119,6 +122,11 @@ def apply_run(
         return AwsDone(())
     aws = _aws(project, environment, progress)
     stack = _stack(aws, project, environment, "run", _place(aws, environment))
+    if NOT_YET in stack.parameters.values():
+        raise Unavailable(
+            f"{naming.stack(project, environment, 'base')} lacks what the schedules need, so they were not deployed;"
+            f" `zeroshift deploy --env {environment.name}` makes it first"
+        )
     return _apply(aws, stack, expected.run if expected else None, progress)
 
 
@@ -141,7 +149,7 @@ def destroy(project: Project, environment: Environment, *, yes: bool, progress: 
 
     Raises Unsafe without `yes`.
     """
-    templates.scope(project, environment)
+    scope.scope(project, environment)
     names = [naming.stack(project, environment, part) for part in reversed(naming.PARTS)]
     if not yes:
         raise Unsafe(
@@ -158,7 +166,7 @@ def destroy(project: Project, environment: Environment, *, yes: bool, progress: 
     return AwsDone(tuple(gone), tuple(left))
 
 
-def template(project: Project, environment: Environment, part: str) -> templates.Template | None:
+def template(project: Project, environment: Environment, part: str) -> scope.Template | None:
     """The template of "base", "run" or "bootstrap"; None for a stack that nothing belongs into yet."""
     if part == "bootstrap":
         return bootstrap.template(project, environment)
@@ -186,8 +194,11 @@ def _stack(aws: Aws, project: Project, environment: Environment, part: str, wher
     assert environment.remote is not None
     body = templates.template(project, environment, part)
     values = {}
-    if body is not None and environment.kind != CLUSTER:
-        values[templates.WORKGROUP_ID] = where.workgroup_id
+    if body is not None and part == "run":
+        made = stacks.outputs(aws, naming.stack(project, environment, "base"))
+        values = {name: made.get(name, NOT_YET) for name in templates.FROM_BASE}
+    elif body is not None and environment.kind != CLUSTER:
+        values[scope.WORKGROUP_ID] = where.workgroup_id
     role = environment.remote.cloudformation_role
     return Stack(
         naming.stack(project, environment, part),
@@ -195,6 +206,7 @@ def _stack(aws: Aws, project: Project, environment: Environment, part: str, wher
         values,
         templates.tags(project, environment, part),
         aws.role_arn(role) if role else "",
+        frozenset(templates.FROM_BASE),
     )
 
 

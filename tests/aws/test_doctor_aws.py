@@ -11,7 +11,7 @@ import pytest
 from aws_cloud import TOML, Cloud
 from model_checks import check_request
 
-from deployer.aws import bootstrap, naming, templates
+from deployer.aws import bootstrap, naming, scope
 from deployer.aws.client import Aws
 from deployer.local.environment import Status
 from deployer.operations.doctor import examine, rights
@@ -181,7 +181,7 @@ def test_every_statement_of_the_bootstrap_can_be_simulated(tmp_path: Path, text:
         "WorkgroupId": "0" * 36,
         "RunnerBoundary": "arn:aws:iam::123456789012:policy/runner",
     }
-    made = templates.scope(project, environment)
+    made = scope.scope(project, environment)
     for statement in (*bootstrap.deployer_statements(made), *bootstrap.cloudformation_statements(made)):
         for resource in rights._resources(seen, statement["Resource"], known, aws):
             assert resource == "*" or resource.startswith("arn:aws:")

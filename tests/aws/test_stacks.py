@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aws_cloud import TOML, Cloud
 
-from deployer.aws import changesets, stacks, templates
+from deployer.aws import changesets, scope, stacks
 from deployer.aws.changesets import Planned, ResourceChange
 from deployer.aws.client import Aws, AwsError
 from deployer.aws.stacks import Stack, StackFailed
@@ -150,7 +150,7 @@ def test_a_replacement_is_destructive_and_one_of_data_is_refused_always(cloud: C
 
 
 def test_what_a_template_no_longer_has_is_removed_and_data_only_let_go(cloud: Cloud) -> None:
-    kept = {**queue("shop-kept"), **templates.RETAIN}
+    kept = {**queue("shop-kept"), **scope.RETAIN}
     changesets.apply(cloud.aws, stack(cloud, T=topic("shop-t"), U=topic("shop-u"), Q=kept), quiet)
     planned = changesets.plan(cloud.aws, stack(cloud, T=topic("shop-t")))
     told = {item.name: item for item in operations._changes(planned)}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aws_cloud import TOML
 
-from deployer.aws import bootstrap, changesets, naming, stacks, templates
+from deployer.aws import bootstrap, changesets, naming, scope, stacks
 from deployer.aws.client import Aws, AwsError
 from deployer.aws.stacks import Stack
 from deployer.errors import UsageError
@@ -142,7 +142,7 @@ def test_a_bootstrap_needs_to_know_whom_to_trust(tmp_path: Path) -> None:
         bootstrap.template(project, project.environment("test"))
     local = load(tmp_path, '[project]\nname = "x"\n[env.local]\nkind = "local"\n')
     with pytest.raises(UsageError, match="the environment 'local' has no AWS side; write aws = true"):
-        templates.scope(local, local.environment("local"))
+        scope.scope(local, local.environment("local"))
 
 
 @pytest.mark.slow

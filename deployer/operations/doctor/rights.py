@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deployer.aws import bootstrap, naming, templates
+from deployer.aws import bootstrap, naming, scope
 from deployer.aws.client import Aws, AwsError
 from deployer.aws.connect import place
 from deployer.operations.doctor.caller import bootstrap_command, no_aws, shown
@@ -28,7 +28,7 @@ def checks(seen: Examination) -> Iterator[Check]:
     if seen.aws is None:
         yield no_aws("deployer")
         return
-    made = templates.scope(seen.project, seen.environment)
+    made = scope.scope(seen.project, seen.environment)
     known = _known(seen, seen.aws)
     own = bootstrap.deployer_statements(made)
     role = remote.cloudformation_role
@@ -59,7 +59,7 @@ def _known(seen: Examination, aws: Aws) -> dict[str, str]:
     ):
         found[logical_id] = f"arn:{arn[1]}:iam::{arn[4]}:policy/{name(seen.project, seen.environment)}"
     if seen.environment.kind != CLUSTER:
-        found[templates.WORKGROUP_ID] = place(aws, seen.environment).workgroup_id
+        found[scope.WORKGROUP_ID] = place(aws, seen.environment).workgroup_id
     return found
 
 
@@ -141,7 +141,8 @@ def _context(condition: Mapping[str, Mapping[str, Any]], known: Mapping[str, str
     entries: dict[str, str] = {}
     for keys in condition.values():
         for key, value in keys.items():
-            text = _text(value, known)
+            # Any one of several values meets a condition.
+            text = _text(value[0] if isinstance(value, list) else value, known)
             variable = re.fullmatch(r"\$\{([\w:-]+)\}", text)
             if variable:
                 entries[variable.group(1)] = entries[key] = "AIDAEXAMPLE"
