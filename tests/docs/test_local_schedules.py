@@ -53,7 +53,7 @@ def test_its_numbers_and_names() -> None:
         for name in ("executeStatement", "batchExecuteStatement")
     }
     assert set(_FIELDS["JSONPath"]) == {"Task", "Choice", "Wait", "Pass", "Succeed", "Fail"}
-    assert set(_SERVICES) == {"redshiftdata", "sns", "sqs", "cloudwatch"}
+    assert set(_SERVICES) == {"redshiftdata", "dynamodb", "sns", "sqs", "cloudwatch"}
 
 
 @pytest.mark.parametrize("operator, known", [

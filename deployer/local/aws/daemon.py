@@ -39,7 +39,9 @@ from deployer.local.state import describe
 
 log = logging.getLogger("zeroshift.aws")
 
-SERVICES = "cloudformation,cloudwatch,events,iam,kms,logs,s3,scheduler,secretsmanager,sns,sqs,states,sts"
+SERVICES = (
+    "cloudformation,cloudwatch,dynamodb,events,iam,kms,logs,s3,scheduler,secretsmanager,sns,sqs,states,sts"
+)
 START_SECONDS = 45.0
 STOP_SECONDS = 20.0
 

@@ -23,6 +23,7 @@ _SERVICES = {
     "sns": ("sns", "Sns"),
     "sqs": ("sqs", "Sqs"),
     "cloudwatch": ("cloudwatch", "CloudWatch"),
+    "dynamodb": ("dynamodb", "DynamoDb"),
 }
 """A service as resources name it, as boto3 does, and as errors do."""
 
@@ -69,7 +70,7 @@ class AwsTasks:
         except botocore.exceptions.BotoCoreError as error:
             raise StatesError(TASK_FAILED, mask(f"{type(error).__name__}: {error}"), task=True) from None
         answer.pop("ResponseMetadata", None)
-        return _plain(answer)
+        return _outward(answer, client.meta.service_model.operation_model(operation).output_shape)
 
 
 def _given(client: Any, operation: str, arguments: Any, sdk: str | None) -> dict[str, Any]:
@@ -83,12 +84,44 @@ def _given(client: Any, operation: str, arguments: Any, sdk: str | None) -> dict
         # SNS's own integration takes JSON as a message.
         arguments["Message"] = json.dumps(arguments["Message"], ensure_ascii=False)
     shape = client.meta.service_model.operation_model(operation).input_shape
-    report = ParamValidator().validate(arguments, shape)
-    unknown = [name for name in arguments if name not in shape.members]
-    if report.has_errors() or unknown:
-        problem = report.generate_report() or f"it has no {', '.join(unknown)}"
-        raise StatesError(RUNTIME, f"{operation}: {problem}".replace("\n", " "))
-    return arguments
+    given: dict[str, Any] = _inward(arguments, shape, operation)
+    report = ParamValidator().validate(given, shape)
+    if report.has_errors():
+        raise StatesError(RUNTIME, f"{operation}: {report.generate_report()}".replace("\n", "; "))
+    return given
+
+
+def _inward(value: Any, shape: Any, place: str) -> Any:
+    """Arguments with members as the model spells them: in a state machine all are in PascalCase. Keys of maps stay."""
+    if shape.type_name == "structure" and isinstance(value, Mapping):
+        spelled = {name[:1].upper() + name[1:]: name for name in shape.members}
+        unknown = [key for key in value if key not in spelled]
+        if unknown:
+            raise StatesError(RUNTIME, f"{place} has no {', '.join(unknown)}; it has {', '.join(spelled)}")
+        return {
+            spelled[key]: _inward(one, shape.members[spelled[key]], f"{place}.{key}")
+            for key, one in value.items()
+        }
+    if shape.type_name == "map" and isinstance(value, Mapping):
+        return {key: _inward(one, shape.value, f"{place}.{key}") for key, one in value.items()}
+    if shape.type_name == "list" and isinstance(value, list):
+        return [_inward(one, shape.member, place) for one in value]
+    return value
+
+
+def _outward(value: Any, shape: Any) -> Any:
+    """An answer as state machines see it: members in PascalCase, times as text."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if shape is not None and shape.type_name == "structure" and isinstance(value, Mapping):
+        return {
+            key[:1].upper() + key[1:]: _outward(one, shape.members.get(key)) for key, one in value.items()
+        }
+    if shape is not None and shape.type_name == "map" and isinstance(value, Mapping):
+        return {key: _outward(one, shape.value) for key, one in value.items()}
+    if shape is not None and shape.type_name == "list" and isinstance(value, list):
+        return [_outward(one, shape.member) for one in value]
+    return value
 
 
 def _error(client: Any, shown: str, code: str) -> str:
@@ -97,13 +130,3 @@ def _error(client: Any, shown: str, code: str) -> str:
     if code not in names or not code:
         return f"{shown}.{shown}Exception"
     return f"{shown}.{code if code.endswith('Exception') else code + 'Exception'}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return value
