@@ -12,7 +12,7 @@ from deployer.errors import UsageError
 from deployer.local.environment import LocalEnvironment, Status
 from deployer.operations import environments, local, run
 from deployer.operations.deploy import deploy
-from deployer.operations.warehouses import target_of
+from deployer.operations.warehouses import data_api_of, target_of
 from deployer.project import config
 from deployer.project.config import Project
 from deployer.warehouse.session import Session
@@ -89,6 +89,10 @@ def test_a_changed_metric_runs_beside_the_base(project: Project, status: Status,
         local.load(project, tmp_path / "csv", datetime(2026, 1, 13))
         record = run.run(project, here, "rental", as_of=datetime(2026, 1, 13), derived=derived)
         assert record.state == "succeeded" and record.steps
+        # Limited and labelled before it was called.
+        api = data_api_of(status, here)
+        for text in ("set statement_timeout to 3600000", "set query_group to 'zeroshift-rental'"):
+            assert list(api._listed(text, "FINISHED")), text
         found = session.execute(weeks.format("presentation__pr_7")).rows
         assert [row[1:] for row in found] == [(3, 400)]
         assert session.execute(weeks.format("presentation")).rows == before
