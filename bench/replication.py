@@ -42,8 +42,8 @@ BOOKINGS = (
 )
 COLUMNS = (
     "booking_id bigint, user_id bigint, apartment_id bigint, booking_date timestamp, checkin_date date,"
-    " checkout_date date, total_price decimal(12,2), currency varchar(12), booking_status varchar(80), payment_status varchar(80),"
-    " num_guests integer, _record_is_active boolean, _record_create_time timestamp, _record_delete_time timestamp"
+    " checkout_date date, total_price decimal(12,2), currency varchar(12), booking_status varchar(80),"
+    " payment_status varchar(80), num_guests integer, _record_is_active boolean, _record_create_time timestamp, _record_delete_time timestamp"
 )
 ROW = (
     "seq, seq % 50000, seq % 20000, '2024-01-01' + interval seq % 900 day, '2024-01-05' + interval seq % 900 day,"

@@ -73,7 +73,8 @@ class Connection(pymysql.connections.Connection):  # type: ignore[misc]  # pymys
             super().__init__(**arguments)
         except pymysql.OperationalError as error:
             if error.args[0] in (2002, 2003, *_BROKEN):
-                raise SourceLost(str(error.args[-1])) from None
+                where = f"{arguments.get('host')}:{arguments.get('port')}"
+                raise SourceLost(f"the source {where} cannot be reached: {error.args[-1]}") from None
             raise
         # Between an answer and the next command nothing is buffered.
         self._rfile = SocketReader(self._sock)
@@ -83,7 +84,7 @@ class Connection(pymysql.connections.Connection):  # type: ignore[misc]  # pymys
             return super()._read_packet(packet_type)
         except pymysql.OperationalError as error:
             if error.args[0] in _BROKEN:
-                raise SourceLost(str(error.args[-1])) from None
+                raise SourceLost(f"the source has closed the connection: {error.args[-1]}") from None
             raise
 
     def ready(self) -> bool:

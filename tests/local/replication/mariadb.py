@@ -78,7 +78,7 @@ class MariaDb:
         with connection.cursor() as cursor:
             cursor.execute("create or replace user %s@'127.0.0.1' identified by %s", (USER, PASSWORD))
             cursor.execute(
-                f"grant select, reload, replication slave, binlog monitor, slave monitor on *.* to '{USER}'@'127.0.0.1'"
+                f"grant select, replication slave, binlog monitor on *.* to '{USER}'@'127.0.0.1'"
             )
 
     def _root(self, database: str | None) -> Any:
