@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import click
@@ -10,6 +11,9 @@ import click
 from deployer.cli import encode, output
 from deployer.cli.options import CONTEXT, Here, environment_option
 from deployer.errors import StatementFailed
+
+if TYPE_CHECKING:
+    from deployer.operations.schedules import Listed
 
 
 @click.group(context_settings=CONTEXT)
@@ -55,7 +59,7 @@ def stop(here: Here) -> None:
 @_AS_JSON
 @environment_option
 def list_(here: Here, as_json: bool) -> None:
-    """Show the deployed schedules, each with its next time."""
+    """Show the deployed schedules, each with its next time, and those of eventbridge/ that are not deployed."""
     from deployer.operations import schedules as operations
 
     found = operations.listed(here.project, here.environment)
@@ -63,23 +67,33 @@ def list_(here: Here, as_json: bool) -> None:
         output.line(encode.dump(found))
         return
     if not found.schedules:
-        output.line(
-            f"{found.environment} has no deployed schedule; `zeroshift deploy` makes those of eventbridge/schedules"
-        )
+        output.line(f"{found.environment} has no schedule; write one in eventbridge/schedules, and deploy it")
         return
     output.table(
-        ["name", "expression", "timezone", "state", "window", "next"],
+        ["name", "expression", "timezone", "state", "next"],
         [
             (
-                one.name, one.expression, one.timezone, "enabled" if one.enabled else "disabled",
-                f"{one.window_minutes} min" if one.window_minutes else "",
+                one.name, one.expression, one.timezone, _state(one),
                 one.problem or (_shown(one.next[0], one.timezone) if one.next else "never"),
             )
             for one in found.schedules
         ],
     )  # fmt: skip
-    if not found.firing:
+    if not found.firing and any(one.deployed for one in found.schedules):
         output.line("nobody fires them; `zeroshift schedule start` does")
+    if not all(one.deployed for one in found.schedules):
+        output.line(
+            f"not deployed: `zeroshift deploy --env {found.environment}`, once it has an AWS side, makes them"
+        )
+
+
+def _state(one: Listed) -> str:
+    state = "enabled" if one.enabled else "disabled"
+    return (
+        state
+        if one.deployed and one.in_files
+        else f"{state}, not {'in files' if one.deployed else 'deployed'}"
+    )
 
 
 @schedule.command("next", context_settings=CONTEXT)

@@ -18,6 +18,7 @@ from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import local_aws, local_environment, local_scheduler
 from deployer.project.config import CONFIG_FILE, Project
 from deployer.project.environments import LOCAL, Environment
+from deployer.project.schedules import calls, files, model
 from deployer.project.schedules.expression import ExpressionError, parse
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ NO_HISTORY = (
 
 @dataclass(frozen=True)
 class Listed:
-    """A deployed schedule. `next` are its next times in UTC; `problem` says why it can have none."""
+    """A schedule. `next` are its next times in UTC; `problem` says why it can have none.
+
+    `deployed` and `in_files` tell where it is; of one that is in both, what is deployed is shown. `group` is empty for
+    one that is not deployed.
+    """
 
     name: str
     group: str
@@ -44,6 +49,8 @@ class Listed:
     window_minutes: int
     next: tuple[datetime, ...]
     problem: str | None = None
+    deployed: bool = True
+    in_files: bool = True
 
 
 @dataclass(frozen=True)
@@ -108,18 +115,29 @@ class Alert:
 
 
 def listed(project: Project, environment: Environment, count: int = 1, name: str | None = None) -> Schedules:
-    """The deployed schedules, each with its next `count` times; only `name` when it is given.
+    """The deployed schedules and those of eventbridge/, each with its next `count` times; only `name` when it is given.
 
-    Raises UsageError when there is no such schedule, or no AWS side at all.
+    An environment without an AWS side has those of the files only. Raises UsageError for a file that cannot be read,
+    and when there is no schedule of that name.
     """
-    found = _deployed(project, environment)
-    if name is not None:
-        found = [_named(found, name, environment)]
+    written = {one.name: one for one in files.load(project.root).schedules}
+    deployed = _deployed(project, environment) if environment.remote is not None else []
+    found = [_listed(one, count, one.name in written) for one in deployed]
+    known = {one.name for one in deployed}
+    found += [_of_file(one, count) for one in written.values() if one.name not in known]
+    found.sort(key=lambda one: one.name)
+    if name is not None and name not in {one.name for one in found}:
+        raise UsageError(
+            f"there is no schedule {name!r}, neither deployed in {environment.name} nor in eventbridge/schedules"
+            f" ({', '.join(one.name for one in found) or 'there is none'})"
+        )
     firing = environment.kind != LOCAL or local_scheduler(project).running
-    return Schedules(environment.name, firing, tuple(_listed(one, count) for one in found))
+    return Schedules(
+        environment.name, firing, tuple(one for one in found if name is None or one.name == name)
+    )
 
 
-def _listed(found: Schedule, count: int) -> Listed:
+def _listed(found: Schedule, count: int, in_files: bool) -> Listed:
     times: tuple[datetime, ...] = ()
     problem = None
     try:
@@ -132,7 +150,29 @@ def _listed(found: Schedule, count: int) -> Listed:
             last = found.last()
             times = tuple(moment for moment in times if last is None or moment <= last)
     return Listed(
-        found.name, found.group, found.expression, found.timezone, found.enabled, found.window, times, problem
+        found.name, found.group, found.expression, found.timezone, found.enabled, found.window, times, problem,
+        in_files=in_files,
+    )  # fmt: skip
+
+
+def _of_file(found: model.Schedule, count: int) -> Listed:
+    times: tuple[datetime, ...] = ()
+    problem = None
+    try:
+        if found.enabled:
+            times = tuple(one.astimezone(UTC) for one in calls.next_times(found, datetime.now(UTC), count))
+    except ExpressionError as error:
+        problem = str(error)
+    return Listed(
+        found.name,
+        "",
+        found.expression,
+        found.timezone,
+        found.enabled,
+        found.window,
+        times,
+        problem,
+        deployed=False,
     )
 
 

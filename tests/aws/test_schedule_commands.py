@@ -68,8 +68,25 @@ def test_what_is_deployed_and_when_it_fires(shop: Shop) -> None:
     nightly, off = found.schedules
     assert (nightly.name, nightly.timezone, len(nightly.next)) == ("nightly", "Europe/Berlin", 3)
     assert {moment.hour for moment in nightly.next} <= {1, 2} and off.next == () and not off.enabled
-    with pytest.raises(UsageError, match=r"no deployed schedule 'none' \(nightly, off\); `zeroshift deploy"):
+    with pytest.raises(UsageError, match=r"there is no schedule 'none', neither deployed.* \(nightly, off\)"):
         schedules.listed(shop.project, shop.local, 1, "none")
+    with pytest.raises(UsageError, match=r"no deployed schedule 'none' \(nightly, off\); `zeroshift deploy"):
+        schedules.fire(shop.project, shop.local, "none")
+
+
+def test_schedules_of_the_files_are_shown_beside_what_is_deployed(shop: Shop) -> None:
+    directory = shop.project.root / "eventbridge" / "schedules"
+    directory.mkdir(parents=True)
+    for name in ("nightly", "planned"):
+        (directory / f"{name}.toml").write_text('expression = "rate(1 day)"\nstatement = "call ops.x()"\n')
+    shop.make("nightly", "select 1")
+    shop.make("left", "select 1")
+    told = {
+        one.name: (one.deployed, one.in_files) for one in schedules.listed(shop.project, shop.local).schedules
+    }
+    assert told == {"left": (True, False), "nightly": (True, True), "planned": (False, True)}
+    (planned,) = schedules.listed(shop.project, Environment("local", "local"), 2, "planned").schedules
+    assert len(planned.next) == 2
 
 
 def test_firing_by_hand_without_a_scheduler(shop: Shop) -> None:
@@ -116,7 +133,7 @@ def test_an_environment_in_aws(cloud: Cloud) -> None:
 
 def test_without_an_aws_side_there_are_no_schedules(cloud: Cloud) -> None:
     here = Environment("local", "local")
-    for refused in (schedules.listed, schedule_service.start):
+    for refused in (schedules.history, schedule_service.start):
         with pytest.raises(
             UsageError, match=r"\[env.local\] has no AWS side, and so no schedules; set aws = true"
         ):
