@@ -33,7 +33,7 @@ class GatewayExecutor:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self.in_user_transaction = runner.in_transaction
-        self._implicit = self.in_user_transaction and not self._open
+        self._implicit = self.in_user_transaction and (runner.own_block or not self._open)
         self._ended = False
         self._user = runner.user
         self._alive = time.monotonic()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from deployer.local.gateway import codec, late_binding, types
+from deployer.local.gateway import codec, late_binding, table_locks, types
 from deployer.local.gateway.backend import ClientGone, ServerError
 from deployer.local.gateway.calls import (
     bound_parameters,
@@ -184,6 +184,9 @@ class Extended:
         prepared.translation = translation
         if len(translation.statements) > 1 or prepared.kind.commits:
             return
+        if runner.backend.status == "T":
+            # PostgreSQL's Parse takes the snapshot already.
+            table_locks.hold(runner, translation)
         self._number += 1
         prepared.backend_name = f"zs{self._number}"
         sql = translation.statements[0]
@@ -200,11 +203,13 @@ class Extended:
             if kind == b"t":
                 body = Body(data)
                 prepared.parameters = tuple(body.int32() & 0xFFFFFFFF for _ in range(body.count()))
-            elif kind == b"T":
-                prepared.columns = types.shown(codec.unpack_columns(data), translation.columns)
-                return
-            elif kind == b"n":
-                return
+            elif kind in (b"T", b"n"):
+                if kind == b"T":
+                    prepared.columns = types.shown(codec.unpack_columns(data), translation.columns)
+                break
+        if translation.exclusive and not (runner.in_transaction or self._portals):
+            # Give the snapshot that Parse has taken back: the write shall take its own behind the lock.
+            runner.sync()
 
     def _renewed(self, name: str, old: Prepared) -> Prepared:
         """The prepared statement for the catalog as it is now: drivers keep theirs for as long as they live.
@@ -250,6 +255,8 @@ class Extended:
                     "0A000",
                 )
         if prepared.backend_name:
+            if prepared.translation is not None:
+                table_locks.hold(self._runner, prepared.translation)
             self._number += 1
             portal.backend_name = f"zp{self._number}"
             sent = codec.Bind(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from deployer.local.files.s3 import Storage
-from deployer.local.gateway import codec, late_binding, protected_views, types
+from deployer.local.gateway import codec, late_binding, protected_views, table_locks, tags, types
 from deployer.local.gateway.backend import Backend, Result, Row, ServerError
 from deployer.local.gateway.catalog import LiveCatalog, pack_array
 from deployer.local.gateway.errors import ABORTED, CANCELLED, as_redshift, gateway_error
@@ -21,7 +21,6 @@ from deployer.local.translate.api import Relation, Translation
 from deployer.local.translate.position import map_position
 from deployer.local.translate.translator import translate
 from deployer.sql.classify import Kind
-from deployer.sql.lexer import tokenize
 from deployer.sql.names import Name
 from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
@@ -87,6 +86,8 @@ class Runner:
 
     `unsynced`: messages were sent since the last Sync, so PostgreSQL may hold an implicit transaction open;
     `executed`: and at least one statement ran in it. `shared`: the client's message has more statements than this one.
+    `begun`: the client's BEGIN has run, of which PostgreSQL's status tells only after a Sync. `own_block`: the open
+    transaction block is the runner's own, around a write that the client sent without one.
     `cancelled` is set by another thread on a cancel request. `storage` gives S3 as a role sees it, for COPY and UNLOAD.
     """
 
@@ -99,6 +100,7 @@ class Runner:
         self.unsynced = False
         self.executed = False
         self.shared = False
+        self.own_block = self.begun = False
         self.storage: Callable[[str], Storage] = _no_storage
         self._snapshot = False
         self._path: tuple[str, ...] | None = None
@@ -122,18 +124,32 @@ class Runner:
 
     def sync(self) -> None:
         """End an implicit transaction: commit, or roll back after an error."""
+        if self.own_block:
+            self._end_block("commit")
+            return
         if self.unsynced:
             self.backend.sync()
+        self.settled()
+
+    def _end_block(self, how: str) -> None:
+        self.own_block = False
+        if self.unsynced:
+            self.backend.sync()
+        if self.backend.status != "I":
+            self.backend.query(how)
         self.settled()
 
     def settled(self) -> None:
         """Take note of a Sync."""
         self.unsynced = self.executed = False
         if self.backend.status == "I":
-            self._snapshot = False
+            self._snapshot = self.own_block = self.begun = False
 
     def fail(self) -> None:
         """Make the open transaction a failed one, as an error of PostgreSQL's own would; without one do nothing."""
+        if self.own_block:
+            self._end_block("rollback")
+            return
         if self.backend.status == "T" or self.unsynced:
             # PostgreSQL has no command for it: a text that it cannot parse.
             self.backend.send(codec.pack_parse("", "refused by the gateway"), codec.message(b"S"))
@@ -144,7 +160,9 @@ class Runner:
     def note(self, kind: Kind) -> None:
         """Remember what a statement of this kind has done to the session."""
         if kind.name in ("begin", "commit", "rollback"):
-            self._snapshot = False
+            # After the client's BEGIN the block is the client's.
+            self._snapshot = self.own_block = False
+            self.begun = kind.name == "begin"
         elif kind.name not in _WITHOUT_SNAPSHOT:
             self._snapshot = True
         if kind.name not in _KEEPS_PATH:
@@ -236,6 +254,7 @@ class Runner:
         begins in the client's own text. Raises ServerError in Redshift's words.
         """
         rows = 0
+        table_locks.hold(self, translation)
         self.check(translation)
         late_binding.tell(self, translation)
         final = len(translation.statements) - 1
@@ -246,8 +265,8 @@ class Runner:
             try:
                 if main:
                     plain = last and index == final and not _writes(translation, kind)
-                    tag = self._run(sql, sink, translation, values, sync=plain, tag=_own_tag(text, kind))
-                    rows = _count(tag)
+                    tag = self._run(sql, sink, translation, values, sync=plain, tag=tags.own_tag(text, kind))
+                    rows = tags.count(tag)
                 else:
                     self._run(sql, None, translation, (), sync=False)
             except ServerError as error:
@@ -272,7 +291,7 @@ class Runner:
         self.note(kind)
         if kind.name in ("ddl", "create_table_as") and self._temp_schema == b"0":
             self._temp_schema = self.internal_query("select pg_my_temp_schema()").rows[0][0] or b"0"
-        if translation.written is not None and _count(tag) >= LARGE_WRITE:
+        if translation.written is not None and tags.count(tag) >= LARGE_WRITE:
             self._after_large_write(translation.written)
         if kind.commits:
             self.commit()
@@ -358,7 +377,7 @@ class Runner:
                 assert done is not None
                 if sink is not None:
                     made = translation.kind == "create_table_as"
-                    sink.complete(tag or ("SELECT" if made else _shown_tag(done)))
+                    sink.complete(tag or ("SELECT" if made else tags.shown_tag(done)))
                 return done
 
     def _after_large_write(self, name: Name) -> None:
@@ -371,25 +390,6 @@ class Runner:
 def _writes(translation: Translation, kind: Kind) -> bool:
     """Whether something may have to follow the statement in its own transaction."""
     return translation.written is not None or kind.commits or kind.name in ("ddl", "create_table_as")
-
-
-def _own_tag(text: str, kind: Kind) -> str:
-    """The tag of a definition: what was defined in the client's words, not what it became (a user became a role)."""
-    if kind.name == "create_procedure":
-        return "CREATE PROCEDURE"
-    if kind.name != "ddl" or not kind.object:
-        return ""
-    return f"{tokenize(text)[0].value} {kind.object}".upper()
-
-
-def _count(tag: str) -> int:
-    last = tag.rpartition(" ")[2]
-    return int(last) if last.isdigit() else 0
-
-
-def _shown_tag(tag: str) -> str:
-    """The tag as Redshift words it: PostgreSQL 8.0's, whose SELECT has no count."""
-    return "SELECT" if tag.startswith("SELECT ") else tag
 
 
 def _no_storage(role: str) -> Storage:

@@ -46,7 +46,8 @@ class Translation:
     statement, in order (the others take none). `columns` are the inferred result types where the
     statement returns rows (None where a type could not be inferred). `reads` are the relations it read, with
     their definition at the time: a cached translation is good while they are unchanged.
-    `written` is the target of INSERT, UPDATE, DELETE, MERGE or CREATE TABLE AS.
+    `written` is the target of INSERT, UPDATE, DELETE, MERGE or CREATE TABLE AS. `exclusive` is the table's PostgreSQL
+    name when the statement needs it for itself: UPDATE, DELETE and MERGE do.
     """
 
     statements: tuple[str, ...]
@@ -55,6 +56,7 @@ class Translation:
     columns: tuple[tuple[str, RedshiftType | None], ...] = ()
     reads: tuple[Relation, ...] = ()
     written: Name | None = None
+    exclusive: str = ""
     kind: str = "select"
     notices: tuple[str, ...] = field(default=())
     checks: tuple[str, ...] = ()

@@ -118,6 +118,7 @@ def finish(
     main: int = 0,
     columns: tuple[tuple[str, RedshiftType | None], ...] = (),
     written: Name | None = None,
+    exclusive: str = "",
     notices: tuple[str, ...] = (),
 ) -> Translation:
     """The translation, with all that the context has collected."""
@@ -132,6 +133,7 @@ def finish(
         columns=columns,
         reads=tuple({**context.reads, **context.targets}.values()),
         written=written,
+        exclusive=exclusive,
         kind=kind,
         notices=notices,
         guarded=bool(context.guards),

@@ -79,7 +79,8 @@ def _explain(parser: Parser, context: Context, translate: Statement) -> Translat
         f"SELECT zeroshift.require_explain({pg_literal(privilege)}, {pg_literal(relation)})"
         for privilege, relation in sorted(context.protected.items())
     )
-    return replace(inner, statements=(sql,), main=0, kind="explain", columns=(), written=None, checks=checks)
+    plain = replace(inner, main=0, kind="explain", columns=(), written=None, exclusive="")
+    return replace(plain, statements=(sql,), checks=checks)
 
 
 def _lock(parser: Parser, context: Context) -> Translation:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from deployer.local.translate import ddl, ddl_table, session
 from deployer.local.translate.api import Catalog, Relation, Translation
 from deployer.local.translate.bind_dml import DmlBinder
+from deployer.local.translate.bind_from import physical
 from deployer.local.translate.bind_queries import Binder
 from deployer.local.translate.context import Context, finish
 from deployer.sql.names import Name
@@ -121,7 +122,17 @@ def _write(parser: Parser, context: Context, ctes: list[CommonTable], recursive:
         parser.done()
         statements, main = binder.merge(merge)
     context.check(parser.catalog_only, parser.leader_node)
-    return finish(context, statements, kind=kind, main=main, written=binder.target.name)
+    # DG "Write and read/write operations": INSERT and COPY share the table, the others need its exclusive lock. Nobody
+    # else sees a temporary table.
+    shared = kind == "insert" or binder.target.physical[0] == "pg_temp"
+    return finish(
+        context,
+        statements,
+        kind=kind,
+        main=main,
+        written=binder.target.name,
+        exclusive="" if shared else physical(binder.target),
+    )
 
 
 class Translator:
