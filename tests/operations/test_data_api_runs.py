@@ -64,6 +64,8 @@ def test_settings_reach_the_statement_s_session_and_no_other(api: DataApi) -> No
 
     assert shown(("set statement_timeout to 60000", "set query_group to 'shop-nightly'")) == "shop-nightly"
     assert shown(()) == "unset"
+    sessions = list(api._aws.pages("redshift-data", "list_sessions", "Sessions"))
+    assert sessions == [], "it ends with its statement"
     with pytest.raises(StatementFailed, match="timeout"):
         api.execute(FOREVER, "by hand", settings=("set statement_timeout to 100",))
 

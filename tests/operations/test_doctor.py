@@ -12,7 +12,7 @@ from deployer.cli.main import execute
 from deployer.operations import deploy
 from deployer.operations.doctor import examine, model
 from deployer.operations.doctor.model import MISSING, OK, UNKNOWN, Check, Diagnosis
-from deployer.warehouse import isolation, ledger
+from deployer.warehouse import environment_ledger, isolation, ledger
 from deployer.warehouse.session import Session, Target
 
 
@@ -63,6 +63,34 @@ def test_what_is_missing_comes_with_the_statement_that_mends_it(
         session.execute(check.mend)
     session.execute(f"delete from {ledger.SCHEMA}.lease")
     assert bad(look(small)) == []
+
+
+def test_leases_that_were_left_behind(small: SmallProject, session: Session) -> None:
+    project = small.load()
+    small.migration(
+        "0002",
+        "0001",
+        "create schema ops",
+        "create role zeroshift_runner",
+        "create table ops.leases (pipeline varchar(64), token varchar(64), expires_at timestamp)",
+    )
+    deploy.deploy(project, project.environment("local"))
+    session.execute(
+        "insert into ops.leases values ('dead', 'a', dateadd(hour, -1, getdate())),"
+        " ('alive', 'b', dateadd(hour, 1, getdate())), ('free', null, null)"
+    )
+    environment_ledger.ensure(session)
+    environment_ledger.acquire(session, "pr-1", "__pr_1", None)
+    leases = [check for check in look(small).checks if check.name == "leases"]
+    assert [(check.state, check.found.partition(",")[0]) for check in leases] == [
+        (MISSING, "a run of dead died"),
+        (OK, "a run of alive is at work"),
+    ]
+    session.execute(
+        f"update {ledger.SCHEMA}.environments set lease_expires_at = dateadd(hour, -1, getdate())"
+    )
+    (left,) = [check for check in look(small).checks if check.found.startswith("pr-1: left behind by ")]
+    assert left.mend == "zeroshift deploy --env pr-1"
 
 
 def test_objects_of_somebody_else_are_named_to_an_owner_that_is_no_superuser(
