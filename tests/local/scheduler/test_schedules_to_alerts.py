@@ -9,6 +9,7 @@ import pytest
 from scheduler_parts import EXECUTE, utc
 from scheduler_place import ACCOUNT, SECRET, Place
 
+from deployer.local.data_api import limits
 from deployer.local.data_api.throttle import Throttle
 from deployer.local.scheduler.store import DEAD, DELIVERED
 
@@ -107,6 +108,17 @@ def test_forty_schedules_at_once_are_throttled_and_none_is_lost(place: Place) ->
     assert {one.state for one in made} == {DELIVERED} and len({one.result for one in made}) == 40
     codes = {attempt.code for one in made for attempt in place.service.store.attempts(one.number)}
     assert codes == {None, "ThrottlingException"}
+
+
+def test_too_many_active_statements_are_waited_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.schedule("busy", "select 1")
+    with monkeypatch.context() as full:
+        full.setattr(limits, "ACTIVE_STATEMENTS", 0)
+        place.run(minutes=35)
+    place.run(minutes=30)
+    (made,) = place.service.store.history()
+    codes = [one.code for one in place.service.store.attempts(made.number)]
+    assert set(codes[:-1]) == {"ActiveStatementsExceededException"} and codes[-1] is None
 
 
 def test_what_the_data_api_never_takes_ends_in_the_dead_letter_queue(place: Place) -> None:
