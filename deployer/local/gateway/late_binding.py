@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from deployer.local.gateway import types
 from deployer.local.gateway.backend import ServerError
-from deployer.local.translate.api import Translation
+from deployer.local.gateway.catalog import LiveCatalog
+from deployer.local.translate.api import Catalog, Relation, Translation
+from deployer.local.translate.translator import translate
 from deployer.sql.lexer import LexError
 from deployer.sql.names import Name
 from deployer.sql.parse.datatypes import redshift_text
@@ -31,8 +34,15 @@ SHOWING = frozenset(
 )
 """What shows columns of late-binding views, by its physical name."""
 
+Columns = list[tuple[str, str]]
+Answers = dict[Name, Relation | None]
+
 _SETTING = "zeroshift.late_binding_columns"
 _LONG = {"time": "time without time zone", "timetz": "time with time zone", "varbyte": "binary varying"}
+
+
+_known: WeakKeyDictionary[Runner, dict[Name, tuple[Answers, Columns]]] = WeakKeyDictionary()
+"""What was found last, for each session: it holds while its questions to the catalog have the same answers."""
 
 
 def tell(runner: Runner, translation: Translation) -> None:
@@ -46,21 +56,47 @@ def _columns(runner: Runner) -> list[list[Any]]:
     rows = runner.catalog_query(
         "select schema_name, view_name from zeroshift.late_binding_views_of($1)", [runner.user.encode()]
     ).rows
+    names = [Name((view or b"").decode(), (schema or b"").decode()) for schema, view in rows]
+    known = _known.setdefault(runner, {})
+    # One catalog for all of them: names are looked up together.
+    catalog = runner.catalog(
+        " ".join(name.sql() for name in names)
+        + " ".join(asked.sql() for answers, _ in known.values() for asked in answers)
+    )
     found: list[list[Any]] = []
-    for row in rows:
-        schema, view = ((value or b"").decode() for value in row)
-        try:
-            columns = _of(runner, Name(view, schema))
-        except (Refused, LexError, ServerError):
-            # What it reads is gone or has changed, and a query on it fails. Its page does not say what is shown of
-            # such a view: nothing here, so that the others can be seen.
-            continue
-        found += [[schema, view, name, kind, number] for number, (name, kind) in enumerate(columns, 1)]
+    for name in names:
+        kept = known.get(name)
+        if kept is None or not catalog.holds(kept[0]):
+            asking = _Asking(catalog)
+            try:
+                kept = known[name] = (asking.answers, _of(runner, name, asking))
+            except (Refused, LexError, ServerError):
+                # What it reads is gone or has changed, and a query on it fails. Its page does not say what is shown of
+                # such a view: nothing here, so that the others can be seen.
+                known.pop(name, None)
+                continue
+        found += [
+            [name.schema, name.name, column, kind, number] for number, (column, kind) in enumerate(kept[1], 1)
+        ]
     return found
 
 
-def _of(runner: Runner, name: Name) -> list[tuple[str, str]]:
-    translation = runner.translation(f"select * from {name.sql()}")
+class _Asking:
+    """A catalog that remembers what it was asked for one view."""
+
+    def __init__(self, catalog: LiveCatalog) -> None:
+        self._catalog = catalog
+        self.database = catalog.database
+        self.answers: Answers = {}
+
+    def relation(self, name: Name) -> Relation | None:
+        if name not in self.answers:
+            self.answers[name] = self._catalog.relation(name)
+        return self.answers[name]
+
+
+def _of(runner: Runner, name: Name, catalog: Catalog) -> Columns:
+    translation = translate(f"select * from {name.sql()}", catalog)
     if all(kind is not None for _, kind in translation.columns):
         return [(column, _written(kind)) for column, kind in translation.columns if kind is not None]
     # PostgreSQL knows the types that inference cannot tell. On the gateway's own connection: an error must not end the
