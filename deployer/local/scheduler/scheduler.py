@@ -189,7 +189,7 @@ class Scheduler:
         invocation = self._store.begin(invocation, execution, now)
         text = _text(invocation, execution)
         try:
-            result = self._target.invoke(invocation, text)
+            result = self._call(invocation, text)
         except TargetError as error:
             invocation = replace(invocation, code=error.code, message=error.message)
             log.warning(
@@ -209,6 +209,16 @@ class Scheduler:
                     message=None,
                 )  # fmt: skip
             )
+
+    def _call(self, invocation: Invocation, text: str) -> str:
+        try:
+            return self._target.invoke(invocation, text)
+        except TargetError:
+            raise
+        except Exception as error:
+            # Whatever it is, it counts as an attempt that failed, and the other schedules go on.
+            log.exception("schedule %s/%s: the call went wrong", invocation.group, invocation.name)
+            raise TargetError(type(error).__name__, str(error)) from None
 
     def _again(self, invocation: Invocation, execution: str, permanent: bool) -> None:
         """Plan the next attempt, or give up."""

@@ -66,6 +66,10 @@ class Execution:
             self._run()
         return None
 
+    def break_off(self, cause: str) -> None:
+        """End it: the interpreter itself cannot go on."""
+        self._end(FAILED, error=RUNTIME, cause=cause)
+
     # -- states -----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:

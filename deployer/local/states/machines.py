@@ -6,6 +6,7 @@ least once (Developer Guide, "Choosing workflow type"). What it had published be
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -45,9 +46,16 @@ class Machines:
         self._expired = datetime.min.replace(tzinfo=UTC)
 
     def start(self, machine: str, name: str, given: str) -> None:
-        """Start an execution, once for each name. Raises DeliveryError when there is no such machine."""
+        """Start an execution, once for each name. Raises DeliveryError when there is no such machine, or for input that
+        is not JSON, which StartExecution does not take."""
         import botocore.exceptions
 
+        try:
+            json.loads(given)
+        except ValueError as error:
+            raise DeliveryError(
+                "InvalidExecutionInput", f"the input is not JSON: {error}", permanent=True
+            ) from None
         try:
             self._client(machine.split(":")[3]).describe_state_machine(stateMachineArn=machine)
         except botocore.exceptions.ClientError as error:
@@ -67,11 +75,18 @@ class Machines:
         wanted = []
         for started in self._store.running():
             if started.number not in self._running:
-                execution = self._begin(started)
-                if execution is None:
+                begun = self._begin(started)
+                if begun is None:
                     continue
-                self._running[started.number] = started, execution
-            following = self._running[started.number][1].step()
+                self._running[started.number] = started, begun
+            execution = self._running[started.number][1]
+            try:
+                following = execution.step()
+            except Exception as error:
+                # The others go on.
+                log.exception("execution %s cannot go on", started.name)
+                execution.break_off(f"{type(error).__name__}: {error}")
+                following = None
             if following is not None:
                 wanted.append(following)
             else:

@@ -336,6 +336,21 @@ def test_an_attempt_that_nobody_saw_end_is_made_again(world: Callable[..., World
     assert len(one.target.calls) == 1
 
 
+def test_a_call_that_goes_wrong_is_an_attempt_that_failed(world: Callable[..., World]) -> None:
+    one = world("2026-03-01T00:30:00", a_schedule("wrong", max_attempts=1), a_schedule("right"))
+    kept = one.target.invoke
+
+    def invoke(invocation: Any, text: str) -> str:
+        if invocation.name == "wrong":
+            raise RuntimeError("no")
+        return kept(invocation, text)
+
+    one.target.invoke = invoke  # type: ignore[method-assign]
+    one.run("2026-03-01T01:30:00")
+    assert {found.name: found.state for found in one.store.history()} == {"wrong": DEAD, "right": DELIVERED}
+    assert one.queue.sent[0][0].code == "RuntimeError"
+
+
 def test_a_deleted_schedule_repeats_nothing(world: Callable[..., World]) -> None:
     one = world("2026-03-01T00:30:00", a_schedule())
     one.target.fails = throttled

@@ -64,6 +64,7 @@ def test_an_execution_that_a_kill_has_cut_begins_again(tmp_path: Path) -> None:
     (ended,) = store.ended()
     assert aws.calls == 3 and (ended.status, ended.trail) == ("SUCCEEDED", ("First", "Wait", "Last"))
     third, _ = machines(tmp_path, clock, aws)
+    third.start(ARN, "one", '{"a": 1}')
     assert third.step() is None and aws.calls == 3
 
 
@@ -78,6 +79,27 @@ def test_a_machine_that_is_not_there_or_not_known(tmp_path: Path) -> None:
     (ended,) = store.ended()
     assert (ended.status, ended.error) == ("FAILED", "States.Runtime")
     assert ended.cause == "state S: the local Step Functions has no Map"
+
+
+def test_one_that_goes_wrong_leaves_the_others(tmp_path: Path) -> None:
+    class Broken(Aws):
+        def call(self, resource: str, arguments: Any) -> Any:
+            self.calls += 1
+            if self.calls == 1:
+                raise RuntimeError("no")
+            return {}
+
+    clock, aws = DrivenClock(START), Broken(DEFINITION)
+    one, store = machines(tmp_path, clock, aws)
+    with pytest.raises(DeliveryError, match="the input is not JSON") as raised:
+        one.start(ARN, "bad", "{")
+    assert raised.value.permanent
+    for name in ("first", "second"):
+        one.start(ARN, name, "{}")
+    drive(clock, [one], START + timedelta(minutes=2))
+    assert [(ended.name, ended.status, ended.cause) for ended in store.ended()] == [
+        ("second", "SUCCEEDED", None), ("first", "FAILED", "RuntimeError: no")
+    ]  # fmt: skip
 
 
 class Client:
