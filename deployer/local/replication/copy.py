@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,15 +10,17 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg import sql
 
-from deployer.local.replication import landing, snapshot
+from deployer.local.replication import ahead, landing, snapshot
 from deployer.local.replication.ddl import Place
 from deployer.local.replication.definition import TableDefinition
 from deployer.local.replication.landing import HISTORY
 from deployer.local.replication.position import Position
 from deployer.local.replication.source import Source
 from deployer.local.replication.state import DROPPED, FAILED, SYNCED, Connection, Replicated, State
+from deployer.local.replication.stream import PositionLost
 
 _TRIES = 10
+_BEHIND_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -39,20 +42,27 @@ def copy(
     known: dict[Place, Replicated],
     last: datetime | None,
     txn_seq: int,
+    reached: Position | None,
     finish: Callable[[Copied], None],
 ) -> Copied:
     """Copy `wanted` tables (None: all that the filter lets through) and write their states; `finish` is called in the
     same transaction, for the position.
 
+    The snapshot is not older than `reached`: a transaction is sent to replicas before its own engine shows it to
+    others, and what was read of it must not be missing from the copy.
+
     A table that cannot land becomes Failed, with its reason. Every row's version begins at the snapshot's instant,
     or at `last` if that is later. Raises SourceLost, Unavailable, psycopg errors.
     """
     for attempt in range(_TRIES):
+        _wait_for(source, state, reached)
         try:
             with (
                 snapshot.take(source, state.filter, wanted) as taken,
                 connection.transaction(),
             ):
+                if reached is not None and taken.position < reached:
+                    raise snapshot.TableChanged
                 at = max(taken.at, last) if last is not None else taken.at
                 result: dict[Place, Replicated | None] = {}
                 for place, table in taken.tables.items():
@@ -66,6 +76,18 @@ def copy(
             if attempt == _TRIES - 1:
                 raise
     raise AssertionError("unreachable")
+
+
+def _wait_for(source: Source, state: State, reached: Position | None) -> None:
+    """Wait until a snapshot shows everything up to `reached`. Raises PositionLost where none ever does."""
+    deadline = time.monotonic() + _BEHIND_SECONDS
+    while reached is not None:
+        with snapshot.take(source, state.filter, set()) as taken:
+            if taken.position >= reached:
+                return
+        if time.monotonic() > deadline:
+            raise PositionLost(f"its log begins again before {reached.file}:{reached.at}")
+        time.sleep(0.01)
 
 
 def _one(
@@ -120,8 +142,9 @@ def _fill(
     columns = sql.SQL(", ").join(map(sql.Identifier, (*table.names, *HISTORY)))
     with connection.cursor() as cursor:
         with cursor.copy(sql.SQL("copy {} ({}) from stdin").format(name, columns)) as target:
-            for piece in taken.lines(table, f"t\t{at.isoformat(' ')}\t\\N"):
-                target.write(piece)
+            with ahead.reading(taken.lines(table, f"t\t{at.isoformat(' ')}\t\\N")) as pieces:
+                for piece in pieces:
+                    target.write(piece)
         rows = cursor.rowcount
     if not same:
         landing.index(connection, database, table)

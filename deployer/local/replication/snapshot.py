@@ -6,7 +6,7 @@ through Python one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,7 +41,7 @@ class Snapshot:
     tables: dict[tuple[str, str], TableDefinition]
     _connection: Any
 
-    def lines(self, table: TableDefinition, ending: str) -> Iterator[bytes]:
+    def lines(self, table: TableDefinition, ending: str) -> Generator[bytes, None, None]:
         """The table's rows as lines of COPY's text format, in large pieces; `ending` goes behind each row's values."""
         parts = [*(_expression(column) for column in table.columns), _literal(ending)]
         try:

@@ -101,6 +101,9 @@ class State:
                 self.config.refresh_interval,
             ),
         )
+
+    def prune(self, connection: Connection) -> None:
+        """Forget the activity that Redshift would show no more."""
         connection.execute(
             "delete from zeroshift.integration_activity where integration_id = %s"
             " and ended_at < (now() at time zone 'UTC') - %s::interval",

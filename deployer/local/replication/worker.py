@@ -51,9 +51,11 @@ MOST_ROWS = 50_000
 """A batch is not made larger than the transaction that reaches this."""
 LONGEST_BATCH = 0.5
 """Seconds that a change waits for others while the source goes on writing."""
+SHORTEST_BATCH = 0.05
 _ASK_SECONDS = 0.5
 """How often the tables are looked at for a resync that somebody asked for."""
 _LAG_SECONDS = 2.0
+_PRUNE_SECONDS = 3600.0
 _TICK = timedelta(microseconds=1)
 
 
@@ -79,7 +81,7 @@ class Worker:
         self._dirty = False
         self._newest: datetime | None = None
         self._rows = 0
-        self._began = self._flushed = self._asked = self._told = 0.0
+        self._began = self._flushed = self._asked = self._told = self._pruned = 0.0
         self._started = datetime.min
 
     def run(self) -> None:
@@ -154,7 +156,7 @@ class Worker:
                     self._take(item)
                 elif isinstance(item, Statement):
                     self._flush()
-                    self._resync(tables.define(self, item))
+                    self._resync(tables.define(self, item), item.position)
                 elif item.position is not None:
                     self.position, self._dirty = item.position, True
                 self._pause(isinstance(item, Pause))
@@ -169,12 +171,18 @@ class Worker:
         now = time.monotonic()
         if self._dirty:
             interval = self.config.refresh_interval
+            if idle and not interval and now - self._flushed < SHORTEST_BATCH:
+                # More may come: twenty commits a second are enough for anybody, and leave the machine to others.
+                self._stop.wait(SHORTEST_BATCH)
             due = idle or now - self._began > LONGEST_BATCH
             if self._rows >= MOST_ROWS or (due and now - self._flushed >= interval):
                 self._flush()
         elif idle and now - self._told > _LAG_SECONDS:
             self._told = now
             self.state.set_lag(self.connection, 0)
+        if now - self._pruned > _PRUNE_SECONDS:
+            self._pruned = now
+            self.state.prune(self.connection)
         if now - self._asked > _ASK_SECONDS:
             self._asked = now
             wanted = self.state.initiated(self.connection)
@@ -237,7 +245,7 @@ class Worker:
         if anew:
             # Not as the table is known. Its copy will be younger than this transaction.
             self._flush()
-            self._resync(anew)
+            self._resync(anew, transaction.position)
             nets = {place: net for place, net in nets.items() if place not in anew}
         if nets:
             at = self.next_time(transaction.at, transaction.position)
@@ -297,8 +305,8 @@ class Worker:
 
     # -- copies -----------------------------------------------------------------------------------------------
 
-    def _resync(self, wanted: set[Place]) -> None:
-        """Copy tables anew; they cannot be read meanwhile."""
+    def _resync(self, wanted: set[Place], reached: Position | None = None) -> None:
+        """Copy tables anew, from a snapshot that is not older than `reached`; they cannot be read meanwhile."""
         if not wanted:
             return
         log.info("copying %s", ", ".join(sorted(".".join(place) for place in wanted)))
@@ -307,9 +315,9 @@ class Worker:
                 table = self.tables.setdefault(place, Replicated(place, INITIATED))
                 table.state, table.reason = INITIATED, ""
                 self.state.save_table(self.connection, table, self.last)
-        self._copy(wanted)
+        self._copy(wanted, reached or self.position)
 
-    def _copy(self, wanted: set[Place] | None) -> None:
+    def _copy(self, wanted: set[Place] | None, reached: Position | None = None) -> None:
         position, last = self.position, self.last
 
         def finish(copied: Copied) -> None:
@@ -321,7 +329,15 @@ class Worker:
                 self.state.set_integration(self.connection, REPLICATING)
 
         copied = copy.copy(
-            self.connection, self.state, self.source, wanted, self.tables, self.last, self.txn_seq, finish
+            self.connection,
+            self.state,
+            self.source,
+            wanted,
+            self.tables,
+            self.last,
+            self.txn_seq,
+            reached,
+            finish,
         )
         self.position, self.last = position, last
         for place, table in copied.tables.items():
