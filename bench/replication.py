@@ -3,7 +3,7 @@
     .venv/bin/python bench/replication.py [--rows 1000000] [--rate 1000] [--seconds 20]
 
 The first copy, its indexes included, is compared with SELECT ... INTO OUTFILE followed by COPY of that file into a
-table of the same columns, without any; 0.7 of that rate is wanted. The start of the replicator's process is shown apart.
+table of the same columns, without any; 0.7 of that rate is wanted. The start of the process is shown apart.
 The decoder is compared with mysql-replication's own on the same events. Needs mariadbd. Prints one JSON object.
 """
 
@@ -44,7 +44,8 @@ BOOKINGS = (
 COLUMNS = (
     "booking_id bigint, user_id bigint, apartment_id bigint, booking_date timestamp, checkin_date date,"
     " checkout_date date, total_price decimal(12,2), currency varchar(12), booking_status varchar(80),"
-    " payment_status varchar(80), num_guests integer, _record_is_active boolean, _record_create_time timestamp, _record_delete_time timestamp"
+    " payment_status varchar(80), num_guests integer, _record_is_active boolean, _record_create_time timestamp,"
+    " _record_delete_time timestamp"
 )
 ROW = (
     "seq, seq % 50000, seq % 20000, '2024-01-01' + interval seq % 900 day, '2024-01-05' + interval seq % 900 day,"
