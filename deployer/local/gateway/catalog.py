@@ -25,6 +25,9 @@ NEWER = "redshift_newer"
 """What clients of newer servers read beside that: relations and columns that PostgreSQL 8.0 does not have. They are
 found where a query says pg_catalog, as such clients do and people rarely; `*` does not show the columns."""
 
+_OURS = frozenset([SYSTEM_VIEWS, INFORMATION, NEWER])
+"""Known by other names only."""
+
 _NUMBERED = frozenset(
     [
         "pg_attrdef", "pg_class", "pg_constraint", "pg_database", "pg_language", "pg_namespace", "pg_proc",
@@ -44,7 +47,7 @@ class LiveCatalog:
     def __init__(self, text: str, database: str, path: Sequence[str], fetch: Fetch) -> None:
         self.database = database
         self.asked: dict[Name, Relation | None] = {}
-        self._path = tuple(path)
+        self._path = tuple(schema for schema in path if schema not in _OURS)
         self._fetch = fetch
         self._words = _words(text)
         self._fetched: set[str] = set()
@@ -71,6 +74,8 @@ class LiveCatalog:
         if name.schema is not None:
             if name.schema == "pg_catalog":
                 return _for_newer_clients(candidates, name) or _in_system(candidates, name)
+            if name.schema in _OURS:
+                return None
             schema = INFORMATION if name.schema == "information_schema" else name.schema
             return _in_schema(candidates, schema, name)
         for relation, temporary in candidates:

@@ -19,6 +19,14 @@ CANCELLED = "Query cancelled on user's request"
 
 _SKIPPED = re.compile(r"(\w+) (.* does not exist), skipping")
 
+_INSIDE = re.compile(r"""(?<![\w."'])(?:redshift|zeroshift)\.(?=\w)""")
+_CATALOGS = {
+    "redshift_catalog": "pg_catalog",
+    "redshift_newer": "pg_catalog",
+    "redshift_information": "information_schema",
+}
+"""The compatibility schemas: no user knows of them. Functions and types of ours are named without theirs."""
+
 _TEXTS = {
     # Redshift's text under snapshot isolation, e.g. github.com/aws/amazon-redshift-jdbc-driver/issues/147.
     "40001": "could not complete because of conflict with concurrent transaction",
@@ -87,7 +95,17 @@ def as_redshift(error: ServerError) -> ServerError:
     if "D" in fields and "\n".join(shown) != fields["D"]:
         # What depends on a lookup table of a policy is ours.
         fields["D"] = "\n".join(shown) or "security policies depend on it"
+    if code.startswith("42"):
+        # Syntax, names and rights: no values of rows stand in these.
+        fields |= {letter: _without_ours(fields[letter]) for letter in "MDH" if letter in fields}
     return ServerError(fields)
+
+
+def _without_ours(text: str) -> str:
+    """A message without the names of the compatibility schemas."""
+    for ours, known in _CATALOGS.items():
+        text = text.replace(ours, known)
+    return _INSIDE.sub("", text)
 
 
 def byte_limit(constraint: str) -> str:

@@ -250,3 +250,25 @@ def test_nothing_of_the_engine_s_own(rows: Rows) -> None:
     assert rows("select conname from pg_constraint where conname like 'zs%'") == []
     names = [name for (name,) in rows("select typname from pg_type")]
     assert {"super", "varbyte", "varchar"} <= set(names) and "jsonb" not in names
+
+
+@pytest.mark.parametrize(
+    "sql, said",
+    [
+        ("select pg_get_expr(1, 2) from pg_class", "function pg_get_expr(integer, integer) does not exist"),
+        ("select json_parse('1') = 1", "operator does not exist: super = integer"),
+        ("select * from redshift_catalog.pg_class", 'relation "redshift_catalog.pg_class" does not exist'),
+        ("select * from redshift_newer.pg_roles", 'relation "redshift_newer.pg_roles" does not exist'),
+        ("set search_path to redshift_newer; select * from pg_roles", 'relation "pg_roles" does not exist'),
+    ],
+)
+def test_the_compatibility_schemas_are_nobody_s_business(
+    shop: Status, connect: Callable[..., Any], sql: str, said: str
+) -> None:
+    cursor = connect(autocommit=True).cursor()
+    *before, last = sql.split("; ")
+    for statement in before:
+        cursor.execute(statement)
+    with pytest.raises(Exception) as caught:
+        cursor.execute(last)
+    assert caught.value.args[0]["M"] == said
