@@ -44,6 +44,8 @@ def query(here: Here, sql: str, shape: str) -> None:
     empty field in csv (an empty text is ""), and null in json.
     """
     answer = operations.query(here.project, here.environment, _read(sql))
+    if shape == "json":
+        _check_keys([column.name for column in answer.columns])
     if answer.columns:
         output.rows(answer.columns, answer.rows, shape)
         if shape == "table":
@@ -53,6 +55,16 @@ def query(here: Here, sql: str, shape: str) -> None:
         output.line(f"done, {answer.row_count:,} rows" if answer.row_count >= 0 else "done")
     elif shape == "json":
         output.line("[]")
+
+
+def _check_keys(names: list[str]) -> None:
+    """An object of JSON cannot have two values for one key, and readers keep the last one in silence."""
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(
+                f'{names.count(name)} columns are named "{name}", and a JSON object has each key once: name them with '
+                "AS, or use --format csv"
+            )
 
 
 def _read(sql: str) -> str:

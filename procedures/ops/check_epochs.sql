@@ -97,7 +97,7 @@ begin
     end if;
 
     if copied <> '' then
-        raise exception 'landing was copied anew:% of rental_landing.rental; versions may be missing. Check, then run with mode accept_reseed',
+        raise exception 'landing was copied anew:% of rental_landing.rental; versions may be missing. Check, then run with --accept-reseed (mode accept_reseed)',
             copied;
     end if;
 end;

@@ -222,3 +222,20 @@ def test_the_life_of_a_local_warehouse(tmp_path: Path) -> None:
     done = run("query", "select count(*) from public.kept")
     assert (done.returncode, "does not exist" in done.stderr) == (1, True)
     assert run("local", "down").returncode == 0
+
+
+def test_query_runs_one_statement(zeroshift: Run) -> None:
+    done = zeroshift("query", "select 1; select 2")
+    assert done.returncode == 1
+    assert (
+        "the SQL holds 2 statements, and zeroshift query runs one: call it once for each of them"
+        in done.stderr
+    )
+    assert zeroshift("query", "select 1;").returncode == 0
+
+
+def test_columns_of_one_name_are_no_json_object(zeroshift: Run) -> None:
+    done = zeroshift("query", "select 1 as a, 2 as a", "--format", "json")
+    assert done.returncode == 1 and done.stdout == ""
+    assert '2 columns are named "a", and a JSON object has each key once: name them with AS' in done.stderr
+    assert zeroshift("query", "select 1 as a, 2 as a", "--format", "csv").stdout == "a,a\n1,2\n"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from deployer.local.procedures import check_sql
 from deployer.local.procedures.executor import StoredProcedure
 from deployer.local.translate.api import Translation
 from deployer.local.translate.datatypes import pg_type
@@ -56,6 +57,7 @@ def parse(text: str) -> CreateProcedure:
         if kind in ("", "cursor", "record") or kind.endswith(("%type", "%rowtype")):
             continue
         _check_type(declaration.type_text, parsed.body_at + declaration.at)
+    check_sql.check(parsed.block, parsed.body_at)
     return parsed
 
 
