@@ -18,6 +18,7 @@ _GROUPS = {
     "ZS5": "Results",
     "ZS6": "Security",
     "ZS7": "COPY and UNLOAD",
+    "ZS8": "Schedules, rules and alarms",
 }
 
 _INTRODUCTION = """\
@@ -27,7 +28,7 @@ Written by `python -m deployer.cli.lint_pages` from the rules; tests keep it cur
 
 `zeroshift lint [PATHS]` checks the project's SQL, by default `procedures/` and `migrations/`: procedures' bodies
 statement by statement, and the literal texts of `op.execute` in migrations; files of grants, too, as far as the rules
-about grants go. It needs files only, no warehouse. It
+about grants go, and the files of `eventbridge/` with the statements of schedules. It needs files only, no warehouse. It
 exits with 1 when it finds an error, with `--strict` for a warning too. `--json` prints one object; where
 `GITHUB_ACTIONS` is `true`, every finding is also an annotation at its line. `zeroshift lint --rules` lists the rules,
 `zeroshift lint --explain CODE` shows one. The whole project is read even when only some files are named, since
@@ -41,8 +42,8 @@ A comment keeps a finding quiet, with a reason:
 
 It stands on the finding's line, on the first line of the finding's statement, or on comment lines directly above one
 of them; several codes are separated by commas. `-- lint: ignore-file ZS301 because ...` speaks for the whole file. In a
-migration, `#` may stand for `--`. A comment without a reason does nothing and is an error; one that keeps nothing quiet
-is reported.
+migration, `#` may stand for `--`; in a TOML file it does. A comment without a reason does nothing and is an error; one
+that keeps nothing quiet is reported.
 """
 
 
@@ -115,11 +116,13 @@ def _short(text: str) -> str:
 
 
 def _language(rule: Rule) -> str:
+    if rule.code.startswith("ZS8"):
+        return "toml"
     return "python" if "op.execute" in rule.bad else "sql"
 
 
 def _comment(rule: Rule) -> str:
-    return "#" if _language(rule) == "python" else "--"
+    return "--" if _language(rule) == "sql" else "#"
 
 
 def write(directory: Path) -> None:

@@ -20,6 +20,11 @@ def parse(path: Path) -> tuple[Mapping[str, Any], Reader]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}") from None
+    return parse_text(text, path)
+
+
+def parse_text(text: str, path: Path) -> tuple[Mapping[str, Any], Reader]:
+    """As `parse`, of a text that was read already; `path` is what errors name. Raises UsageError."""
     try:
         return tomllib.loads(text), Reader(path, text)
     except tomllib.TOMLDecodeError as error:

@@ -7,13 +7,28 @@ from pathlib import Path
 
 from deployer.project.lint.alembic_files import read_migration
 from deployer.project.lint.catalog import Catalog
+from deployer.project.lint.eventbridge_files import KINDS, EventbridgeContent, read_eventbridge
 from deployer.project.lint.findings import Finding, SourceFile
 from deployer.project.lint.run import check
 from deployer.project.lint.units import Content, read_sql_file
 
+CALLED = (
+    "create or replace procedure ops.run_rental(as_of timestamp, mode varchar(32)) as $$ begin null; end; $$"
+    " language plpgsql;"
+)
+"""What the examples' schedules call."""
+
 
 def read(text: str, name: str = "") -> Content:
     """A file of this text: a migration when it calls Alembic's op, else SQL."""
+    for mark, directory in (
+        ("expression = ", "schedules"),
+        ("[pattern]", "rules"),
+        ("namespace = ", "alarms"),
+    ):
+        if not name and re.search(f"^{re.escape(mark)}", text, re.M):
+            path = f"eventbridge/{directory}/example.toml"
+            return read_eventbridge(SourceFile(Path(path), path, text, KINDS[directory]))
     migration = re.search(r"\bop\.\w+\(", text) is not None
     name = name or ("migrations/versions/0001_example.py" if migration else "example.sql")
     file = SourceFile(Path(name), name, text, "migration" if name.endswith(".py") else "sql")
@@ -23,6 +38,8 @@ def read(text: str, name: str = "") -> Content:
 def findings(text: str, *others: str) -> list[Finding]:
     """What lint finds in `text`, in a project that holds the `others` too."""
     content = read(text)
+    if isinstance(content, EventbridgeContent):
+        others = (*others, CALLED)
     catalog = Catalog([*(read(other, f"other_{n}.sql") for n, other in enumerate(others)), content])
     return check(content, catalog)[0]
 

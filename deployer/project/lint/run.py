@@ -10,13 +10,14 @@ from typing import TypeVar
 
 from deployer.errors import UsageError
 from deployer.project import security
-from deployer.project.lint import rules
+from deployer.project.lint import eventbridge_files, rules
 from deployer.project.lint.alembic_files import read_migration
 from deployer.project.lint.catalog import Catalog
 from deployer.project.lint.findings import ERROR, Finding, Report, Rule, SourceFile
 from deployer.project.lint.registry import FILE_CHECKS, PROCEDURE_CHECKS, RULES, UNIT_CHECKS, Found
 from deployer.project.lint.silence import Silencers
 from deployer.project.lint.units import Content, read_sql_file
+from deployer.project.schedules import files as schedules
 
 SILENCER_FAULT, SILENCER_UNUSED, UNREADABLE = (
     rules.reading.FAULT,
@@ -111,7 +112,8 @@ def _finding(rule: Rule, file: SourceFile, line: int, column: int, message: str)
 def _project_files(root: Path) -> list[Path]:
     found = sorted((root / "procedures").rglob("*.sql"))
     grants = _grants(root / "procedures")
-    return [*sorted((root / "migrations" / "versions").glob("*.py")), *found, *grants]
+    migrations = sorted((root / "migrations" / "versions").glob("*.py"))
+    return [*migrations, *found, *grants, *schedules.files(root)]
 
 
 def _grants(directory: Path) -> list[Path]:
@@ -134,7 +136,9 @@ def _wanted(root: Path, paths: list[Path]) -> list[Path]:
         whole = Path(os.path.normpath(path.absolute()))
         if whole.is_dir():
             inside = [item for item in _inside(whole) if not _hidden(item.relative_to(whole))]
-        elif whole.is_file() and (whole.suffix in (".sql", ".py") or _declares_grants(whole)):
+        elif whole.is_file() and (
+            whole.suffix in (".sql", ".py") or _declares_grants(whole) or schedules.kind_of(whole)
+        ):
             inside = [whole]
         elif whole.exists():
             raise UsageError(
@@ -147,9 +151,11 @@ def _wanted(root: Path, paths: list[Path]) -> list[Path]:
 
 
 def _inside(directory: Path) -> list[Path]:
-    """The SQL files of a directory, its files of grants, and migrations: Python whose directory is called versions."""
+    """The SQL files of a directory, its files of grants and of eventbridge/, and migrations: Python whose directory is
+    called versions."""
+    events = sorted(path for path in directory.rglob("*.toml") if schedules.kind_of(path))
     migrations = [path for path in sorted(directory.rglob("*.py")) if path.parent.name == "versions"]
-    return [*migrations, *sorted(directory.rglob("*.sql")), *_grants(directory)]
+    return [*migrations, *sorted(directory.rglob("*.sql")), *_grants(directory), *events]
 
 
 def _hidden(path: Path) -> bool:
@@ -159,6 +165,7 @@ def _hidden(path: Path) -> bool:
 def _read(path: Path, root: Path) -> Content:
     shown = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
     kind = {".py": "migration", ".toml": "grants"}.get(path.suffix, "sql")
+    kind = eventbridge_files.KINDS.get(schedules.kind_of(path), kind)
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -170,6 +177,8 @@ def _read(path: Path, root: Path) -> Content:
     file = SourceFile(path, shown, text.replace("\r\n", "\n"), kind)
     if kind == "grants":
         return _read_grants(file)
+    if kind in eventbridge_files.KINDS.values():
+        return eventbridge_files.read_eventbridge(file)
     return read_migration(file) if kind == "migration" else read_sql_file(file)
 
 

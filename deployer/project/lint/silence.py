@@ -3,7 +3,7 @@
 The comment stands on the finding's line, on the first line of its statement, or on comment lines directly above
 either; `ignore-file` anywhere in the file speaks for all of it. A reason must be given, several codes are separated by
 commas, and a comment that keeps nothing quiet is itself reported. In a migration, `#` may stand for `--`; in a file of
-grants it does.
+TOML it does.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Silencers:
         comments = list(_COMMENTS.get(file.kind, _sql_comments)(file.text))
         self.found = [_read(line, column, text) for line, column, text in comments if _SPOKEN.search(text)]
         lines = file.text.split("\n")
-        marks = {"migration": ("--", "#"), "grants": ("#",)}.get(file.kind, ("--",))
+        marks = ("--", "#") if file.kind == "migration" else ("#",) if file.kind in _TOML else ("--",)
         self._only_comment = {n for n, text in enumerate(lines, 1) if text.strip().startswith(marks)}
 
     def quiets(self, code: str, line: int, first_line: int) -> bool:
@@ -123,11 +123,12 @@ _TOML_QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
 
 
 def _toml_comments(text: str) -> Iterator[tuple[int, int, str]]:
-    """The # comments of a file of grants, whose texts are never longer than a line."""
+    """The # comments of a TOML file of ours, whose texts are not longer than a line."""
     for number, line in enumerate(text.split("\n"), 1):
         at = _TOML_QUOTED.sub(lambda quoted: " " * len(quoted.group()), line).find("#")
         if at >= 0:
             yield number, at + 1, line[at:]
 
 
-_COMMENTS = {"migration": _python_comments, "grants": _toml_comments}
+_TOML = ("grants", "schedule", "rule", "alarm")
+_COMMENTS = {"migration": _python_comments, **dict.fromkeys(_TOML, _toml_comments)}

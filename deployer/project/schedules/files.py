@@ -66,17 +66,17 @@ def kind_of(path: Path) -> str:
     return folders[1] if is_ours and folders[1] in ("schedules", "rules", "alarms") else ""
 
 
-def read(path: Path, shown: Path, kind: str) -> Schedule | Rule | Alarm:
-    """One file of a kind. `shown` is the path that errors name. Raises UsageError."""
-    reads: Mapping[str, Callable[[Path, Path], Schedule | Rule | Alarm]] = {
+def parse(text: str, path: Path, shown: Path, kind: str) -> Schedule | Rule | Alarm:
+    """A file of a kind from its text. `shown` is the path that errors name. Raises UsageError."""
+    reads: Mapping[str, Callable[[str, Path, Path], Schedule | Rule | Alarm]] = {
         "schedules": read_schedule, "rules": read_rule, "alarms": read_alarm,
     }  # fmt: skip
-    return reads[kind](path, shown)
+    return reads[kind](text, path, shown)
 
 
-def read_schedule(path: Path, shown: Path) -> Schedule:
+def read_schedule(text: str, path: Path, shown: Path) -> Schedule:
     """A schedule. Raises UsageError."""
-    document, reader = _parsed(path, shown, _SCHEDULE)
+    document, reader = _parsed(text, shown, _SCHEDULE)
     return Schedule(
         name=_name(reader, path),
         expression=reader.text((), document, "expression"),
@@ -97,9 +97,9 @@ def read_schedule(path: Path, shown: Path) -> Schedule:
     )
 
 
-def read_rule(path: Path, shown: Path) -> Rule:
+def read_rule(text: str, path: Path, shown: Path) -> Rule:
     """A rule over events. Raises UsageError."""
-    document, reader = _parsed(path, shown, _RULE)
+    document, reader = _parsed(text, shown, _RULE)
     if "pattern" not in document:
         raise reader.wrong((), None, "the file lacks the table [pattern]")
     targets = reader.texts((), document, "targets", "|".join(TARGETS), f"{', '.join(TARGETS)}")
@@ -119,9 +119,9 @@ def read_rule(path: Path, shown: Path) -> Rule:
     )
 
 
-def read_alarm(path: Path, shown: Path) -> Alarm:
+def read_alarm(text: str, path: Path, shown: Path) -> Alarm:
     """An alarm. Raises UsageError."""
-    document, reader = _parsed(path, shown, _ALARM)
+    document, reader = _parsed(text, shown, _ALARM)
     threshold = document.get("threshold")
     if not isinstance(threshold, int | float) or isinstance(threshold, bool):
         raise reader.wrong((), "threshold", f"threshold must be a number, not {threshold!r}")
@@ -151,17 +151,20 @@ def read_alarm(path: Path, shown: Path) -> Alarm:
     )
 
 
-def _all(root: Path, kind: str, reads: Callable[[Path, Path], T]) -> tuple[T, ...]:
-    paths = sorted((root / DIRECTORY / kind).glob("*.toml"))
-    return tuple(reads(path, path.relative_to(root)) for path in paths)
+def _all(root: Path, kind: str, reads: Callable[[str, Path, Path], T]) -> tuple[T, ...]:
+    found = []
+    for path in sorted((root / DIRECTORY / kind).glob("*.toml")):
+        shown = path.relative_to(root)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read {shown}: {error}") from None
+        found.append(reads(text, path, shown))
+    return tuple(found)
 
 
-def _parsed(path: Path, shown: Path, keys: tuple[str, ...]) -> tuple[Mapping[str, Any], Reader]:
-    try:
-        document, reader = toml_file.parse(path)
-    except UsageError as error:
-        raise UsageError(str(error).replace(str(path), str(shown))) from None
-    reader.path = shown
+def _parsed(text: str, shown: Path, keys: tuple[str, ...]) -> tuple[Mapping[str, Any], Reader]:
+    document, reader = toml_file.parse_text(text, shown)
     reader.check_keys((), document, keys)
     return document, reader
 

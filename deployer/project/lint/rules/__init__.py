@@ -5,15 +5,18 @@ from __future__ import annotations
 from deployer.project.lint.rules import (
     bodies,
     databases,
+    events,
     lacking,
     names,
     reading,
     results,
+    schedules,
     security,
     tables,
     transactions,
 )
 
 __all__ = [
-    "bodies", "databases", "lacking", "names", "reading", "results", "security", "tables", "transactions",
+    "bodies", "databases", "events", "lacking", "names", "reading", "results", "schedules", "security",
+    "tables", "transactions",
 ]  # fmt: skip
