@@ -262,7 +262,9 @@ def test_no_secret_and_no_account_is_in_a_plan_in_any_shape(
 def test_a_limit_for_a_pipeline_that_there_is_not_is_refused(small: SmallProject) -> None:
     toml = small.root / "zeroshift.toml"
     toml.write_text(toml.read_text() + "\n[pipeline.rentals]\nstatement_timeout = 60\n")
-    with pytest.raises(UsageError, match=r"zeroshift.toml:6: there is no pipeline 'rentals': no file creates"):
+    with pytest.raises(
+        UsageError, match=r"zeroshift.toml:7: there is no pipeline 'rentals': no file creates"
+    ):
         plan(small)
 
 
