@@ -136,7 +136,8 @@ class DataApi:
     def _listed(self, text: str, state: str) -> Iterator[dict[str, Any]]:
         where = {key: value for key, value in self._where.items() if key != "SecretArn"}
         for item in self._aws.pages(SERVICE, "list_statements", "Statements", Status=state, **where):
-            if text in str(item.get("QueryString", "")):
+            # A batch, as schedules send it, tells all of its statements.
+            if any(text in sql for sql in (item.get("QueryString", ""), *item.get("QueryStrings", ()))):
                 yield item
 
     def _wait(self, statement: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,9 @@ def test_one_request_can_set_and_call_as_a_schedule_must(
         told = api._aws.call("redshift-data", "batch_execute_statement", ExecutionMode="TRANSACTION", **sent)
         found = state_of(api, told["Id"])
         assert found["Status"] == "FAILED" and "top-level call" in found["Error"]
+        # The run that died of it is found by its CALL, which is not the batch's first statement.
+        (failed,) = api.failed("call public.note(", found["CreatedAt"].astimezone(UTC).replace(tzinfo=None))
+        assert failed.id == told["Id"] and "top-level call" in failed.error
 
 
 def test_readable() -> None:
