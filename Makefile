@@ -30,7 +30,7 @@ test: $(STAMP) ## the tests, without the slow ones (under ten minutes on 2 cores
 test-slow: $(STAMP) ## the slow tests only
 	@$(BIN)/python -m pytest $(PARALLEL) -m slow
 
-lint: $(STAMP) ## ruff, mypy, sqlfluff (dialect redshift), cfn-lint
+lint: $(STAMP) ## ruff, mypy, sqlfluff (dialect redshift), cfn-lint, parliament
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy

@@ -1,14 +1,17 @@
-"""cfn-lint over the templates of every environment that the repository shows: zeroshift.toml and the ones in docs/."""
+"""cfn-lint, and parliament for policies, over the templates of every environment that the repository shows:
+zeroshift.toml and the ones in docs/, with the repository's own schedules."""
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import policies
 from cfnlint.api import lint_all
 
 from deployer.operations import stacks
@@ -33,25 +36,40 @@ def main() -> int:
     for where, text in projects():
         with tempfile.TemporaryDirectory() as directory:
             Path(directory, config.CONFIG_FILE).write_text(text, encoding="utf-8")
-            project = config.load(Path(directory))
-        for environment in project.environments.values():
-            for part in ("base", "run", "bootstrap"):
-                local = environment.kind == LOCAL
-                if environment.remote is None or (
-                    part == "bootstrap" and (local or environment.remote.trust.is_empty)
-                ):
-                    continue
-                found = stacks.template(project, environment, part)
-                if found is None:
-                    continue
-                checked += 1
-                for problem in lint_all(json.dumps(found)):
-                    # Informational rules ask for prose in the resources' metadata.
-                    if not problem.rule.id.startswith("I"):
-                        bad += 1
-                        print(f"{where}: {environment.name} {part}: {problem.rule.id} {problem.message}")
-    print(f"cfn-lint: {checked} templates, {bad} problems")
+            shutil.copytree(ROOT / "eventbridge", Path(directory, "eventbridge"))
+            found, wrong = check(where, Path(directory))
+        checked, bad = checked + found, bad + wrong
+    for problem in policies.unneeded():
+        bad += 1
+        print(problem)
+    print(f"cfn-lint and parliament: {checked} templates, {bad} problems")
     return 1 if bad or not checked else 0
+
+
+def check(where: str, directory: Path) -> tuple[int, int]:
+    """The templates of one project: how many, and how many problems."""
+    bad = checked = 0
+    project = config.load(directory)
+    for environment in project.environments.values():
+        for part in ("base", "run", "bootstrap"):
+            local = environment.kind == LOCAL
+            if environment.remote is None or (
+                part == "bootstrap" and (local or environment.remote.trust.is_empty)
+            ):
+                continue
+            found = stacks.template(project, environment, part)
+            if found is None:
+                continue
+            checked += 1
+            for problem in lint_all(json.dumps(found)):
+                # Informational rules ask for prose in the resources' metadata.
+                if not problem.rule.id.startswith("I"):
+                    bad += 1
+                    print(f"{where}: {environment.name} {part}: {problem.rule.id} {problem.message}")
+            for told in policies.problems(found):
+                bad += 1
+                print(f"{where}: {environment.name} {part}: {told}")
+    return checked, bad
 
 
 if __name__ == "__main__":

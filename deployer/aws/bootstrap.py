@@ -188,10 +188,10 @@ def _deployer(scope: Scope) -> Resources:
 
 
 def _warehouse(scope: Scope) -> list[dict[str, Any]]:
-    remote = scope.remote
     if scope.environment.kind == CLUSTER:
         return [
-            allow(["redshift:DescribeClusters"], arn("redshift", f"cluster:{remote.identifier}")),
+            # It takes no resource (service authorization reference, Amazon Redshift).
+            allow(["redshift:DescribeClusters"], "*"),
             *warehouse_access(scope),
         ]
     limits = [f"redshift-serverless:{name}UsageLimit" for name in ("Create", "Update", "Get")]

@@ -98,7 +98,8 @@ def cloudformation_statements(scope: Scope) -> list[dict[str, Any]]:
         ),
         allow(["iam:PassRole"], roles, {"StringEquals": {"iam:PassedToService": users}}),
         # A key is made with its stack's tags, and is known by them from then on.
-        allow(["kms:CreateKey", "kms:TagResource"], "*", _tagged(scope, "Request")),
+        allow(["kms:CreateKey"], "*", _tagged(scope, "Request")),
+        allow(["kms:TagResource"], arn("kms", "key/*"), _tagged(scope, "Request")),
         allow([f"kms:{action}" for action in keys.split()], arn("kms", "key/*"), _tagged(scope)),
     ]  # fmt: skip
 
