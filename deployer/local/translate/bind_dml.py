@@ -9,10 +9,12 @@ from deployer.local.translate.bind_queries import Binder
 from deployer.local.translate.context import SYSTEM_SCHEMAS
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
-from deployer.local.translate.scope import Scope, Source, Typed, source
+from deployer.local.translate.scope import Scope, Source, Typed, resolve, source
 from deployer.sql.names import quote_ident
 from deployer.sql.parse.cursor import to_name
 from deployer.sql.parse.nodes import (
+    Binary,
+    Column,
     CommonTable,
     Delete,
     Expr,
@@ -216,6 +218,27 @@ class DmlBinder(Binder):
         tables = f" USING {source_sql}" if source_sql else ""
         return f"{prefix}DELETE FROM {physical(target)} AS {alias}{tables}{where}"
 
+    def _check_match(self, on: Expr, scope: Scope) -> None:
+        """DG r_MERGE: the match condition is "the equal predicates between the source table column and target table
+        column"."""
+        if isinstance(on, Binary) and on.op == "and":
+            self._check_match(on.left, scope)
+            self._check_match(on.right, scope)
+            return
+        if isinstance(on, Binary) and on.op == "=":
+            sides = [
+                resolve(scope, side.parts, side.pos) if isinstance(side, Column) else None
+                for side in (on.left, on.right)
+            ]
+            ours = [any(side is field for field in scope.sources[0].fields) for side in sides]
+            if None not in sides and sorted(ours) == [False, True]:
+                return
+        raise Refused(
+            "the ON of MERGE takes equalities of a target column and a source column on Redshift, joined by AND; "
+            "compute and filter in a sub-query of USING",
+            position=on.pos,
+        )
+
     def merge(self, node: Merge) -> tuple[list[str], int]:
         """MERGE: the statements in order, and which of them is the user's.
 
@@ -231,6 +254,7 @@ class DmlBinder(Binder):
             raise Refused(
                 "Source view/subquery in Merge statement cannot reference target table.", position=node.pos
             )
+        self._check_match(node.on, scope)
         # Of MERGE the pages on policies say nothing; a target row that UPDATE would not see matches nothing here.
         condition = restricted(visible, self.expr(node.on, scope).sql)
         if not node.matched:

@@ -81,6 +81,21 @@ REFUSED = [
         "when not matched then insert values (1, 'a', null)",
         "cannot reference target table",
     ),
+    *[
+        (
+            f"merge into listing using sales s on {on} when matched then delete "
+            "when not matched then insert (id) values (s.id)",
+            "equalities of a target column and a source column",
+        )
+        for on in (
+            "listing.id > s.id",
+            "listing.id = s.id or listing.city = s.city",
+            "listing.id = 1",
+            "listing.id = s.id and s.qty > 1",
+            "s.id = s.units",
+            "listing.id = s.id + 1",
+        )
+    ],
     ("delete from listing l where l.id = 1", "alias"),
     ("update listing set city = s.city from sales s left join curated.bookings b on true", "equijoin"),
     ("update listing set listing.city = 'a'", "qualified"),
