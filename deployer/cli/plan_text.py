@@ -16,7 +16,7 @@ from deployer.operations.plan_migrations import Problem
 from deployer.project.config import CONFIG_FILE
 
 _MARKS = {
-    "create": "+", "grant": "+", "apply": ">", "drop": "-", "remove": "-", "revoke": "-",
+    "create": "+", "grant": "+", "attach": "+", "apply": ">", "drop": "-", "remove": "-", "revoke": "-", "detach": "-",
 }  # fmt: skip
 """Everything else changes what is there: ~."""
 _PAINTS = {"+": "green", "-": "red", "~": "yellow", ">": "cyan"}

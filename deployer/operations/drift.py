@@ -11,6 +11,7 @@ import difflib
 from dataclasses import dataclass, replace
 
 from deployer.errors import StatementFailed, UsageError
+from deployer.operations import policies
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import target
 from deployer.project.config import CONFIG_FILE, Environment, Project
@@ -61,10 +62,15 @@ def drift(
                 deployed = ledger.read(session)
                 recorded = ledger.live(session)
                 live = catalog.definitions(session)
+                changed = policies.drifted(session)
         finally:
             _release(session, held)
     found = compare(deployed, recorded, live)
-    return replace(found, items=(*found.items, *_resources(project, environment, progress)))
+    by_hand = tuple(
+        replace(_drifted(change, f"{kind} {name}", "", before, after), kind=kind, name=name)
+        for change, kind, name, before, after in changed
+    )
+    return replace(found, items=(*found.items, *by_hand, *_resources(project, environment, progress)))
 
 
 def _resources(project: Project, environment: Environment, progress: Progress) -> tuple[Drifted, ...]:

@@ -20,6 +20,7 @@ from deployer.operations.changes import Change
 from deployer.operations.grants_part import GrantsPart
 from deployer.operations.plan_migrations import PendingMigration, Problem
 from deployer.operations.plan_objects import ObjectPlan
+from deployer.operations.policies import PoliciesPart
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import target
 from deployer.project import contracts, graph, migrations, objects
@@ -231,7 +232,7 @@ def standard_providers(project: Project, environment: Environment) -> tuple[Prov
 
 def sql_providers(project: Project, environment: Environment) -> tuple[Provider, ...]:
     """Those of them that need nothing but the warehouse."""
-    return (GrantsPart(WITH),)
+    return (GrantsPart(WITH), PoliciesPart(WITH))
 
 
 def _of_stage(provided: Iterable[tuple[Provider, tuple[Change, ...]]], stage: str) -> tuple[Change, ...]:

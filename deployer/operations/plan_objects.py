@@ -14,7 +14,7 @@ from deployer.operations.plan_probe import Probed, dependents_first, probe
 from deployer.project import graph
 from deployer.project.objects import Object
 from deployer.sql.names import quote_ident
-from deployer.warehouse import catalog, ledger
+from deployer.warehouse import catalog, ledger, policies
 from deployer.warehouse.ledger import Deployed, Entry
 from deployer.warehouse.session import Session
 
@@ -192,7 +192,7 @@ def _changed(
 
 
 def _restored(session: Session, schema: str, bare: str, columns: Collection[str]) -> tuple[str, ...]:
-    """What gives a view that is created anew its grants and comments again, those of its `columns` included.
+    """What gives a view that is created anew its grants, comments and policies again, those of its `columns` included.
 
     Raises Unsafe when it has grants that this user cannot see: they would be lost.
     """
@@ -208,6 +208,7 @@ def _restored(session: Session, schema: str, bare: str, columns: Collection[str]
     return (
         *(grant.sql(schema, bare) for grant in (*whole, *single)),
         *catalog.comments(session, schema, bare).sql("view", schema, bare, columns),
+        *policies.restored(session, schema, bare),
     )
 
 

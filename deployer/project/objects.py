@@ -19,6 +19,9 @@ from deployer.sql.split import Statement, split
 
 CHECKSUM = "sha256"
 
+SECURITY = "security"
+"""The directory beside those of the schemas that holds grants and security policies."""
+
 _FOLLOWERS = ("comment", "grant", "revoke")
 """What may stand in an object's file after the statement that creates it."""
 
@@ -74,6 +77,9 @@ def read_all(directory: Path, root: Path) -> tuple[Object, ...]:
     """
     found: dict[str, Object] = {}
     for path in sorted(directory.rglob("*.sql")):
+        if path.relative_to(directory).parts[0] == SECURITY:
+            # Those are security policies.
+            continue
         item = read(path, root)
         if item.name in found:
             raise UsageError(f"{item.path}:1: {item.name} is also in {found[item.name].path}")

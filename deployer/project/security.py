@@ -42,6 +42,9 @@ from deployer.sql.refused import Refused
 
 DIRECTORY = "security"
 
+POLICY_KEYS = ("row_level_security", "masking")
+"""Tables of the same files that are about security policies (deployer.project.policies)."""
+
 ROLE, GROUP, USER, PUBLIC = "role", "group", "user", "public"
 SCHEMA, RELATION, PROCEDURE = "schema", "relation", "procedure"
 
@@ -221,7 +224,7 @@ def read(path: Path, shown: Path) -> tuple[Declared, ...]:
     except UsageError as error:
         raise UsageError(str(error).replace(str(path), str(shown))) from None
     reader.path = shown
-    reader.check_keys((), document, (*_KINDS, PUBLIC))
+    reader.check_keys((), document, (*_KINDS, PUBLIC, *POLICY_KEYS))
     found = []
     for kind in _KINDS:
         for name, value in reader.table((kind,), document.get(kind, {})).items():

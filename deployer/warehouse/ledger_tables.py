@@ -101,6 +101,16 @@ create table if not exists {SCHEMA}.grants (
     arguments varchar(8192) not null,
     creator varchar(128) not null
 ) diststyle all""",
+    # The security policies that deployments have made from the files in procedures/security: each file's checksum, what
+    # stands in it before USING, and what the warehouse made of it.
+    "policies": f"""\
+create table if not exists {SCHEMA}.policies (
+    kind varchar(16) not null,
+    name varchar(128) not null,
+    checksum varchar(96) not null,
+    head varchar(65535) not null,
+    live varchar(65535) not null
+) diststyle all""",
 }
 
 _COLUMNS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from deployer.errors import UsageError
-from deployer.project import security
+from deployer.project import policies, security
 from deployer.project.lint import eventbridge_files, rules
 from deployer.project.lint.alembic_files import read_migration
 from deployer.project.lint.catalog import Catalog
@@ -122,10 +122,12 @@ def _grants(directory: Path) -> list[Path]:
 
 
 def _declares_grants(path: Path) -> bool:
+    return path.suffix == ".toml" and _is_about_security(path)
+
+
+def _is_about_security(path: Path) -> bool:
     folders = path.absolute().parent.parts
-    return path.suffix == ".toml" and ("procedures", security.DIRECTORY) in zip(
-        folders, folders[1:], strict=False
-    )
+    return ("procedures", security.DIRECTORY) in zip(folders, folders[1:], strict=False)
 
 
 def _wanted(root: Path, paths: list[Path]) -> list[Path]:
@@ -165,6 +167,8 @@ def _hidden(path: Path) -> bool:
 def _read(path: Path, root: Path) -> Content:
     shown = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
     kind = {".py": "migration", ".toml": "grants"}.get(path.suffix, "sql")
+    if kind == "sql" and _is_about_security(path):
+        kind = "policy"
     kind = eventbridge_files.KINDS.get(schedules.kind_of(path), kind)
     try:
         text = path.read_bytes().decode("utf-8")
@@ -175,17 +179,21 @@ def _read(path: Path, root: Path) -> Content:
     except OSError as error:
         raise UsageError(f"cannot read {shown}: {error.strerror}") from None
     file = SourceFile(path, shown, text.replace("\r\n", "\n"), kind)
-    if kind == "grants":
-        return _read_grants(file)
+    if kind in ("grants", "policy"):
+        return _read_security(file)
     if kind in eventbridge_files.KINDS.values():
         return eventbridge_files.read_eventbridge(file)
     return read_migration(file) if kind == "migration" else read_sql_file(file)
 
 
-def _read_grants(file: SourceFile) -> Content:
+def _read_security(file: SourceFile) -> Content:
     content = Content(file)
     try:
-        security.read(file.path, Path(file.shown))
+        if file.kind == "policy":
+            policies.read_policy(file.path, Path(file.shown))
+        else:
+            security.read(file.path, Path(file.shown))
+            policies.read_attachments(file.path, Path(file.shown))
     except UsageError as error:
         told = re.fullmatch(re.escape(file.shown) + r":(\d+): (.*)", str(error), re.S)
         content.broken.append((told[2], int(told[1]), 1) if told else (str(error), 1, 1))
