@@ -80,7 +80,9 @@ def start(project: Project, environment: Environment) -> list[str]:
     from deployer.local.replication import process
 
     home = local_environment(project).home
-    return [each.name for each in environment.zero_etl if process.start(home, _settings(project, each))]
+    # Who only looks at a replicator that runs needs no password.
+    resting = [each for each in environment.zero_etl if not process.runs_with(home, _settings(each, ""))]
+    return [each.name for each in resting if process.start(home, _settings(each, _password(project, each)))]
 
 
 def stop_all(project: Project) -> bool:
@@ -198,22 +200,23 @@ def reconcile(
     from deployer.local.replication import monitor
 
     one = _chosen(environment, integration)
+    settings = _settings(one, _password(project, one))
     with _session(project, environment) as (_, dsn):
         found: tuple[Difference, ...] = ()
         for attempt in range(_COMPARISONS):
             progress(f"counting ({attempt + 1})")
-            counted = monitor.compare(dsn, _settings(project, one), CATCH_UP_SECONDS)
+            counted = monitor.compare(dsn, settings, CATCH_UP_SECONDS)
             found = tuple(Difference(*row) for row in counted)
             if all(each.apart <= threshold and each.landing_rows is not None for each in found):
                 break
         return found
 
 
-def _settings(project: Project, one: ZeroEtl) -> Settings:
+def _settings(one: ZeroEtl, password: str) -> Settings:
     from deployer.local.replication.settings import Settings
 
     return Settings(
-        one.name, one.host, one.port, one.user, _password(project, one), one.database, one.landing, one.filter.text,
+        one.name, one.host, one.port, one.user, password, one.database, one.landing, one.filter.text,
         one.refresh_interval,
     )  # fmt: skip
 

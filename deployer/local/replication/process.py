@@ -46,11 +46,9 @@ _RETRY_OTHERS = 3.0
 
 def start(home: Path, settings: Settings) -> bool:
     """Start the replicator unless it runs with these settings; False when it did. Raises Unavailable."""
-    found = _read(home, settings.name)
-    if running(home, settings.name):
-        if found is not None and found[1] == settings.fingerprint:
-            return False
-        stop(home, settings.name)
+    if runs_with(home, settings):
+        return False
+    stop(home, settings.name)
     reader, writer = os.pipe()
     try:
         starter = subprocess.Popen(
@@ -79,6 +77,12 @@ def start(home: Path, settings: Settings) -> bool:
             f"replication of {settings.name} did not start; see {log_file(home, settings.name)}"
         )
     return line == "ready"
+
+
+def runs_with(home: Path, settings: Settings) -> bool:
+    """Whether the replicator lives, and was started with these settings, whatever its password was."""
+    found = _read(home, settings.name)
+    return running(home, settings.name) and found is not None and found[1] == settings.fingerprint
 
 
 def running(home: Path, name: str) -> bool:

@@ -159,11 +159,13 @@ class State:
         )
         return {(schema, name) for schema, name in rows}
 
-    def set_integration(self, connection: Connection, state: str, message: str = "") -> None:
-        """SVV_INTEGRATION.state, and a message for `zeroshift integration status`."""
+    def set_integration(self, connection: Connection, state: str, message: str | None = "") -> None:
+        """SVV_INTEGRATION.state, and a message for `zeroshift integration status`; None leaves that as it is."""
         connection.execute(
             "update zeroshift.integrations set state = %s where integration_id = %s", (state, self.id)
         )
+        if message is None:
+            return
         connection.execute(
             "insert into zeroshift.replicators values (%s, %s)"
             " on conflict (integration_id) do update set message = excluded.message",

@@ -80,7 +80,7 @@ def define(worker: Worker, statement: Statement) -> set[Place]:
                     worker.state.save_table(worker.connection, table, at)
                 if not statement.inside:
                     worker.position = statement.position
-                    worker._save_position()
+                    worker.save_position()
             return anew
         except psycopg.errors.LockNotAvailable:
             # Somebody reads the table in a long transaction; others may pass meanwhile.

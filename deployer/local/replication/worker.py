@@ -94,7 +94,8 @@ class Worker:
             self.state.lock(connection)
             with connection.transaction():
                 self.state.announce(connection)
-                self.state.set_integration(connection, CONNECTING)
+                # What was wrong may be so still.
+                self.state.set_integration(connection, CONNECTING, None)
             self._begin()
             while not self._stop.is_set():
                 if self.position is None:
@@ -264,7 +265,7 @@ class Worker:
         with self.connection.transaction():
             for place, batch in self._batches.items():
                 self._write(self.tables[place], batch)
-            self._save_position()
+            self.save_position()
             if self._newest is not None:
                 behind = datetime.now(UTC).replace(tzinfo=None) - self._newest
                 self.state.set_lag(self.connection, max(0, int(behind.total_seconds() * 1000)))
@@ -300,7 +301,7 @@ class Worker:
         with self.connection.transaction():
             self.state.save_table(self.connection, table, self.last)
 
-    def _save_position(self) -> None:
+    def save_position(self) -> None:
         self.state.set_position(self.connection, self._stamp, self.position, self.last, self.txn_seq)
 
     # -- copies -----------------------------------------------------------------------------------------------
@@ -359,7 +360,7 @@ class Worker:
                         apply.end_all(self.connection, self.config.landing, table.definition, self.last)
                     table.state, table.reason = DROPPED, "The data filter no longer lets the table through"
                     self.state.save_table(self.connection, table, self.last)
-            self._save_position()
+            self.save_position()
         with self.source.connect() as connection:
             server = inspect(connection)
             there = tables.places(connection, server.is_mariadb, self.state.filter)

@@ -19,7 +19,7 @@ PASSWORD = "not a secret: it's for tests"
 _SETTINGS = (
     "--no-defaults", "--skip-name-resolve", "--bind-address=127.0.0.1", "--log-bin=binlog", "--server-id=1",
     "--binlog-format=ROW", "--binlog-row-image=FULL", "--binlog-row-metadata=FULL",
-    "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=128M", "--innodb-flush-log-at-trx-commit=2",
+    "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=128M", "--innodb-flush-log-at-trx-commit=1",
     "--sync-binlog=0", "--max-allowed-packet=64M", "--performance-schema=OFF", "--innodb-log-file-size=64M",
 )  # fmt: skip
 
@@ -77,9 +77,7 @@ class MariaDb:
     def _create_user(self, connection: Any) -> None:
         with connection.cursor() as cursor:
             cursor.execute("create or replace user %s@'127.0.0.1' identified by %s", (USER, PASSWORD))
-            cursor.execute(
-                f"grant select, replication slave, binlog monitor on *.* to '{USER}'@'127.0.0.1'"
-            )
+            cursor.execute(f"grant select, replication slave, binlog monitor on *.* to '{USER}'@'127.0.0.1'")
 
     def _root(self, database: str | None) -> Any:
         return pymysql.connect(
@@ -107,7 +105,7 @@ class MariaDb:
         if self.process is not None:
             self.process.terminate()
             try:
-                self.process.wait(30)
+                self.process.wait(5)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

@@ -115,7 +115,7 @@ def test_source_restarts_and_purged_logs(replica: Replica, source_server: MariaD
         _until_nobody_reads(cursor)
         cursor.execute("show master status")
         file = cursor.fetchone()[0]
-        cursor.execute("purge binary logs to %s", (file,))
+        _purge(cursor, file)
     replica.start()
     reason = replica.until_state("one", "ResyncRequired")
     assert "the source's binlog no longer has them" in reason
@@ -143,6 +143,19 @@ def _until_nobody_reads(cursor: Any) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("the server still sends its binlog to somebody")
+
+
+def _purge(cursor: Any, file: str) -> None:
+    """Purge all logs before `file`. The server keeps one, in silence, until its engine has flushed what is in it."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        cursor.execute("flush engine logs")
+        cursor.execute("purge binary logs to %s", (file,))
+        cursor.execute("show binary logs")
+        if cursor.fetchone()[0] == file:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"the server does not purge its logs before {file}")
 
 
 def _refresh(replica: Replica, table: str) -> None:
