@@ -2,7 +2,8 @@
 
 A limit has to be set before the CALL, in the session that sends it. What Redshift documents leaves two ways: a session
 of the Data API that is kept between statements (`zeroshift run`), or one request with several statements that commit
-one by one (BatchExecuteStatement, ExecutionMode AUTO_COMMIT), for callers that have one request only, as schedules.
+one by one (BatchExecuteStatement, ExecutionMode AUTO_COMMIT), for callers that have one request only, as schedules
+(which send the CALL alone when the pipeline has no table here).
 Both send what `settings` returns, then the CALL. (That the statements of a batch share a session is not said in words;
 SessionId and SessionKeepAliveSeconds are the request's.) What does not do:
 

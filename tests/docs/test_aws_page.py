@@ -44,7 +44,7 @@ def test_what_the_stacks_hold_is_told(tmp_path: Path) -> None:
     )
     project = config.load(tmp_path)
     local = project.environment("local")
-    assert templates.template(project, local, "run") is None, "the page says that run holds nothing yet"
+    assert templates.template(project, local, "run") is None, "the page says that run needs schedules"
     base = templates.template(project, local, "base")
     assert base is not None
     assert set(base["Resources"]) == {"RunnerRole", "DeadLetterQueue", "AlertTopic"}
