@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,7 @@ from deployer.local.state import (
     State,
     describe,
     forget_processes,
+    is_running,
     new_state,
     read_state,
     write_state,
@@ -61,6 +63,8 @@ class Daemon:
 
     def start(self) -> None:
         """Bring everything up and write local.json; raises a ZeroshiftError."""
+        # Made while PostgreSQL starts, which takes longer.
+        encryption = ThreadPoolExecutor(1, "certificate").submit(server_context, self.home)
         known = read_state(self.home) is not None
         self.state = forget_processes(self.state)
         if not self._external:
@@ -76,7 +80,7 @@ class Daemon:
         server = self._prepare()
         wanted = os.environ.get("ZEROSHIFT_PORT")
         self.gateway = Gateway(server.target, _port(wanted), self.state.port, storage=Connector(self.home))
-        self.gateway.tls = server_context(self.home)
+        self.gateway.tls = encryption.result()
         self.gateway.start()
         self.data_api = self._data_api(self.gateway)
         self.data_api.start()
@@ -172,17 +176,28 @@ def _port(text: str | None) -> int | None:
     return int(text)
 
 
+_LOCK_SECONDS = 2.0
+"""How long a daemon that is up may keep the lock before a second one gives way."""
+_STARTING_SECONDS = 30.0
+
+
 def _hold_lock(home: Path) -> bool:
     """Take daemon.lock for the rest of this process's life."""
     descriptor = os.open(home / DAEMON_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    for _ in range(100):
+    began = seen = time.monotonic()
+    while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
-            # Somebody may be looking whether the lock is held.
+            # Somebody may be looking whether the lock is held; or a daemon whose starter was killed is still starting,
+            # and ends when it comes to say so.
+            now, state = time.monotonic(), read_state(home)
+            if state is None or not is_running(state.daemon):
+                seen = now
+            if now - seen > _LOCK_SECONDS or now - began > _STARTING_SECONDS:
+                return False
             time.sleep(0.02)
-    return False
 
 
 def run(home: Path, ready: int) -> int:
