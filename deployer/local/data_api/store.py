@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from deployer.local.data_api.records import (
     SessionRecord,
     Statement,
 )
+from deployer.local.database import Transactions
 
 FILE = "data_api.sqlite3"
 
@@ -69,13 +68,13 @@ _STATEMENT = "id, number, request, created, updated, status, pid, error, duratio
 _SESSION = "id, place, created, updated, status, keep_alive, ends, current"
 
 
-class Store:
+class Store(Transactions):
     """The file. Its methods may be called from any thread."""
 
     def __init__(self, home: Path) -> None:
         path = home / FILE
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        self._lock = threading.RLock()
+        super().__init__()
         self._open(path)
         version = self._db.execute("pragma user_version").fetchone()[0]
         if version not in (0, _VERSION):
@@ -101,25 +100,6 @@ class Store:
             "cache_size = -512",
         ):
             self._db.execute(f"pragma {setting}")
-
-    def close(self) -> None:
-        with self._lock:
-            self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of the block or nothing; blocks of other threads wait, and one inside another is part of it."""
-        with self._lock:
-            if self._db.in_transaction:
-                yield self._db
-                return
-            self._db.execute("begin immediate")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("rollback")
-                raise
-            self._db.execute("commit")
 
     # -- statements -------------------------------------------------------------------------------------------
 

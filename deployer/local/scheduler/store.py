@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from deployer.local.events.database import Database, moment, seconds
+from deployer.local.database import Database, moment, seconds
 
 FILE = "scheduler.sqlite3"
 

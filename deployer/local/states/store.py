@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from deployer.local.events.database import Database, moment
+from deployer.local.database import Database, moment
 
 FILE = "executions.sqlite3"
 

@@ -18,12 +18,40 @@ from typing import Any
 from deployer.errors import Unavailable
 
 
-class Database:
+class Transactions:
+    """An open file, used by one thread at a time."""
+
+    _db: sqlite3.Connection
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of the block or nothing; blocks of other threads wait, and one inside another is part of it."""
+        with self._lock:
+            if self._db.in_transaction:
+                yield self._db
+                return
+            self._db.execute("begin immediate")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("rollback")
+                raise
+            self._db.execute("commit")
+
+
+class Database(Transactions):
     """The file at `path`, with `tables` (statements between semicolons). Usable from any thread."""
 
     def __init__(self, path: Path, tables: str, version: int = 1) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        self._lock = threading.RLock()
+        super().__init__()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         for setting in ("journal_mode = wal", "synchronous = normal", "foreign_keys = on"):
             self._db.execute(f"pragma {setting}")
@@ -38,25 +66,6 @@ class Database:
                     f"{path} is of another version of zeroshift; move it away, and repeat (what was still to be"
                     " called or delivered is lost)"
                 )
-
-    def close(self) -> None:
-        with self._lock:
-            self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of the block or nothing; one inside another is part of it."""
-        with self._lock:
-            if self._db.in_transaction:
-                yield self._db
-                return
-            self._db.execute("begin immediate")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("rollback")
-                raise
-            self._db.execute("commit")
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """What a query finds."""
