@@ -43,8 +43,6 @@ REFUSED = {
     "INCLUDING DEFAULTS": "create table v (like t including defaults)",
     "materialized views": "create materialized view m as select a from t",
     "COLLATE": "create table v (c varchar(3) collate case_insensitive)",
-    "COPY": "copy t from 's3://bucket/key' iam_role default",
-    "UNLOAD": "unload ('select a from t') to 's3://bucket/key' iam_role default",
     "paths in SUPER": "attach masking policy p on t (d.x) to public",
     "HyperLogLog": "select hll(a) from t",
     "63 bytes": f"select a as {'x' * 64} from t",
