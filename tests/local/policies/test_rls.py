@@ -116,10 +116,13 @@ def test_rows_that_are_not_seen_are_not_changed(people: People) -> None:
 
 
 def test_no_condition_is_asked_about_a_hidden_row(people: People) -> None:
-    people.run("bob", f"{CONCERTS}; attach rls policy concerts on category to public")
-    people.run("bob", "alter table category row level security on")
-    # 1/0 for hidden rows only: a condition that ran first would tell of them.
-    leak = "1 / case when catgroup = 'Sports' then 0 else 1 end = 1"
+    people.run(
+        "bob",
+        "create rls policy slow with (catgroup varchar(10)) using (lower(upper(lower(upper(catgroup)))) = 'concerts');"
+        " attach rls policy slow on category to public; alter table category row level security on",
+    )
+    # 1/0 for a hidden row only, and cheaper than the policy: a condition that ran first would tell of it.
+    leak = "1 / (catid - 2) < 9"
     assert people.run("alice", f"select catid from category where {leak}") == [(1,)]
     assert people.run("alice", f"select catid from shown where {leak}") == [(1,)]
     people.run("alice", f"update category set catname = 'x' where {leak}")
