@@ -18,9 +18,7 @@ def test_its_states_are_those_of_the_run_log() -> None:
     told = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
     written: set[str] = set()
     for text in SQL.values():
-        written |= set(
-            re.findall(r"'(succeeded|duplicate|superseded|skipped|failed|running)'", text)
-        )
+        written |= set(re.findall(r"'(succeeded|duplicate|superseded|skipped|failed|running)'", text))
     assert told == written
 
 
