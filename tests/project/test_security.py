@@ -147,5 +147,7 @@ def test_our_own_roles() -> None:
     assert [(rule.privilege, rule.pattern) for rule in runner.rules] == [
         ("usage", "ops"),
         ("execute", "ops.run_rental"),
+        ("execute", "ops.assert_fresh"),
+        ("execute", "ops.assert_fresh_at"),
     ]
     assert runner.manages("curated") and not runner.memberships and not runner.futures

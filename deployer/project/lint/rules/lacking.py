@@ -12,6 +12,9 @@ from deployer.sql.functions import LEADER_NODE_ONLY, POSTGRESQL_ONLY
 from deployer.sql.names import MAX_IDENTIFIER_BYTES
 from deployer.sql.parse.nodes import Binary, FunctionCall, Merge, TableRef
 
+LACKING_FUNCTION = "() does not exist on Redshift: "
+"""In the parser's words for a function that only PostgreSQL has: it has a rule of its own, ZS103."""
+
 MAX_STATEMENT_BYTES = 100_000
 """The Data API's limit: facts differ between 100 KB and 200 KB, the smaller one holds everywhere."""
 
@@ -31,6 +34,8 @@ MAX_STATEMENT_BYTES = 100_000
     )
 )
 def postgresql_function(unit: Unit, catalog: Catalog) -> Found:
+    if unit.refused is not None and LACKING_FUNCTION in unit.refused.message:
+        yield unit.refused.position or 0, unit.refused.message.removeprefix("function ")
     for call in calls(unit):
         if not call.schema and call.name in POSTGRESQL_ONLY:
             yield call.pos, f"{call.name}() does not exist on Redshift: {POSTGRESQL_ONLY[call.name]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployer.project.lint.catalog import Catalog
 from deployer.project.lint.findings import ERROR, WARNING, Rule
 from deployer.project.lint.registry import Found, describe, on_units
-from deployer.project.lint.rules.lacking import calls
+from deployer.project.lint.rules.lacking import LACKING_FUNCTION, calls
 from deployer.project.lint.units import Unit
 from deployer.sql.functions import NOT_YET
 
@@ -88,6 +88,8 @@ def kind(unit: Unit) -> str:
     if refused is None:
         return ""
     message = refused.message
+    if LACKING_FUNCTION in message:
+        return ""
     if refused.sqlstate == "42622":
         # ZS106 tells names that are too long for Redshift itself.
         return "local" if "the local Redshift" in message else ""
