@@ -164,7 +164,8 @@ def test_both_killed_at_once(own: LocalEnvironment) -> None:
 
 
 def test_killed_in_the_middle_of_the_first_start(own: LocalEnvironment) -> None:
-    for delay in (0.05, 0.2, 0.5):
+    # The longest ones kill it while its daemon starts, before that holds the lock and after.
+    for delay in (0.05, 0.2, 0.3, 0.35, 0.4, 0.5):
         starter = subprocess.Popen(
             [
                 sys.executable, "-c",
