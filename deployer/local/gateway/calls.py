@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Mapping, Sequence
 
 from deployer.local.gateway import codec, types
 from deployer.local.gateway.backend import ServerError
+from deployer.local.gateway.codec import Disconnected
 from deployer.local.gateway.errors import CANCELLED, gateway_error
 from deployer.local.gateway.executor import GatewayExecutor
 from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.procedures import create
+from deployer.local.procedures.call_log import CallLog
 from deployer.local.procedures.create import read_procedure_type
 from deployer.local.procedures.executor import StoredProcedure, Value
 from deployer.local.procedures.interpreter import Interpreter
@@ -22,6 +26,8 @@ from deployer.sql.plpgsql_reader import BodyError, Reader, read_tokens
 from deployer.sql.procedure import read_arguments, read_name
 from deployer.sql.refused import Refused
 from deployer.sql.types import UNKNOWN, RedshiftType
+
+logger = logging.getLogger("zeroshift.gateway")
 
 _PG_OIDS = {
     "boolean": 16, "smallint": 21, "integer": 23, "bigint": 20, "real": 700, "double": 701, "decimal": 1700,
@@ -48,7 +54,12 @@ def call(
     if runner.cancelled:
         raise gateway_error(CANCELLED, "57014")
     executor = GatewayExecutor(runner)
-    outcome = Interpreter(executor).call(parsed, parameters or {})
+    interpreter = Interpreter(executor)
+    login_user = runner.user
+    try:
+        outcome = interpreter.call(parsed, parameters or {})
+    finally:
+        _note(runner, login_user, interpreter.log)
     executor.finish()
     if outcome.columns:
         sink.columns([_described(name, kind) for name, kind in outcome.columns])
@@ -62,6 +73,31 @@ def call(
                 ).rows[0]
             sink.rows(codec.pack_row(values), 1)
     sink.complete("CALL")
+
+
+def _note(runner: Runner, login_user: str, log: CallLog) -> None:
+    """Put the calls into SYS_PROCEDURE_CALL. What became of the CALL itself does not depend on it."""
+    if not log.calls:
+        return
+    calls = [
+        {
+            "number": call.number,
+            "caller": call.caller,
+            "user_name": call.user,
+            "query": call.text,
+            "started": call.start.replace(tzinfo=None).isoformat(),
+            "ended": (call.end or call.start).replace(tzinfo=None).isoformat(),
+            "status": call.status,
+        }
+        for call in log.calls
+    ]
+    try:
+        runner.internal.query(
+            "select zeroshift.note_calls($1, $2::json)", [login_user.encode(), json.dumps(calls).encode()]
+        )
+    except (Disconnected, ServerError):
+        # PostgreSQL is going down, and the session will hear of it by itself.
+        logger.warning("the calls of a CALL could not be noted", exc_info=True)
 
 
 def _places(count: int) -> str:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from deployer.local.gateway.backend import ClientGone
 from deployer.local.gateway.codec import Disconnected
 from deployer.local.procedures.body import Body, Returning
+from deployer.local.procedures.call_log import CallLog
 from deployer.local.procedures.errors import (
     PROBLEMS,
     Running,
@@ -39,11 +40,12 @@ _NO_VARIABLES: Mapping[str, Value] = {}
 
 
 class Interpreter:
-    """Runs one CALL of a client's. `stack` are the procedures that are running, innermost last."""
+    """Runs one CALL of a client's. `stack` are the procedures that are running, innermost last; `log` all so far."""
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
         self.stack: list[Running] = []
+        self.log = CallLog()
         self.transactions = Transactions(executor, self.stack)
 
     # -- a client's CALL --------------------------------------------------------------------------------------
@@ -113,6 +115,10 @@ class Interpreter:
 
     def invoke(self, procedure: StoredProcedure, values: Sequence[Value]) -> Frame:
         """Run `procedure` in the transaction as it stands; returns its variables at the end. Raises ServerError."""
+        with self.log.call(procedure, values, self.executor.user):
+            return self._invoke(procedure, values)
+
+    def _invoke(self, procedure: StoredProcedure, values: Sequence[Value]) -> Frame:
         executor = self.executor
         self._check_may_invoke(procedure)
         executor.begin()

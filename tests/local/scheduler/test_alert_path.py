@@ -76,3 +76,4 @@ def test_an_error_that_may_pass_is_repeated_and_heals(
     place.run(hours=1)
     (told,) = bodies(place, mail)
     assert f"and {REPEATS} repetition(s), too" in told and "Serializable isolation violation" in told
+    assert "Step: CALL heals.never(1)" in told

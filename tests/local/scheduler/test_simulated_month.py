@@ -385,3 +385,4 @@ def test_a_month_with_all_that_goes_wrong_in_one(month: Month) -> None:
         for body in alerts
     )  # fmt: skip
     assert told == {"cancelled": 1, "killed": 1, "raised": 1, "stale": 1}, alerts
+    assert all("\nStep: CALL " in body for body in alerts), alerts

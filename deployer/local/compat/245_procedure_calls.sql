@@ -1,0 +1,49 @@
+-- SYS_PROCEDURE_CALL: DG "SYS_PROCEDURE_CALL". The gateway notes the calls of a CALL when it has ended, over its own
+-- connection, so that a rollback does not take them back. Kept for seven days, as SYS views keep their rows.
+create table if not exists zeroshift.procedure_calls (
+    query_id integer primary key,
+    session_user_name text not null,
+    security_user_name text not null,
+    query_text text not null,
+    start_time timestamp not null,
+    end_time timestamp not null,
+    status text not null,
+    caller_procedure_query_id integer
+);
+create index if not exists procedure_calls_by_time on zeroshift.procedure_calls using brin (start_time);
+create sequence if not exists zeroshift.query_ids as integer cycle;
+
+create or replace function zeroshift.note_calls(session_user_name text, calls json) returns void
+language sql security definer set search_path = pg_catalog, pg_temp as $$
+    delete from zeroshift.procedure_calls where start_time < (now() at time zone 'UTC') - interval '7 days';
+
+    -- Callers begin first, so they have the smaller numbers.
+    with numbered as materialized (
+        select c.*, nextval('zeroshift.query_ids')::integer as id
+        from (
+            select *
+            from json_to_recordset(calls) as c(
+                number integer, caller integer, user_name text, query text, started timestamp, ended timestamp,
+                status text
+            )
+            order by number
+        ) as c
+    )
+    insert into zeroshift.procedure_calls
+    select c.id, session_user_name, c.user_name, c.query, c.started, c.ended, c.status, outer_call.id
+    from numbered as c
+    left join numbered as outer_call on outer_call.number = c.caller
+    on conflict (query_id) do nothing;
+$$;
+revoke all on function zeroshift.note_calls(text, json) from public;
+
+create or replace view redshift_catalog.sys_procedure_call as
+select s.usesysid::integer as session_user_id, d.usesysid::integer as security_user_id, c.query_id,
+       c.query_text::character(4000) as query_text, c.start_time, c.end_time, c.status::character(10) as status,
+       c.caller_procedure_query_id
+from zeroshift.procedure_calls c
+left join pg_catalog.pg_user s on s.usename = c.session_user_name
+left join pg_catalog.pg_user d on d.usename = c.security_user_name
+where (select zeroshift.is_superuser(current_user)) or c.session_user_name = current_user;
+
+grant select on redshift_catalog.sys_procedure_call to public;
