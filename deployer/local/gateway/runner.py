@@ -6,7 +6,6 @@ protocol; several of one message share PostgreSQL's implicit transaction, which 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -16,16 +15,15 @@ from deployer.local.gateway.backend import Backend, Result, Row, ServerError
 from deployer.local.gateway.catalog import LiveCatalog, pack_array
 from deployer.local.gateway.errors import ABORTED, CANCELLED, as_redshift, gateway_error
 from deployer.local.gateway.internal import Internal
+from deployer.local.gateway.translations import Translations
 from deployer.local.policies.model import POLICY
-from deployer.local.translate.api import Relation, Translation
+from deployer.local.translate.api import Translation
 from deployer.local.translate.position import map_position
 from deployer.local.translate.translator import translate
 from deployer.sql.classify import Kind
 from deployer.sql.names import Name
 from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
-
-CACHED_TRANSLATIONS = 500
 
 LARGE_WRITE = 10_000
 """Rows from which a write is followed by ANALYZE and by summarising the BRIN indexes: Redshift keeps its zone maps
@@ -39,7 +37,6 @@ _WITHOUT_SNAPSHOT = {"begin", "commit", "rollback", "set", "reset", "show", "loc
 """Statements after which the snapshot is still to be taken: Redshift takes it at the first SELECT, DML or DDL."""
 
 Variables = Mapping[str, RedshiftType]
-_CacheKey = tuple[str, tuple[str, ...], tuple[tuple[str, RedshiftType], ...]]
 
 
 class Sink(Protocol):
@@ -101,11 +98,11 @@ class Runner:
         self.executed = False
         self.shared = False
         self.own_block = self.begun = False
+        self.translations = Translations()
         self.storage: Callable[[str], Storage] = _no_storage
         self._snapshot = False
         self._path: tuple[str, ...] | None = None
         self._temp_schema = b"0"
-        self._cache: OrderedDict[_CacheKey, tuple[Translation, dict[Name, Relation | None]]] = OrderedDict()
 
     # -- the transaction --------------------------------------------------------------------------------------
 
@@ -219,20 +216,17 @@ class Runner:
         return LiveCatalog(text, self.database, self.search_path(), self._fetch_relations)
 
     def translation(self, text: str, variables: Variables | None = None) -> Translation:
-        """The translation of one statement, from the cache if the relations that it names are unchanged.
+        """The translation of one statement, a kept one if the relations that it names are the same.
 
         Raises Refused, and ServerError if the catalog cannot be read.
         """
         key = (text, self.search_path(), tuple((variables or {}).items()))
-        cached = self._cache.get(key)
+        cached = self.translations.get(key)
         if cached is not None and self.catalog("").holds(cached[1]):
-            self._cache.move_to_end(key)
             return cached[0]
         catalog = self.catalog(text)
         translation = translate(text, catalog, variables or {})
-        self._cache[key] = (translation, catalog.asked)
-        while len(self._cache) > CACHED_TRANSLATIONS:
-            self._cache.popitem(last=False)
+        self.translations.put(key, translation, dict(catalog.asked))
         return translation
 
     # -- running ----------------------------------------------------------------------------------------------

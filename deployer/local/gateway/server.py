@@ -16,6 +16,7 @@ from deployer.local.gateway.codec import Disconnected
 from deployer.local.gateway.internal import Internal
 from deployer.local.gateway.passes import Passes
 from deployer.local.gateway.session import SHUTTING_DOWN, Session
+from deployer.local.gateway.translations import Translations
 
 log = logging.getLogger("zeroshift.gateway")
 
@@ -41,6 +42,7 @@ class Gateway:
         self.database = target.database
         self.internal = Internal(target)
         self.passes = Passes()
+        self.translations = Translations()
         self.tls: ssl.SSLContext | None = None
         """What clients who ask for SSL get it by; without, they are told that there is none."""
         self.major = 0

@@ -120,6 +120,7 @@ class Session:
                 return
             self.runner = Runner(backend, self.gateway.internal, self.gateway.database, self.user)
             self.runner.storage = self.gateway.storage
+            self.runner.translations = self.gateway.translations
             backend.on_notice = self._notice
             backend.on_parameter = self._parameter
             self.key = (backend.pid, self.key[1])
