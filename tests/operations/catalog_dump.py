@@ -35,6 +35,17 @@ _QUERIES = {
         select n.nspname, p.proname, oidvectortypes(p.proargtypes), p.prosrc,
             (select array_agg(x::text order by x::text) from unnest(p.proacl) x)
         from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = any (%(schemas)s)""",
+    "policies": "select kind, name, alias, columns, expression, outputs from zeroshift.policies",
+    "policies' lookups": "select kind, policy, oid::regclass::text, columns, granted from zeroshift.policy_lookups",
+    "row-level security": """
+        select n.nspname, c.relname, r.is_on, r.conjunction, a.policy, a.grantee_kind, pg_get_userbyid(a.grantee)
+        from zeroshift.rls_relations r join pg_class c on c.oid = r.oid join pg_namespace n on n.oid = c.relnamespace
+        left join zeroshift.rls_attachments a on a.oid = r.oid where n.nspname = any (%(schemas)s)""",
+    "masks": """
+        select n.nspname, c.relname, a.policy, a.grantee_kind, pg_get_userbyid(a.grantee), a.priority, a.inputs,
+            a.outputs
+        from zeroshift.mask_attachments a join pg_class c on c.oid = a.oid join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = any (%(schemas)s)""",
     "deployed": """
         select kind, name, signature, path, checksum, late_binding, depends_on from zeroshift_deploy.objects""",
     "definitions": "select kind, name, part, text from zeroshift_deploy.definitions",

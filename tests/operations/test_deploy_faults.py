@@ -27,7 +27,16 @@ def run(small: SmallProject) -> Deployment:
         project,
         project.environment("local"),
         prune=True,
-        allow=("0003_step", "shown.former", "0004_step", "shop.former_one"),
+        allow=(
+            "0003_step",
+            "shown.former",
+            "0004_step",
+            "shop.former_one",
+            "only_big",
+            "old_mask",
+            "old_mask on shop.sales (amount) from role reader",
+            "shown.nothing_else",
+        ),
         wait=60,
     )
 
@@ -44,6 +53,18 @@ def before(small: SmallProject, status: Status) -> None:
     small.procedure("shop.add_one", "(new_id bigint)", "insert into shop.sales (id) values (new_id);")
     small.procedure("shop.former_one", "()", "insert into shop.sales (id) values (7);")
     small.file("shown.fresh").unlink(missing_ok=True)
+    (small.root / "procedures" / "security" / "hide_amount.sql").unlink(missing_ok=True)
+    security(
+        small, "only_big.sql", "create rls policy only_big with (amount decimal(12, 2)) using (amount > 15);"
+    )
+    security(small, "old_mask.sql", MASK.format("old_mask"))
+    security(
+        small,
+        "policies.toml",
+        "[row_level_security.'shown.a_base']\npolicies = { only_big = ['role reader'] }\n"
+        "[row_level_security.'shown.nothing_else']\npolicies = {}\n"
+        "[masking.'shop.sales']\namount = { policy = 'old_mask', to = ['role reader'], priority = 5 }\n",
+    )
     run(small)
     with Session(target_of(status)) as session:
         session.execute("create user dora password 'Secret123'")
@@ -54,8 +75,30 @@ def before(small: SmallProject, status: Status) -> None:
         session.execute("comment on column shown.a_base.id is 'the id'")
 
 
+MASK = "create masking policy {} with (a decimal(12, 2)) using (0.00::decimal(12, 2));"
+
+
+def security(small: SmallProject, name: str, text: str) -> None:
+    path = small.root / "procedures" / "security" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n")
+
+
 def after(small: SmallProject) -> None:
     """Every kind of change at once."""
+    # Policies: one changed, one new, one detached and dropped, attached to a view that is recreated and to a new one.
+    security(
+        small, "only_big.sql", "create rls policy only_big with (amount decimal(12, 2)) using (amount > 5);"
+    )
+    security(small, "hide_amount.sql", MASK.format("hide_amount"))
+    (small.root / "procedures" / "security" / "old_mask.sql").unlink()
+    security(
+        small,
+        "policies.toml",
+        "[row_level_security.'shown.a_base']\npolicies = { only_big = ['role reader', 'public'] }\n"
+        "[masking.'shop.sales']\namount = { policy = 'hide_amount', to = ['role reader'], priority = 7 }\n"
+        "[masking.'shown.totals']\namount = { policy = 'hide_amount', to = ['public'], priority = 1 }\n",
+    )
     small.migration("0002", "0001", "create table shop.more (id bigint)", "insert into shop.more values (1)")
     # In steps: two groups, and statements that run alone.
     small.migration(
