@@ -96,10 +96,15 @@ def test_downstream_lists_what_depends(capsys: pytest.CaptureFixture[str]) -> No
     assert "  presentation.listing_engagement_weekly: contact_rate" in text.splitlines()
 
 
-def test_a_column_of_constants_has_no_source(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_decides_about_a_constant_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "presentation.freshness.pipeline").splitlines() == [
         "presentation.freshness.pipeline",
-        "no source: constants only",
+        "",
+        "Chosen by (CASE, windows, outer joins)",
+        "  argument as_of of ops.run_rental",
+        "  argument from_date of ops.backfill_rental",
+        "  argument to_date of ops.backfill_rental",
+        "  getdate()",
     ]
 
 

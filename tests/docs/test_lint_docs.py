@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_walks_sql_breaks_no_rule(tmp_path: Path) -> None:
-    for name in ("migrations", "procedures"):
+    for name in ("migrations", "procedures", "eventbridge"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for step in steps((ROOT / "docs" / "add-a-metric.md").read_text(encoding="utf-8")):
         if not isinstance(step, Type):
