@@ -215,6 +215,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[tuple[Any, ...]]]:
     return names, draw(st.lists(row, min_size=1, max_size=8))
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables(), st.sampled_from(WAYS))
 def test_what_was_unloaded_comes_back(

@@ -96,6 +96,7 @@ def test_no_way_into_postgresql_without_its_password(own: LocalEnvironment) -> N
             psycopg.connect(host="127.0.0.1", port=port, user=user, dbname="dev", password=status.password)
 
 
+@pytest.mark.slow
 def test_reset_begins_anew(own: LocalEnvironment) -> None:
     fill(own.up())
     own.reset()
@@ -117,6 +118,7 @@ def test_killed_postgresql_recovers_under_the_same_daemon(own: LocalEnvironment)
     assert own.status().pid == status.pid
 
 
+@pytest.mark.slow
 def test_up_waits_until_a_killed_postgresql_has_recovered(own: LocalEnvironment) -> None:
     status = own.up()
     fill(status)
@@ -138,6 +140,7 @@ def test_killed_backend_recovers(own: LocalEnvironment) -> None:
     assert settle(status, "select count(*) from kept") == [("2",)]
 
 
+@pytest.mark.slow
 def test_killed_daemon_leaves_no_postgresql_behind(own: LocalEnvironment) -> None:
     status = own.up()
     fill(status)
@@ -154,6 +157,7 @@ def test_killed_daemon_leaves_no_postgresql_behind(own: LocalEnvironment) -> Non
     assert rows(again, "select count(*) from kept") == [("2",)]
 
 
+@pytest.mark.slow
 def test_both_killed_at_once(own: LocalEnvironment) -> None:
     status = own.up()
     fill(status)
@@ -184,6 +188,7 @@ def test_killed_in_the_middle_of_the_first_start(own: LocalEnvironment) -> None:
     assert rows(own.up(), "select 1") == [("1",)]
 
 
+@pytest.mark.slow
 def test_a_lost_or_damaged_state_file_costs_no_data(own: LocalEnvironment) -> None:
     status = own.up()
     fill(status)
@@ -194,6 +199,7 @@ def test_a_lost_or_damaged_state_file_costs_no_data(own: LocalEnvironment) -> No
     assert rows(again, "select count(*) from kept") == [("2",)]
 
 
+@pytest.mark.slow
 def test_a_stale_state_file_of_another_process_is_not_believed(own: LocalEnvironment) -> None:
     own.up()
     own.down()
@@ -249,6 +255,7 @@ def test_a_senseless_port_is_an_error(
         own.up()
 
 
+@pytest.mark.slow
 def test_external_postgresql(own: LocalEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     psycopg = pytest.importorskip("psycopg")
     inner = own.up()

@@ -73,6 +73,7 @@ def _write(path: Path, table: Table, rows: dict[int, tuple[Value, ...]], dialect
             writer.writerow([key, *values])
 
 
+@pytest.mark.slow
 @SIZED
 @given(
     table=st.sampled_from([APARTMENTS, BOOKINGS, APARTMENT_ATTRIBUTES]),

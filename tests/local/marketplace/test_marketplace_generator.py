@@ -204,6 +204,7 @@ def test_one_to_two_rows_in_a_hundred_are_bad_in_every_way(
     }
 
 
+@pytest.mark.slow
 def test_some_listings_have_no_valid_location_or_price(tmp_path: Path) -> None:
     generated = generate(tmp_path / "m", seed=3, until=UNTIL, scale=1)
     newest = {path.stem: path for snapshot in generated for path in snapshot.path.iterdir()}
@@ -219,6 +220,7 @@ def test_some_listings_have_no_valid_location_or_price(tmp_path: Path) -> None:
     assert any(row["is_active"] == "" for row in apartments)
 
 
+@pytest.mark.slow
 def test_every_snapshot_loads_and_leaves_a_history(
     engine_dsn: str, fresh_database: object, snapshots: list[Snapshot], last: dict[str, Rows]
 ) -> None:
