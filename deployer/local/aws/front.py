@@ -121,6 +121,12 @@ class _Handler(BaseHTTPRequestHandler):
     elsewhere: Mapping[str, Callable[[], int]]
     """Services on a port of their own, which is asked for at each call."""
 
+    def handle_expect_100(self) -> bool:
+        """Say at once that the body may come: boto3 waits a second for that before each PutObject."""
+        expected = super().handle_expect_100()
+        self.wfile.flush()
+        return expected
+
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         scope = _SCOPE.search(self.headers.get("Authorization", ""))

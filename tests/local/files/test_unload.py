@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import duckdb
 import pytest
 from pyarrow import parquet
 from redshift_connector import ProgrammingError
+
+
+def test_an_object_may_be_sent_at_once(s3: Any) -> None:
+    """boto3 asks by Expect: 100-continue, and waits a second when nobody says so."""
+    url = urlsplit(s3.meta.endpoint_url)
+    request = (
+        f"PUT /lake/x HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection((url.hostname, url.port), timeout=30) as client:
+        client.sendall(request.encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 100 Continue")
+
 
 TABLE = """create table t (
     id integer, small smallint, big bigint, amount decimal(38,10), ratio double precision, part real, yes boolean,
