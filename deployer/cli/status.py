@@ -130,6 +130,8 @@ def _show_schedules(found: WarehouseStatus) -> None:
             for one in found.schedules
         ],
     )
+    if found.schedules_note:
+        output.line(found.schedules_note)
     if not found.firing:
         output.line("nobody fires them here; `zeroshift schedule start` does")
     output.line()

@@ -121,9 +121,9 @@ def listed(project: Project, environment: Environment, count: int = 1, name: str
     and when there is no schedule of that name.
     """
     written = {one.name: one for one in files.load(project.root).schedules}
-    deployed = _deployed(project, environment) if environment.remote is not None else []
-    found = [_listed(one, count, one.name in written) for one in deployed]
-    known = {one.name for one in deployed}
+    there = deployed(project, environment) if environment.remote is not None else []
+    found = [_listed(one, count, one.name in written) for one in there]
+    known = {one.name for one in there}
     found += [_of_file(one, count) for one in written.values() if one.name not in known]
     found.sort(key=lambda one: one.name)
     if name is not None and name not in {one.name for one in found}:
@@ -188,7 +188,7 @@ def fire(
     In AWS that is a one-time schedule beside it, for the next minute, which deletes itself: so the statement runs as
     the schedules' role, which alone may describe it. Raises UsageError when there is no such schedule.
     """
-    found = _named(_deployed(project, environment), name, environment)
+    found = _named(deployed(project, environment), name, environment)
     scheduled = (at or datetime.now(UTC)).replace(microsecond=0)
     scheduled = scheduled.replace(tzinfo=UTC) if scheduled.tzinfo is None else scheduled.astimezone(UTC)
     if environment.kind != LOCAL:
@@ -248,7 +248,7 @@ _SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 def history(project: Project, environment: Environment, name: str | None = None, count: int = 20) -> History:
     """What was fired, and how long the dead-letter queues are."""
     aws = _aws(project, environment)
-    found = _deployed(project, environment)
+    found = deployed(project, environment)
     dead = tuple(
         _dead_letters(aws, arn) for arn in sorted({one.dead_letter for one in found if one.dead_letter})
     )
@@ -302,7 +302,7 @@ def _aws(project: Project, environment: Environment) -> Aws:
     return Aws(environment.remote, Endpoint(status.endpoint_url, status.access_key, status.secret_key))
 
 
-def _deployed(project: Project, environment: Environment) -> list[Schedule]:
+def deployed(project: Project, environment: Environment) -> list[Schedule]:
     """The environment's schedules, by name: those of the groups that have its prefix."""
     from deployer.local.scheduler.schedules import schedule
 

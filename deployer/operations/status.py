@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from deployer.errors import ZeroshiftError
 from deployer.operations import dead_runs, expected
-from deployer.operations.expected import Expected
-from deployer.operations.warehouses import data_api, local_scheduler, target
+from deployer.operations.expected import Expected, Planned
+from deployer.operations.schedules import deployed
+from deployer.operations.warehouses import data_api, local_aws, local_scheduler, target
 from deployer.project.config import Environment, Project
 from deployer.project.environments import LOCAL
 from deployer.warehouse import ledger, runlog
@@ -56,8 +58,9 @@ class Rejected:
 @dataclass(frozen=True)
 class WarehouseStatus:
     """Everything `status` shows. `deployed` is False before the first deployment: then only landing is
-    known. `firing`: whether somebody fires the schedules; on AWS they fire when they are deployed. `problems` are what
-    people should look at, one sentence each; without any the warehouse is healthy.
+    known. `firing`: whether somebody fires the schedules; on AWS they fire when they are deployed.
+    `schedules_note` says where they were read when not where they fire. `problems` are what people should look at, one sentence each;
+    without any the warehouse is healthy.
     """
 
     deployed: bool
@@ -70,6 +73,7 @@ class WarehouseStatus:
     integrations: tuple[Integration, ...] = ()
     schedules: tuple[Expected, ...] = ()
     firing: bool = False
+    schedules_note: str = ""
     backfills: tuple[Backfill, ...] = ()
     gaps: tuple[Gap, ...] = ()
     problems: tuple[str, ...] = ()
@@ -87,12 +91,31 @@ def status(project: Project, environment: Environment) -> WarehouseStatus:
         ):
             found = read(session)
         firing = environment.kind != LOCAL or local_scheduler(project).running
+        schedules, note = planned(project, environment)
         now = datetime.now(UTC).replace(tzinfo=None)
         log = runlog.logged(session, now - expected.LOOK_BACK) if found.deployed else ()
         found = replace(
-            found, firing=firing, schedules=expected.expected(project.root, log, now, firing=firing)
+            found,
+            firing=firing,
+            schedules=expected.expected(schedules, log, now, firing=firing),
+            schedules_note=note,
         )
         return replace(found, problems=problems(found))
+
+
+def planned(project: Project, environment: Environment) -> tuple[tuple[Planned, ...], str]:
+    """The deployed schedules; those of eventbridge/ where there is no AWS side or it does not tell, and why.
+
+    Whoever reads the warehouse need not have Scheduler's rights. A local AWS that does not run is not started.
+    """
+    if environment.remote is None:
+        return expected.of_files(project.root), ""
+    if environment.kind == LOCAL and not local_aws(project).running:
+        return expected.of_files(project.root), "the local AWS does not run: these are of eventbridge/"
+    try:
+        return expected.of_deployed(deployed(project, environment)), ""
+    except ZeroshiftError as error:
+        return expected.of_files(project.root), f"these are of eventbridge/, not what is deployed: {error}"
 
 
 def problems(found: WarehouseStatus) -> tuple[str, ...]:

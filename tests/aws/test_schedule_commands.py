@@ -20,7 +20,7 @@ from deployer.errors import Unavailable, UsageError
 from deployer.local.aws.environment import AwsStatus, LocalAws
 from deployer.local.environment import LocalEnvironment
 from deployer.local.scheduler.process import LocalScheduler
-from deployer.operations import schedule_service, schedules
+from deployer.operations import schedule_service, schedules, status
 from deployer.project.environments import Environment
 
 EXECUTE = "arn:aws:scheduler:::aws-sdk:redshiftdata:executeStatement"
@@ -87,6 +87,11 @@ def test_schedules_of_the_files_are_shown_beside_what_is_deployed(shop: Shop) ->
     assert told == {"left": (True, False), "nightly": (True, True), "planned": (False, True)}
     (planned,) = schedules.listed(shop.project, Environment("local", "local"), 2, "planned").schedules
     assert len(planned.next) == 2
+    # `zeroshift status` holds the runs against what is deployed, where there is anything deployed at all.
+    found, note = status.planned(shop.project, shop.local)
+    assert [one.name for one in found] == ["left", "nightly"] and note == ""
+    found, note = status.planned(shop.project, Environment("local", "local"))
+    assert [one.name for one in found] == ["nightly", "planned"] and note == ""
 
 
 def test_firing_by_hand_without_a_scheduler(shop: Shop) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deployer.errors import StatementFailed
+from deployer.local.scheduler.schedules import schedule
 from deployer.operations import expected, status
+from deployer.project.schedules import calls
 from deployer.warehouse.runlog import Logged
 from warehouse.conftest import ROOT, House
 from warehouse.rows import listing, place, stay
@@ -87,22 +90,58 @@ def test_runs_that_nobody_made_are_late_and_then_missing(tmp_path: Path, as_of: 
     path.write_text(SCHEDULE.format(as_of=as_of))
     hours = [NOON.replace(hour=hour, minute=5) for hour in (8, 9, 11)]
     log = logged(*hours[:2], late=timedelta(seconds=20))
-    (found,) = expected.expected(tmp_path, log, NOON.replace(minute=6), firing=True)
+    (found,) = expected.expected(expected.of_files(tmp_path), log, NOON.replace(minute=6), firing=True)
     assert (found.pipeline, found.next) == ("rental", NOON.replace(hour=13, minute=5))
     assert found.missing == (NOON.replace(hour=10, minute=5), NOON.replace(hour=11, minute=5))
     assert found.late == (NOON.replace(minute=5),)
     # A run that came by the last of the retries is no missing one.
     log += logged(hours[2], late=timedelta(minutes=39))
-    (found,) = expected.expected(tmp_path, log, NOON.replace(minute=1), firing=True)
+    (found,) = expected.expected(expected.of_files(tmp_path), log, NOON.replace(minute=1), firing=True)
     assert found.missing == (NOON.replace(hour=10, minute=5),) and not found.late
     # Nobody fires, or nothing ever ran: nothing is missing.
     for some, firing in ((log, False), ([], True)):
-        (found,) = expected.expected(tmp_path, some, NOON, firing=firing)
+        (found,) = expected.expected(expected.of_files(tmp_path), some, NOON, firing=firing)
         assert not found.missing and found.next == NOON.replace(minute=5)
 
 
+def stored(**others: Any) -> dict[str, Any]:
+    """GetSchedule's answer for a schedule that was made at three in the morning and changed at ten."""
+    return {
+        "Arn": "arn:aws:scheduler:eu-central-1:000000000000:schedule/group/hourly",
+        "GroupName": "group",
+        "Name": "hourly",
+        "ScheduleExpression": "cron(5 * * * ? *)",
+        "FlexibleTimeWindow": {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 10},
+        "CreationDate": NOON.replace(hour=3, tzinfo=UTC),
+        "LastModificationDate": NOON.replace(hour=10, tzinfo=UTC),
+        "Target": {
+            "Arn": calls.SEVERAL,
+            "RoleArn": "arn:aws:iam::000000000000:role/schedules",
+            "Input": json.dumps({"Sqls": ["set x to 1", SCHEDULE.split('"')[3].format(as_of="null")]}),
+            "RetryPolicy": {"MaximumEventAgeInSeconds": 1800},
+        },
+        **others,
+    }
+
+
+def test_what_is_deployed_counts_from_its_last_change() -> None:
+    (planned,) = expected.of_deployed([schedule(stored())])
+    assert (planned.pipeline, planned.by_time) == ("rental", False)
+    # Nothing is known of the hours before somebody changed it.
+    log = logged(NOON.replace(hour=8, minute=5))
+    (found,) = expected.expected([planned], log, NOON.replace(minute=6), firing=True)
+    assert found.missing == (NOON.replace(hour=10, minute=5), NOON.replace(hour=11, minute=5))
+    assert found.late == (NOON.replace(minute=5),)
+    # A rate counts from its making.
+    (planned,) = expected.of_deployed([schedule(stored(ScheduleExpression="rate(4 hours)"))])
+    (found,) = expected.expected([planned], log, NOON, firing=True)
+    assert found.missing == (NOON.replace(hour=11),) and found.next == NOON.replace(hour=15)
+    (other,) = expected.of_deployed([schedule(stored(Target={**stored()["Target"], "Input": "[no"}))])
+    assert other.pipeline == ""
+
+
 def test_the_repositorys_own_schedules_are_known() -> None:
-    found = {one.name: one for one in expected.expected(ROOT, [], NOON, firing=True)}
+    found = {one.name: one for one in expected.expected(expected.of_files(ROOT), [], NOON, firing=True)}
     assert {name for name, one in found.items() if one.pipeline == "rental"} == {
         "rental-hourly",
         "rental-nightly",

@@ -65,6 +65,20 @@ class Call:
         return json.dumps(self.given, ensure_ascii=False)
 
 
+def statements(text: str) -> tuple[str, ...]:
+    """The SQL in the Input of a deployed schedule; none in one that is not the Data API's."""
+    try:
+        given = json.loads(text)
+    except ValueError:
+        return ()
+    if not isinstance(given, dict):
+        return ()
+    one, several = given.get("Sql"), given.get("Sqls")
+    if isinstance(several, list):
+        return tuple(str(sql) for sql in several)
+    return (one,) if isinstance(one, str) else ()
+
+
 def call(schedule: Schedule, prefix: str, warehouse: Warehouse, settings: Sequence[str] = ()) -> Call:
     """The call of a schedule. `settings` are statements that come before it in the same session, see
     deployer.project.pipelines: several statements that commit one by one are a batch of the mode AUTO_COMMIT.
