@@ -59,8 +59,8 @@ class Rejected:
 class WarehouseStatus:
     """Everything `status` shows. `deployed` is False before the first deployment: then only landing is
     known. `firing`: whether somebody fires the schedules; on AWS they fire when they are deployed.
-    `schedules_note` says where they were read when not where they fire. `problems` are what people should look at, one sentence each;
-    without any the warehouse is healthy.
+    `schedules_note` says where they were read when not where they fire. `problems` are what people should
+    look at, one sentence each; without any the warehouse is healthy.
     """
 
     deployed: bool
