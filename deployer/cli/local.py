@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from deployer.cli import local_aws, output
+from deployer.cli import local_aws, local_source, output
 from deployer.cli.options import CONTEXT, Here, environment_option
 from deployer.errors import Unsafe
 from deployer.operations import local as operations
@@ -24,6 +24,7 @@ def local() -> None:
 
 
 local.add_command(local_aws.aws)
+local.add_command(local_source.source)
 
 
 @local.command()

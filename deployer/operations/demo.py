@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from deployer.errors import Unsafe
 from deployer.operations import deploy, local, metrics, run, status
 from deployer.operations.deploy import Deployment
-from deployer.operations.local import DEMO_MARK
 from deployer.operations.metrics import MetricTable
 from deployer.operations.progress import Progress, silent
+from deployer.operations.replicators import DEMO_MARK
 from deployer.operations.status import Rejected
 from deployer.operations.warehouses import data_api_of, local_environment, target_of
 from deployer.project.config import Environment, Project

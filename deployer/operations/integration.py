@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from deployer.errors import Unavailable, UsageError
+from deployer.operations import replicators
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import local_environment, target_of
 from deployer.project.config import Environment, Project
@@ -19,9 +18,6 @@ from deployer.project.environments import LOCAL
 from deployer.project.zero_etl import ZeroEtl
 from deployer.sql.names import quote_ident
 from deployer.warehouse.session import Session
-
-if TYPE_CHECKING:
-    from deployer.local.replication.settings import Settings
 
 CATCH_UP_SECONDS = 60.0
 _COMPARISONS = 5
@@ -72,28 +68,6 @@ class Difference:
         return abs(self.source_rows - (self.landing_rows or 0))
 
 
-def start(project: Project, environment: Environment) -> list[str]:
-    """Start the environment's replicators; the names of those that did not run. The warehouse must run."""
-    if not environment.zero_etl:
-        return []
-    _need_extra()
-    from deployer.local.replication import process
-
-    home = local_environment(project).home
-    # Who only looks at a replicator that runs needs no password.
-    resting = [each for each in environment.zero_etl if not process.runs_with(home, _settings(each, ""))]
-    return [each.name for each in resting if process.start(home, _settings(each, _password(project, each)))]
-
-
-def stop_all(project: Project) -> bool:
-    """Stop whatever replicates into the project's local warehouse."""
-    if not any(project.home.glob("replication-*.lock")):
-        return False
-    from deployer.local.replication import process
-
-    return process.stop_all(project.home)
-
-
 def status(project: Project, environment: Environment) -> tuple[IntegrationStatus, ...]:
     """Every configured integration, started if it does not run."""
     from deployer.local.replication import process
@@ -109,14 +83,14 @@ def status(project: Project, environment: Environment) -> tuple[IntegrationStatu
         }
         listed = _tables(session)
         result = []
-        for each in environment.zero_etl:
+        for each in replicators.integrations(project, environment):
             row = found.get(each.landing)
             states = [table.state for table in listed if table.landing == each.landing]
             copied = row is not None and "Synced" in states
             result.append(
                 IntegrationStatus(
                     each.name,
-                    f"{each.user}@{each.host}:{each.port}",
+                    "local" if each.is_local else f"{each.user}@{each.host}:{each.port}",
                     each.landing,
                     process.running(project.home, each.name),
                     str(row[1]) if row is not None else "PendingDbConnectState",
@@ -133,7 +107,7 @@ def status(project: Project, environment: Environment) -> tuple[IntegrationStatu
 
 def tables(project: Project, environment: Environment) -> tuple[IntegrationTable, ...]:
     """The replicated tables of every configured integration."""
-    landings = {each.landing for each in environment.zero_etl}
+    landings = {each.landing for each in replicators.integrations(project, environment)}
     with _session(project, environment) as (session, _):
         return tuple(table for table in _tables(session) if table.landing in landings)
 
@@ -155,7 +129,7 @@ def refresh(
     """
     if sum([bool(names), everything, failed]) != 1:
         raise UsageError("name the tables to refresh as schema.table, or say --failed or --all")
-    one = _chosen(environment, integration)
+    one = _chosen(project, environment, integration)
     places = {_place(name) for name in names}
     listed = ", ".join(f"{quote_ident(schema)}.{quote_ident(table)}" for schema, table in sorted(places))
     what = "all tables" if everything else "inerror tables" if failed else f"table {listed}"
@@ -199,8 +173,8 @@ def reconcile(
     """
     from deployer.local.replication import monitor
 
-    one = _chosen(environment, integration)
-    settings = _settings(one, _password(project, one))
+    one = _chosen(project, environment, integration)
+    settings = replicators.settings(project, one)
     with _session(project, environment) as (_, dsn):
         found: tuple[Difference, ...] = ()
         for attempt in range(_COMPARISONS):
@@ -212,45 +186,16 @@ def reconcile(
         return found
 
 
-def _settings(one: ZeroEtl, password: str) -> Settings:
-    from deployer.local.replication.settings import Settings
-
-    return Settings(
-        one.name, one.host, one.port, one.user, password, one.database, one.landing, one.filter.text,
-        one.refresh_interval,
-    )  # fmt: skip
-
-
-def _password(project: Project, one: ZeroEtl) -> str:
-    if one.password_env:
-        found = os.environ.get(one.password_env)
-        if found is None:
-            raise Unavailable(
-                f"the environment variable {one.password_env}, which has the password of integration {one.name}, is"
-                " not set; set it and repeat"
-            )
-        return found
-    if one.password_file:
-        path = project.root / one.password_file
-        try:
-            return path.read_text(encoding="utf-8").rstrip("\r\n")
-        except OSError as error:
-            raise Unavailable(
-                f"cannot read {path}, which has the password of integration {one.name}: {error.strerror}"
-            ) from None
-    return ""
-
-
 @contextmanager
 def _session(project: Project, environment: Environment) -> Iterator[tuple[Session, str]]:
     """A session with the local warehouse, which is started with its replicators; and the engine's DSN."""
-    if environment.kind != LOCAL or not environment.zero_etl:
+    if environment.kind != LOCAL or not replicators.integrations(project, environment):
         raise UsageError(
             f"environment {environment.name} replicates nothing: zeroshift.toml has no"
             f" [env.{environment.name}.zero_etl.<name>]"
         )
     found = local_environment(project).ensure_up()
-    start(project, environment)
+    replicators.start(project, environment)
     assert found.engine_dsn is not None
     with Session(target_of(found)) as session:
         yield session, found.engine_dsn
@@ -276,9 +221,9 @@ def _tables(session: Session) -> list[IntegrationTable]:
     ]
 
 
-def _chosen(environment: Environment, name: str | None) -> ZeroEtl:
+def _chosen(project: Project, environment: Environment, name: str | None) -> ZeroEtl:
     """The integration called `name`, or the only one."""
-    there = {each.name: each for each in environment.zero_etl}
+    there = {each.name: each for each in replicators.integrations(project, environment)}
     if name is None and len(there) <= 1:
         if not there:
             raise UsageError(f"environment {environment.name} has no zero_etl table in zeroshift.toml")
@@ -293,12 +238,3 @@ def _place(name: str) -> tuple[str, str]:
     if found is None:
         raise UsageError(f"{name!r} is no table of an integration; write schema.table")
     return found[1].strip('"'), found[2].strip('"')
-
-
-def _need_extra() -> None:
-    try:
-        import pymysqlreplication  # noqa: F401
-    except ModuleNotFoundError:
-        raise Unavailable(
-            "replication needs the extra 'local', which is not installed: pip install 'zeroshift[local]'"
-        ) from None

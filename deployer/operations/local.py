@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.errors import UsageError
-from deployer.operations import integration
+from deployer.operations import replicators
 from deployer.operations.progress import Progress, silent
+from deployer.operations.replicators import DEMO_MARK, local_source
 from deployer.operations.warehouses import local_aws, local_environment, local_scheduler
 from deployer.project.config import Environment, Project
 
@@ -17,11 +18,7 @@ if TYPE_CHECKING:
     from deployer.local.aws.environment import AwsStatus
     from deployer.local.environment import Status
     from deployer.local.landing import load as landing
-
-DEMO_MARK = "demo.json"
-"""A file in the home that says: what this warehouse holds came from `zeroshift demo`, and may be replaced
-by it.
-"""
+    from deployer.local.mariadb.server import SourceStatus
 
 
 @dataclass(frozen=True)
@@ -50,21 +47,22 @@ def up(project: Project, environment: Environment | None = None) -> Status:
     """Start the local warehouse, and what replicates into the environment, unless it runs."""
     started = local_environment(project).up()
     if environment is not None:
-        integration.start(project, environment)
+        replicators.start(project, environment)
     return started
 
 
 def down(project: Project) -> bool:
-    """Stop it, and the local AWS; False when neither ran. Their data stays."""
+    """Stop it, the local AWS and the local source; False when none ran. Their data stays."""
     local = local_environment(project)
     cloud = local_aws(project)
     was_running = local.status().running or cloud.running
     # It would start both again.
     local_scheduler(project).stop()
-    integration.stop_all(project)
+    replicators.stop_all(project)
     cloud.down()
     local.down()
-    return was_running
+    stopped = (project.home / "source").exists() and source_stop(project)
+    return was_running or stopped
 
 
 def aws(project: Project) -> AwsStatus:
@@ -78,14 +76,34 @@ def status(project: Project) -> Status:
 
 
 def reset(project: Project) -> None:
-    """Stop it and the local AWS, and delete everything that they hold."""
+    """Stop it and the local AWS, and delete everything that they hold. The local source keeps its rows."""
     local_scheduler(project).stop()
-    integration.stop_all(project)
+    replicators.stop_all(project)
     local_aws(project).reset()
     local_environment(project).reset()
     for leftover in project.home.glob("replication-*"):
         leftover.unlink()
     (project.home / DEMO_MARK).unlink(missing_ok=True)
+
+
+def source_start(project: Project) -> SourceStatus:
+    """Start the local source, a MariaDB with the rental tables. Raises Unavailable where that is not installed."""
+    return local_source(project).up()
+
+
+def source_stop(project: Project) -> bool:
+    """Stop the local source; False when it did not run. Its data stays."""
+    return local_source(project).down()
+
+
+def source_status(project: Project) -> SourceStatus:
+    """Whether the local source runs, and how to reach it."""
+    return local_source(project).status()
+
+
+def source_reset(project: Project) -> None:
+    """Stop the local source and delete its rows and its log."""
+    local_source(project).reset()
 
 
 def load(

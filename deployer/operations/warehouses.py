@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from deployer.aws.client import Aws, Endpoint
 from deployer.aws.statements import DataApi
 from deployer.errors import Unavailable
+from deployer.operations import replicators
 from deployer.operations.progress import Progress, silent
 from deployer.project.config import Environment, Project
 from deployer.project.environments import LOCAL, Remote
@@ -52,7 +53,8 @@ def local_scheduler(project: Project) -> LocalScheduler:
 
 
 def target(project: Project, environment: Environment, progress: Progress = silent) -> Target:
-    """Where `environment` listens, and as whom; the local one is started when it does not run.
+    """Where `environment` listens, and as whom; the local one is started when it does not run, and what replicates
+    into it.
 
     Raises AwsError or Unavailable when AWS gives no credentials.
     """
@@ -65,7 +67,9 @@ def target(project: Project, environment: Environment, progress: Progress = sile
     local = local_environment(project)
     if not local.status().running:
         progress("starting the local warehouse")
-    return target_of(local.ensure_up())
+    status = local.ensure_up()
+    replicators.start(project, environment)
+    return target_of(status)
 
 
 def data_api(project: Project, environment: Environment) -> DataApi:
@@ -73,7 +77,9 @@ def data_api(project: Project, environment: Environment) -> DataApi:
     if environment.kind != LOCAL:
         assert environment.remote is not None
         return DataApi(Aws(environment.remote), environment)
-    return data_api_of(local_environment(project).ensure_up(), environment)
+    status = local_environment(project).ensure_up()
+    replicators.start(project, environment)
+    return data_api_of(status, environment)
 
 
 def data_api_of(status: Status, environment: Environment) -> DataApi:

@@ -14,6 +14,9 @@ _KEYS = ("source", "password_env", "password_file", "filter", "landing", "refres
 _LANDING = r"[a-z][a-z0-9_]{0,63}"
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _NAME = r"[a-z][a-z0-9_]{0,54}"
+LOCAL_SOURCE = "local"
+"""`source` of what `zeroshift local source` starts."""
+LOCAL_DATABASE = "rental"
 LONGEST_INTERVAL = 432_000
 """Seconds of REFRESH_INTERVAL (DG r_CREATE_DATABASE)."""
 
@@ -23,7 +26,8 @@ class ZeroEtl:
     """A replicated source. The password is never part of it: it stands in `password_env` (the name of a
     variable) or `password_file` (a path, relative to zeroshift.toml); with neither there is none.
 
-    `database` is the one database that is replicated, "" for all that the filter lets through.
+    `database` is the one database that is replicated, "" for all that the filter lets through. With `is_local` the
+    source is the one of `zeroshift local source`: host, port, user and password are known when it runs.
     """
 
     name: str
@@ -36,6 +40,7 @@ class ZeroEtl:
     password_env: str = ""
     password_file: str = ""
     refresh_interval: int = 0
+    is_local: bool = False
 
 
 def read(reader: Reader, at: Table, value: object) -> tuple[ZeroEtl, ...]:
@@ -51,7 +56,11 @@ def _one(reader: Reader, at: Table, name: str, value: object) -> ZeroEtl:
             at, None, f"the integration's name {name!r} must be lower-case letters, digits and _, at most 55"
         )
     source = reader.text(at, table, "source")
-    host, port, user, database = _source(reader, at, source)
+    is_local = source == LOCAL_SOURCE
+    host, port, user, database = ("", 0, "", LOCAL_DATABASE) if is_local else _source(reader, at, source)
+    for key in ("password_env", "password_file"):
+        if is_local and key in table:
+            raise reader.wrong(at, key, f'source = "{LOCAL_SOURCE}" makes its own password; take {key} out')
     if "password_env" in table and "password_file" in table:
         raise reader.wrong(at, "password_file", "password_env and password_file exclude each other; keep one")
     return ZeroEtl(
@@ -69,6 +78,7 @@ def _one(reader: Reader, at: Table, name: str, value: object) -> ZeroEtl:
         ),
         password_file=reader.text(at, table, "password_file", ""),
         refresh_interval=reader.number(at, table, "refresh_interval", 0, LONGEST_INTERVAL, 0),
+        is_local=is_local,
     )
 
 
@@ -96,7 +106,9 @@ def _source(reader: Reader, at: Table, source: str) -> tuple[str, int, str, str]
 
 def _wrong_source(reader: Reader, at: Table) -> Exception:
     return reader.wrong(
-        at, "source", 'source must be a URL like "mysql://user@host:3306/database", without a password'
+        at,
+        "source",
+        'source must be a URL like "mysql://user@host:3306/database", without a password, or "local"',
     )
 
 

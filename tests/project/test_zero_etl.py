@@ -30,9 +30,19 @@ def test_a_source_and_its_defaults(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_the_local_source(tmp_path: Path) -> None:
+    (one,) = load(tmp_path, 'source = "local"\n').zero_etl
+    assert one.is_local
+    assert (one.database, one.filter.text, one.landing) == ("rental", "include: rental.*", "rental_landing")
+
+
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
+        (
+            'source = "local"\npassword_env = "PW"',
+            r'zeroshift.toml:7: source = "local" makes its own password',
+        ),
         ('source = "mysql://me:secret@db/rental"', r"zeroshift.toml:6: source holds a password"),
         ('source = "postgresql://me@db/rental"', r"source must be a URL like"),
         ('source = "mysql://db/rental"', r"source must be a URL like"),
