@@ -105,6 +105,7 @@ class Daemon:
             gateway.passes.issue,
             fallback=int(last) if last.isdigit() else None,
             sink=sink(self.home / AWS_DIRECTORY),
+            query_ids=gateway.newest_query,
             **settings(),
         )
 

@@ -10,10 +10,10 @@ create or replace function redshift.current_user_id() returns integer
 language sql stable parallel restricted
 return (select usesysid::bigint::integer from pg_catalog.pg_user where usename = current_user);
 
--- Ids of queries are not kept locally: -1 says that no query was recorded (PG_LAST_QUERY_ID).
+-- The gateway says it before a statement that asks: -1 while no query has run (PG_LAST_QUERY_ID).
 create or replace function redshift.pg_last_query_id() returns bigint
 language sql stable parallel safe
-return -1::bigint;
+return coalesce(nullif(current_setting('zeroshift.last_query_id', true), ''), '-1')::bigint;
 
 -- There is no AWS account behind the local warehouse; the documented shape, all zeros.
 create or replace function redshift.current_aws_account() returns text

@@ -11,28 +11,18 @@ create table if not exists zeroshift.procedure_calls (
     caller_procedure_query_id integer
 );
 create index if not exists procedure_calls_by_time on zeroshift.procedure_calls using brin (start_time);
-create sequence if not exists zeroshift.query_ids as integer cycle;
+drop sequence if exists zeroshift.query_ids;
 
 create or replace function zeroshift.note_calls(session_user_name text, calls json) returns void
 language sql security definer set search_path = pg_catalog, pg_temp as $$
     delete from zeroshift.procedure_calls where start_time < (now() at time zone 'UTC') - interval '7 days';
 
-    -- Callers begin first, so they have the smaller numbers.
-    with numbered as materialized (
-        select c.*, nextval('zeroshift.query_ids')::integer as id
-        from (
-            select *
-            from json_to_recordset(calls) as c(
-                number integer, caller integer, user_name text, query text, started timestamp, ended timestamp,
-                status text
-            )
-            order by number
-        ) as c
-    )
+    -- The gateway numbers them, with the queries of SYS_QUERY_HISTORY.
     insert into zeroshift.procedure_calls
-    select c.id, session_user_name, c.user_name, c.query, c.started, c.ended, c.status, outer_call.id
-    from numbered as c
-    left join numbered as outer_call on outer_call.number = c.caller
+    select c.number, session_user_name, c.user_name, c.query, c.started, c.ended, c.status, c.caller
+    from json_to_recordset(calls) as c(
+        number integer, caller integer, user_name text, query text, started timestamp, ended timestamp, status text
+    )
     on conflict (query_id) do nothing;
 $$;
 revoke all on function zeroshift.note_calls(text, json) from public;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployer.local.data_api.records import ACTIVE, BUSY, FINAL, NULL, Part, SessionRecord, Statement
+from deployer.local.data_api.records import ACTIVE, BUSY, FINAL, Part, SessionRecord, Statement
 
 
 def accepted(statement: Statement) -> dict[str, Any]:
@@ -37,7 +37,9 @@ def described(statement: Statement) -> dict[str, Any]:
         "HasResultSet": statement.has_result,
         "RedshiftPid": statement.pid,
         # Of queries that have not run the service tells 0.
-        "RedshiftQueryId": 0 if statement.status in ACTIVE else NULL,
+        "RedshiftQueryId": 0
+        if statement.status in ACTIVE
+        else max(part.query_id for part in statement.parts),
         "ResultFormat": request.result_format,
         "ResultRows": statement.rows,
         "ResultSize": statement.size,
@@ -126,7 +128,7 @@ def _part(statement: Statement, part: Part, sql: str) -> dict[str, Any]:
         "Duration": part.duration,
         "HasResultSet": part.columns is not None,
         "QueryString": sql,
-        "RedshiftQueryId": NULL,
+        "RedshiftQueryId": part.query_id,
         "ResultRows": part.rows,
         "ResultSize": part.size,
     }

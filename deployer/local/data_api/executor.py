@@ -15,7 +15,17 @@ from deployer.local.data_api import encoding, limits, parameters
 from deployer.local.data_api.connection import Broken, Connection, told
 from deployer.local.data_api.events import event
 from deployer.local.data_api.pool import Pool, stateless
-from deployer.local.data_api.records import ABORTED, FAILED, FINISHED, PICKED, STARTED, Part, Place, Statement
+from deployer.local.data_api.records import (
+    ABORTED,
+    FAILED,
+    FINISHED,
+    NULL,
+    PICKED,
+    STARTED,
+    Part,
+    Place,
+    Statement,
+)
 from deployer.local.data_api.results import ResultWriter, TooLarge
 from deployer.local.data_api.sessions import Sessions
 from deployer.local.data_api.store import Store
@@ -27,6 +37,11 @@ CANCELLED = "ERROR: Query cancelled on user's request"
 STOPPED = "ERROR: the local Data API was stopped before the statement had ended"
 OVERDUE = f"ERROR: the statement ran for {limits.STATEMENT_SECONDS // 3600} hours, which is the limit"
 _PRESS_SECONDS = 0.2
+
+
+def no_query_id(pid: int) -> int:
+    """Where nobody knows the gateway's ids."""
+    return NULL
 
 
 @dataclass
@@ -61,9 +76,10 @@ class Executor:
         *,
         size: int,
         notify: Callable[[], None],
+        query_ids: Callable[[int], int],
     ) -> None:
         self._store, self._sessions, self._connect, self._clock = store, sessions, connect, clock
-        self._notify = notify
+        self._notify, self._query_ids = notify, query_ids
         self._pool = Pool(size)
         self._state = threading.Condition()
         """Guards what follows; notified when a statement comes and when one ends."""
@@ -290,9 +306,11 @@ class Executor:
             lambda page, data: self._store.add_page(statement.id, part.number, page, data),
             statement.request.result_format,
         )
-        began = time.perf_counter_ns()
+        began, query_id = time.perf_counter_ns(), NULL
         try:
             outcome = connection.run(text, [values[name] for name in names], writer)
+            # Before the connection asks for what it needs itself.
+            query_id = self._query_ids(connection.pid)
             if writer.described is None:
                 part.rows, part.size = outcome.affected, 0
             else:
@@ -313,6 +331,7 @@ class Executor:
             part.error = f"ERROR: a value of the result is no UTF-8: {unreadable}"
             connection.close()
         part.duration = time.perf_counter_ns() - began
+        part.query_id = query_id if query_id != NULL else self._query_ids(connection.pid)
         if part.error is not None:
             part.status = ABORTED if running.cancelled else FAILED
             part.columns = None

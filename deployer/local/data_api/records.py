@@ -90,7 +90,8 @@ class Request:
 class Part:
     """One SQL statement of a request: its only one, or one of a batch. `number` counts from 1.
 
-    `columns` is the result set's ColumnMetadata, None when it has none. `duration` is in nanoseconds.
+    `columns` is the result set's ColumnMetadata, None when it has none. `duration` is in nanoseconds. `query_id` is
+    the id in SYS_QUERY_HISTORY.
     """
 
     number: int
@@ -102,6 +103,7 @@ class Part:
     rows: int = NULL
     size: int = NULL
     columns: list[dict[str, Any]] | None = None
+    query_id: int = NULL
 
 
 @dataclass

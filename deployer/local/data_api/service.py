@@ -15,7 +15,7 @@ from deployer.errors import Unavailable
 from deployer.local.data_api.connection import Connection, Passes
 from deployer.local.data_api.errors import Unknown
 from deployer.local.data_api.events import Delivery, Sink
-from deployer.local.data_api.executor import Executor
+from deployer.local.data_api.executor import Executor, no_query_id
 from deployer.local.data_api.model import service_model
 from deployer.local.data_api.operations import Operations
 from deployer.local.data_api.protocol import HOST, bind
@@ -42,7 +42,8 @@ class DataApi:
     """The server for the gateway at `host`:`port`. `passes` gives passwords that log a user in.
 
     `wanted` is the port that the user has asked for (0 = any free one), None for the default, else `fallback`, else a
-    free one. `sink` takes the events; without one they are kept for a day.
+    free one. `sink` takes the events; without one they are kept for a day. `query_ids` knows the id of the last query
+    of a session.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class DataApi:
         pool: int = POOL,
         throttle: bool = True,
         sink: Sink | None = None,
+        query_ids: Callable[[int], int] = no_query_id,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
@@ -68,7 +70,9 @@ class DataApi:
         def connect(place: Place) -> Connection:
             return Connection(host, port, place.database, place.user, passes)
 
-        self.executor = Executor(self._store, self.sessions, connect, clock, size=pool, notify=self._notify)
+        self.executor = Executor(
+            self._store, self.sessions, connect, clock, size=pool, notify=self._notify, query_ids=query_ids
+        )
         self._operations = Operations(self._store, self.executor, self.sessions, clock, user)
         self._throttle = Throttle() if throttle else None
         self._stopping = threading.Event()

@@ -31,7 +31,7 @@ from deployer.local.database import Transactions
 
 FILE = "data_api.sqlite3"
 
-_VERSION = 1
+_VERSION = 2
 _TABLES = """
 create table statements (
     number integer primary key autoincrement, id text not null unique, created real not null, updated real not null,
@@ -42,7 +42,8 @@ create index statements_by_end on statements (updated);
 create table parts (
     statement text not null references statements (id) on delete cascade, number integer not null,
     created real not null, updated real not null, status text not null, error text, duration integer not null,
-    rows integer not null, size integer not null, columns text, primary key (statement, number)
+    rows integer not null, size integer not null, columns text, query_id integer not null default -1,
+    primary key (statement, number)
 ) strict, without rowid;
 create table pages (
     statement text not null, part integer not null, page integer not null, data blob not null,
@@ -63,7 +64,7 @@ create table events (number integer primary key autoincrement, created real not 
 _FREED_PAGES = 2500
 """Given back at a time (10 MB): nobody is answered meanwhile."""
 
-_PART = "number, created, updated, status, error, duration, rows, size, columns"
+_PART = "number, created, updated, status, error, duration, rows, size, columns, query_id"
 _STATEMENT = "id, number, request, created, updated, status, pid, error, duration"
 _SESSION = "id, place, created, updated, status, keep_alive, ends, current"
 
@@ -134,9 +135,18 @@ class Store(Transactions):
         ).fetchall()
         known = [
             Part(
-                number, created, updated, status, error, duration, rows, size, columns and json.loads(columns)
-            )
-            for number, created, updated, status, error, duration, rows, size, columns in parts
+                number,
+                created,
+                updated,
+                status,
+                error,
+                duration,
+                rows,
+                size,
+                columns and json.loads(columns),
+                query_id,
+            )  # fmt: skip
+            for number, created, updated, status, error, duration, rows, size, columns, query_id in parts
         ]
         created, updated, status, pid, error, duration = rest
         loaded = Request.load(json.loads(request))
@@ -156,10 +166,10 @@ class Store(Transactions):
         columns = None if part.columns is None else json.dumps(part.columns)
         with self.transaction() as db:
             db.execute(
-                "update parts set updated = ?, status = ?, error = ?, duration = ?, rows = ?, size = ?, columns = ?"
-                " where statement = ? and number = ?",
+                "update parts set updated = ?, status = ?, error = ?, duration = ?, rows = ?, size = ?, columns = ?,"
+                " query_id = ? where statement = ? and number = ?",
                 (part.updated, part.status, part.error, part.duration, part.rows, part.size, columns,
-                 statement_id, part.number),
+                 part.query_id, statement_id, part.number),
             )  # fmt: skip
             if part.status in FINAL and part.columns is None:
                 db.execute("delete from pages where statement = ? and part = ?", (statement_id, part.number))

@@ -79,10 +79,14 @@ def _note(runner: Runner, login_user: str, log: CallLog) -> None:
     """Put the calls into SYS_PROCEDURE_CALL. What became of the CALL itself does not depend on it."""
     if not log.calls:
         return
+    # The CALL itself has the number that SYS_QUERY_HISTORY shows.
+    numbers = {log.calls[0].number: runner.journal.query_id} | {
+        call.number: runner.journal.next_id() for call in log.calls[1:]
+    }
     calls = [
         {
-            "number": call.number,
-            "caller": call.caller,
+            "number": numbers[call.number],
+            "caller": numbers.get(call.caller or 0),
             "user_name": call.user,
             "query": call.text,
             "started": call.start.replace(tzinfo=None).isoformat(),

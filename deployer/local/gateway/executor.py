@@ -138,14 +138,24 @@ class GatewayExecutor:
             return Outcome((), (), 0)
         if kind.name in BULK:
             # "No variable substitution within the string": DG "Supported PL/pgSQL statements".
-            return Outcome((), (), BULK[kind.name](runner, sql, Collect()))
+            with runner.journal.statement(runner, kind, sql):
+                return Outcome((), (), BULK[kind.name](runner, sql, Collect()))
         if kind.name == "create_procedure":
             translation = create_procedure(runner, sql)
         else:
             translation = runner.translation(sql, {name: variables[name].type for name in used})
         values = [_encoded(variables[name]) for name in translation.parameters]
         collected = Collect()
-        rows = runner.execute(sql, kind, translation, collected, values=values)
+        # Expressions of the procedure are no statements of their own.
+        logged = (
+            runner.journal.begin(runner, kind, sql) if translation.reads or kind.name != "select" else None
+        )
+        try:
+            rows = runner.execute(sql, kind, translation, collected, values=values)
+        except BaseException as error:
+            runner.journal.end(logged, error)
+            raise
+        runner.journal.end(logged)
         if kind.commits:
             self._ended = True
             self._forget_user()

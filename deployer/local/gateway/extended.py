@@ -7,7 +7,6 @@ portals are PostgreSQL's. All others (BEGIN, SET, CALL, a CREATE TABLE of severa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from deployer.local.gateway import codec, late_binding, table_locks, types
@@ -21,12 +20,12 @@ from deployer.local.gateway.calls import (
 from deployer.local.gateway.codec import Body, Disconnected, Malformed, message
 from deployer.local.gateway.errors import gateway_error
 from deployer.local.gateway.executor import create_procedure
-from deployer.local.gateway.runner import Runner
+from deployer.local.gateway.prepared import Portal, Prepared
+from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.gateway.settings import setting
 from deployer.local.gateway.shows import definition_column, show_definition
 from deployer.local.gateway.statements import CONTROLLED, control
 from deployer.local.gateway.transfers import BULK
-from deployer.local.translate.api import Translation
 from deployer.sql.classify import Kind, classify
 from deployer.sql.lexer import LexError
 from deployer.sql.refused import Refused
@@ -34,43 +33,6 @@ from deployer.sql.split import split
 
 if TYPE_CHECKING:
     from deployer.local.gateway.session import Session
-
-
-@dataclass
-class Prepared:
-    """A statement that the client has parsed.
-
-    `backend_name` is PostgreSQL's name of it, empty when it runs through the gateway. `offset` is where the statement
-    begins in the client's text. `columns` is None when it returns no rows. `declared` are the client's own parameter
-    types. `cycle` counts Syncs: when it was translated last.
-    """
-
-    text: str
-    kind: Kind
-    offset: int = 0
-    translation: Translation | None = None
-    backend_name: str = ""
-    parameters: tuple[int, ...] = ()
-    columns: tuple[codec.Column, ...] | None = None
-    declared: tuple[int, ...] = ()
-    cycle: int = 0
-
-
-@dataclass
-class Portal:
-    """A bound statement. `running` once it was executed: a gateway statement runs only once."""
-
-    prepared: Prepared
-    bind: codec.Bind
-    backend_name: str = ""
-    running: bool = field(default=False)
-
-    def columns(self) -> tuple[codec.Column, ...]:
-        """The result's columns in the formats that Bind asked for."""
-        return tuple(
-            replace(column, format=self.bind.result_format(index))
-            for index, column in enumerate(self.prepared.columns or ())
-        )
 
 
 class Extended:
@@ -90,7 +52,7 @@ class Extended:
         self._skipping = False
         self._drop_statement("")
         if self._runner.backend.status == "I":
-            self._portals.clear()
+            self._drop_portals()
 
     def handle(self, kind: bytes, data: bytes) -> bool:
         """Handle one message; False when it is none of the extended protocol's."""
@@ -132,7 +94,7 @@ class Extended:
         except ServerError as error:
             self._session.refuse(self._runner, error, 0)
         if self._runner.backend.status == "I":
-            self._portals.clear()
+            self._drop_portals()
         self._session._ready()
 
     # -- Parse ------------------------------------------------------------------------------------------------
@@ -162,9 +124,10 @@ class Extended:
         if kind.name not in CONTROLLED and kind.name not in BULK:
             try:
                 self._translate(prepared, oids)
-            except Refused as refused:
-                if refused.position is not None:
-                    refused.position += offset
+            except (Refused, ServerError) as error:
+                self._runner.journal.failed(self._runner, kind, text, error)
+                if isinstance(error, Refused) and error.position is not None:
+                    error.position += offset
                 raise
         self._statements[name] = prepared
         self._session.put(message(b"1"))
@@ -184,6 +147,7 @@ class Extended:
         prepared.translation = translation
         if len(translation.statements) > 1 or prepared.kind.commits:
             return
+        runner.journal.refresh(translation)
         if runner.backend.status == "T":
             # PostgreSQL's Parse takes the snapshot already.
             table_locks.hold(runner, translation)
@@ -256,6 +220,7 @@ class Extended:
                 )
         if prepared.backend_name:
             if prepared.translation is not None:
+                self._runner.journal.refresh(prepared.translation)
                 table_locks.hold(self._runner, prepared.translation)
             self._number += 1
             portal.backend_name = f"zp{self._number}"
@@ -321,16 +286,35 @@ class Extended:
 
         body = Body(data)
         portal, limit = self._portal(body.text()), body.int32()
-        prepared, runner = portal.prepared, self._runner
+        prepared, journal = portal.prepared, self._runner.journal
         sink = ClientSink(self._session, portal.columns())
         if prepared.kind.name == "empty":
             sink.complete("")
             return
+        entry, portal.entry = portal.entry, None
+        if entry is None:
+            entry = journal.begin(self._runner, prepared.kind, prepared.text)
+        else:
+            journal.resume(entry)
+        try:
+            self._run(portal, limit, sink)
+        except BaseException as error:
+            journal.end(entry, error)
+            raise
+        if sink.is_suspended:
+            journal.suspend(entry)
+            portal.entry = entry
+        else:
+            journal.end(entry)
+
+    def _run(self, portal: Portal, limit: int, sink: Sink) -> None:
+        prepared, runner = portal.prepared, self._runner
         runner.check_usable(prepared.kind)
         if portal.backend_name and prepared.translation is not None:
             portal.running = True
             runner.check(prepared.translation)
             late_binding.tell(runner, prepared.translation)
+            runner.journal.tell(runner, prepared.translation)
             runner.unsynced = True
             runner.backend.send(
                 message(b"E", codec.text(portal.backend_name), codec.int32(limit)), message(b"H")
@@ -366,9 +350,16 @@ class Extended:
             self._drop_statement(name)
         else:
             portal = self._portals.pop(name, None)
+            if portal is not None:
+                self._runner.journal.end(portal.entry)
             if portal is not None and portal.backend_name:
                 self._backend_close(b"P", portal.backend_name)
         self._session.put(message(b"3"))
+
+    def _drop_portals(self) -> None:
+        for portal in self._portals.values():
+            self._runner.journal.end(portal.entry)
+        self._portals.clear()
 
     def _drop_statement(self, name: str) -> None:
         prepared = self._statements.pop(name, None)

@@ -35,6 +35,8 @@ _SESSION = (
     "-c extra_float_digits=0 "
     # The form in which the gateway can check a password, whatever the server's own default is.
     "-c password_encryption=scram-sha-256 "
+    # Can be shown from the beginning, without an error (journal.py).
+    "-c zeroshift.query_group= "
 )
 
 _SELF_GRANT = "-c createrole_self_grant=set,inherit "

@@ -15,6 +15,7 @@ from deployer.local.gateway.backend import Backend, Result, Row, ServerError
 from deployer.local.gateway.catalog import LiveCatalog, pack_array
 from deployer.local.gateway.errors import ABORTED, CANCELLED, as_redshift, gateway_error
 from deployer.local.gateway.internal import Internal
+from deployer.local.gateway.journal import Journal
 from deployer.local.gateway.translations import Translations
 from deployer.local.policies.model import POLICY
 from deployer.local.translate.api import Translation
@@ -99,6 +100,7 @@ class Runner:
         self.shared = False
         self.own_block = self.begun = False
         self.translations = Translations()
+        self.journal = Journal()
         self.storage: Callable[[str], Storage] = _no_storage
         self._snapshot = False
         self._path: tuple[str, ...] | None = None
@@ -250,7 +252,9 @@ class Runner:
         rows = 0
         table_locks.hold(self, translation)
         self.check(translation)
+        self.journal.refresh(translation)
         late_binding.tell(self, translation)
+        self.journal.tell(self, translation)
         final = len(translation.statements) - 1
         for index, sql in enumerate(translation.statements):
             if self.cancelled:

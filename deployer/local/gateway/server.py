@@ -13,6 +13,7 @@ from deployer.local.files.s3 import Storage
 from deployer.local.gateway import login
 from deployer.local.gateway.backend import ServerError, Target
 from deployer.local.gateway.codec import Disconnected
+from deployer.local.gateway.history import History
 from deployer.local.gateway.internal import Internal
 from deployer.local.gateway.passes import Passes
 from deployer.local.gateway.session import SHUTTING_DOWN, Session
@@ -41,6 +42,7 @@ class Gateway:
         self.storage = storage
         self.database = target.database
         self.internal = Internal(target)
+        self.history = History(target)
         self.passes = Passes()
         self.translations = Translations()
         self.tls: ssl.SSLContext | None = None
@@ -57,6 +59,7 @@ class Gateway:
         self.internal.query("delete from zeroshift.sessions")
         number = self.internal.query("show server_version_num").rows[0][0] or b"0"
         self.major = int(number) // 10000
+        self.history.start()
         threading.Thread(target=self._accept, name="gateway", daemon=True).start()
 
     def moved(self, target: Target) -> None:
@@ -64,6 +67,7 @@ class Gateway:
         self.target = target
         self.internal.close()
         self.internal = Internal(target)
+        self.history.moved(target)
         self.internal.query("delete from zeroshift.sessions")
 
     def _accept(self) -> None:
@@ -115,6 +119,12 @@ class Gateway:
         if session is not None and session.key == (pid, secret):
             session.cancel()
 
+    def newest_query(self, pid: int) -> int:
+        """The id of the last statement of a session; -1 when there was none, or is no such session."""
+        with self._lock:
+            session = self._sessions.get(pid)
+        return session.runner.journal.newest if session is not None and session.runner is not None else -1
+
     def count(self, user: str | None = None) -> int:
         """The number of sessions, or of one user's."""
         with self._lock:
@@ -132,6 +142,7 @@ class Gateway:
         self._closing = True
         self._listener.close()
         self.end_sessions()
+        self.history.close()
         self.internal.close()
 
 

@@ -22,6 +22,7 @@ from deployer.local.gateway.errors import (
     pack_error,
 )
 from deployer.local.gateway.extended import Extended
+from deployer.local.gateway.journal import Journal
 from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.gateway.statements import run_statement
 from deployer.local.gateway.types import VARBYTE_OID
@@ -49,6 +50,7 @@ class ClientSink:
         self._session = session
         self._describe = described is None
         self._hexadecimal = _hexadecimal(described or ())
+        self.is_suspended = False
 
     def columns(self, columns: Sequence[codec.Column]) -> None:
         if self._describe:
@@ -56,12 +58,15 @@ class ClientSink:
             self._hexadecimal = _hexadecimal(columns)
 
     def rows(self, data: bytes, count: int) -> None:
+        assert self._session.runner is not None
+        self._session.runner.journal.sent(count, len(data))
         self._session.put(codec.plain_hexadecimal(data, self._hexadecimal) if self._hexadecimal else data)
 
     def complete(self, tag: str) -> None:
         self._session.put(message(b"C", codec.text(tag)) if tag else message(b"I"))
 
     def suspended(self) -> None:
+        self.is_suspended = True
         self._session.put(message(b"s"))
 
 
@@ -121,6 +126,7 @@ class Session:
             self.runner = Runner(backend, self.gateway.internal, self.gateway.database, self.user)
             self.runner.storage = self.gateway.storage
             self.runner.translations = self.gateway.translations
+            self.runner.journal = Journal(self.gateway.history, self.user, backend.pid)
             backend.on_notice = self._notice
             backend.on_parameter = self._parameter
             self.key = (backend.pid, self.key[1])

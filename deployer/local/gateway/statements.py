@@ -28,6 +28,11 @@ CONTROLLED = {"begin", "commit", "rollback", "set", "reset", "show", "cancel", "
 def run_statement(runner: Runner, text: str, sink: Sink, *, offset: int = 0, last: bool = False) -> None:
     """Run one statement of a client. Raises Refused and ServerError."""
     kind = classify(text)
+    with runner.journal.statement(runner, kind, text):
+        _run(runner, text, kind, sink, offset, last)
+
+
+def _run(runner: Runner, text: str, kind: Kind, sink: Sink, offset: int, last: bool) -> None:
     runner.check_usable(kind)
     if kind.name == "show" and definition_column(text):
         show_definition(runner, text, sink)

@@ -36,6 +36,10 @@ def test_boto3_finds_it_by_the_environment_variable(status: Status, monkeypatch:
     told = client.execute_statement(Sql="select 1", WaitTimeSeconds=30, **WHERE)
     assert told["Status"] == "FINISHED"
     assert client.get_statement_result(Id=told["Id"])["Records"] == [[{"longValue": 1}]]
+    number = client.describe_statement(Id=told["Id"])["RedshiftQueryId"]
+    sql = f"select trim(query_text) from sys_query_history where query_id = {number}"
+    told = client.execute_statement(Sql=sql, WaitTimeSeconds=30, **WHERE)
+    assert client.get_statement_result(Id=told["Id"])["Records"] == [[{"stringValue": "select 1"}]]
 
 
 def test_a_user_needs_no_password_here_but_must_exist(
