@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from deployer.local.alarms.metrics import Metrics, queue_lengths
+from deployer.local.alarms.watch import Alarms
 from deployer.local.events.bus import Bus
 from deployer.local.events.clock import Actor, Clock, SystemClock
 from deployer.local.events.rules import AwsRules
@@ -120,11 +122,18 @@ class Service:
         rules = AwsRules(lambda: self.clients("events", region))
         targets = AwsTargets(self.clients, self.machines.start, self._published)
         self.bus = Bus(self.clock, rules, self.events, targets, copies)
+        self.alarms = Alarms(
+            self.clock,
+            lambda: self.clients("cloudwatch", region),
+            Metrics(self.store, self.executions, queue_lengths(lambda: self.clients("sqs", region))),
+            self._published,
+            region,
+        )
 
     @property
     def actors(self) -> tuple[Actor, ...]:
         """In the order in which work passes through them."""
-        return self.scheduler, self.bus, self.machines
+        return self.scheduler, self.bus, self.machines, self.alarms
 
     def close(self) -> None:
         for store in (self.store, self.events, self.executions):

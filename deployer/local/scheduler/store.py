@@ -212,6 +212,23 @@ class Store(Database):
         )
         return [Attempt(row[0], row[1], moment(row[2]), row[3], row[4]) for row in rows]
 
+    def calls(self, group: str, since: datetime) -> list[tuple[datetime, str | None]]:
+        """When targets of a group's schedules were called since then, and with which error, if any."""
+        rows = self.rows(
+            "select attempts.began, attempts.code from attempts join invocations on invocations.number = invocation"
+            " where grouped = ? and attempts.began >= ?",
+            (group, seconds(since)),
+        )
+        return [(moment(began), code) for began, code in rows]
+
+    def ends(self, group: str, since: datetime) -> list[tuple[datetime, str, bool]]:
+        """When a group's invocations have ended since then, in which state, and whether with a dead-letter queue."""
+        rows = self.rows(
+            "select ended, state, dead_letter is not null from invocations where grouped = ? and ended >= ?",
+            (group, seconds(since)),
+        )
+        return [(moment(ended), state, bool(queue)) for ended, state, queue in rows]
+
     def expire(self, before: datetime) -> None:
         """Forget invocations that ended before then."""
         with self.transaction() as db:

@@ -107,6 +107,14 @@ class ExecutionStore(Database):
             for row in rows
         ]
 
+    def ends(self, machine: str, since: datetime) -> list[tuple[datetime, str]]:
+        """When executions of a machine have ended since then, and in which status."""
+        rows = self.rows(
+            "select ended, status from executions where machine = ? and ended >= ?",
+            (machine, since.timestamp()),
+        )
+        return [(moment(ended), status) for ended, status in rows]
+
     def publish(self, now: datetime, topic: str, subject: str, message: str) -> None:
         """Note a message."""
         with self.transaction() as db:
