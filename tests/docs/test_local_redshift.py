@@ -34,10 +34,6 @@ def run(fresh_database: None, connect: Callable[..., Any]) -> Run:
 
 
 REFUSED = {
-    "PIVOT": "select * from (select a, c from t) pivot (max(a) for c in ('x', 'y'))",
-    "UNPIVOT": "select * from (select a as p, a as q from t) unpivot (n for k in (p, q))",
-    "(+)": "select t.a from t, u where t.a = u.a (+)",
-    "unnesting of SUPER": "select e from t as s, s.d as e",
     "REMOVE DUPLICATES": "merge into t using u on t.a = u.a remove duplicates",
     "ADD or\nDROP CONSTRAINT": "alter table t add constraint k unique (a)",
     "INCLUDING DEFAULTS": "create table v (like t including defaults)",

@@ -170,6 +170,15 @@ def test_a_whole_view_has_the_tables_of_all_its_columns(lineage) -> None:
     ]
 
 
+def test_pivot_and_the_elements_of_super_are_followed(lineage) -> None:
+    assert told(
+        lineage("select p.n as v from (select x, y from s.a) pivot (sum(x) as n for y in (1)) as p")
+    ) == [
+        "s.a.x",
+        "s.a.y",
+    ]
+
+
 def test_later_migrations_change_columns(lineage) -> None:
     later = MIGRATION + (
         '    op.execute("alter table s.a add column late integer")\n'
@@ -184,7 +193,7 @@ def test_later_migrations_change_columns(lineage) -> None:
     ("query", "reason"),
     [
         ("select nowhere as v from s.a", "column nowhere is in none of the relations that are read"),
-        ("select v from s.a pivot (sum(x) for y in (1, 2))", "not read: PIVOT is not supported"),
+        ("select x as v from s.a connect by x = y", "not read: CONNECT BY is not supported"),
         ("select x as v from loose", "loose is no temporary table here, and has no schema"),
     ],
 )
@@ -195,7 +204,7 @@ def test_what_cannot_be_followed_is_told_with_its_place(lineage, query: str, rea
 
 
 def test_a_view_that_cannot_be_read_comes_from_somewhere_unknown(lineage) -> None:
-    found = lineage("select v from s.a pivot (sum(x) for y in (1, 2))", name="s.v")
+    found = lineage("select x as v from s.a connect by x = y", name="s.v")
     assert [(end.relation, end.kind) for end in found.ends] == [
         ("s.a", "table"),
         ("unknown (procedures/s/v.sql:3)", "unknown"),

@@ -6,14 +6,20 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from deployer.sql.names import Name
-from deployer.sql.types import RedshiftType
+from deployer.sql.types import BIGINT, VARCHAR, RedshiftType
+
+EXTERNAL_TABLE = "external_table"
+"""The kind of a table whose rows lie in S3. It is no relation of PostgreSQL's: bind_from.physical gives a name that
+the gateway replaces (gateway.external)."""
+PSEUDO_COLUMNS: tuple[tuple[str, RedshiftType], ...] = (("$path", VARCHAR), ("$size", BIGINT))
+"""Of an external table, no part of `*`: DG "CREATE EXTERNAL TABLE", Usage notes."""
 
 
 @dataclass(frozen=True)
 class Relation:
     """A table or view as the catalog knows it.
 
-    `kind` is "table", "view" or "late_binding_view". `physical` is the relation's PostgreSQL name (schema,
+    `kind` is "table", "view", "late_binding_view" or EXTERNAL_TABLE. `physical` is the relation's PostgreSQL name (schema,
     name). A late-binding view has no columns of its own: `definition` is its Redshift query text. `*` leaves out the
     columns in `hidden`, which are there by name only, as a catalog table's oid is. `protection` is what
     policies.model.protection reads: the security policies that concern it.
@@ -63,3 +69,10 @@ class Translation:
     """What has to pass each time before the statements run; they raise, or answer nothing of interest."""
     guarded: bool = False
     """A security policy was put into it."""
+    alone: str = ""
+    """What Redshift does not run inside a transaction block, where only the catalog tells: ALTER EXTERNAL TABLE."""
+
+    @property
+    def external(self) -> tuple[Relation, ...]:
+        """The external tables among what it reads."""
+        return tuple(relation for relation in self.reads if relation.kind == EXTERNAL_TABLE)

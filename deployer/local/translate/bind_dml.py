@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from deployer.local.policies.guard import TARGET, restricted, target_fields
-from deployer.local.translate.api import Relation
-from deployer.local.translate.bind_from import Columns, physical
-from deployer.local.translate.bind_queries import Binder
+from deployer.local.translate.api import EXTERNAL_TABLE, Relation
+from deployer.local.translate.bind_from import physical
+from deployer.local.translate.bind_queries import Binder, Columns
 from deployer.local.translate.context import SYSTEM_SCHEMAS
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
@@ -46,6 +46,17 @@ def check_writable(relation: Relation, database: str, verb: str, pos: int) -> No
     if relation.physical[0] in SYSTEM_SCHEMAS:
         raise Refused(
             f'permission denied: "{relation.name}" is a system catalog', position=pos, sqlstate="42501"
+        )
+    if relation.kind == EXTERNAL_TABLE:
+        if verb == "insert into":
+            raise Refused(
+                "INSERT into an external table is not supported by the local Redshift yet", position=pos
+            )
+        # DG "Querying external data using Amazon Redshift Spectrum", considerations.
+        raise Refused(
+            f'cannot {verb} the external table "{relation.name}": its files in S3 are read only',
+            position=pos,
+            sqlstate="42809",
         )
     if relation.kind != "table":
         raise Refused(f'cannot {verb} the view "{relation.name}"', position=pos, sqlstate="42809")

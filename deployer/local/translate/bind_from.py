@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from abc import abstractmethod
+from dataclasses import replace
 
 from deployer.local.functions import registry
 from deployer.local.policies.guard import guarded
 from deployer.local.translate import table_functions
-from deployer.local.translate.api import Relation
-from deployer.local.translate.context import Context
-from deployer.local.translate.infer import Kind, common
+from deployer.local.translate.api import EXTERNAL_TABLE, Relation
+from deployer.local.translate.bind_rotate import Columns, Joined, RotateBinder
+from deployer.local.translate.infer import common
 from deployer.local.translate.scope import Field, Scope, Source, Typed, source
 from deployer.sql.names import quote_ident
 from deployer.sql.parse.cursor import to_name
-from deployer.sql.parse.nodes import DerivedTable, Expr, From, FunctionTable, Join, Query, TableRef
+from deployer.sql.parse.nodes import (
+    DerivedTable,
+    From,
+    FunctionTable,
+    Join,
+    Pivot,
+    Query,
+    TableRef,
+    Unnest,
+    Unpivot,
+)
 from deployer.sql.refused import Refused
 from deployer.sql.types import BOOLEAN, UNKNOWN, VARCHAR
-
-Columns = list[tuple[str, Kind]]
 
 _SCALARS = frozenset(["current_database", "current_schema", "current_user", "version"])
 """Functions of the leader node that redshift_connector reads in FROM."""
 
 
-@dataclass(slots=True)
-class Joined:
-    """A part of FROM: its text and its columns in the order of `*`."""
-
-    sql: str
-    columns: list[Field]
-
-
-class FromBinder(ABC):
+class FromBinder(RotateBinder):
     """Binds FROM lists; the rest of a query comes from `Binder`."""
 
-    context: Context
     ctes: list[dict[str, Columns]]
     correlated_queries: int
-
-    @abstractmethod
-    def expr(self, node: Expr, scope: Scope) -> Typed:
-        """An expression as PostgreSQL text, with its type."""
 
     @abstractmethod
     def compare(self, op: str, left: Typed, right: Typed) -> Typed:
@@ -64,6 +59,12 @@ class FromBinder(ABC):
             return self._derived_table(item, scope)
         if isinstance(item, Join):
             return self._join(item, scope)
+        if isinstance(item, Unnest):
+            return self._unnest(item, scope)
+        if isinstance(item, Pivot):
+            return self._pivot(item, scope)
+        if isinstance(item, Unpivot):
+            return self._unpivot(item, scope)
         assert isinstance(item, FunctionTable)
         return self._function(item, scope)
 
@@ -99,12 +100,9 @@ class FromBinder(ABC):
                     columns = self._renamed(level[name], item.columns, alias, item.pos)
                     fields = self.add(source(alias, columns), scope, item.pos)
                     return Joined(quote_ident(name) + self._alias_sql(alias, item.columns), fields)
-        if len(item.parts) > 1 and any(one.alias == item.parts[0] for one in scope.sources):
-            # A table of the FROM clause before it comes first: FROM t AS a, a.list AS element.
-            raise Refused(
-                f"unnesting of SUPER in FROM ({'.'.join(item.parts)}) is not supported by the local Redshift yet",
-                position=item.pos,
-            )
+        element = self.element(item, scope)
+        if element is not None:
+            return self._unnest(element, scope)
         relation = self.context.relation(to_name(item.parts), item.pos)
         if relation.kind == "late_binding_view":
             sql, columns = self.expanded(relation, item.pos)
@@ -214,6 +212,10 @@ class FromBinder(ABC):
 
     def _join(self, item: Join, scope: Scope) -> Joined:
         left, right = self._from(item.left, scope), self._from(item.right, scope)
+        if item.kind in ("right", "full") and right.sql.startswith("LATERAL redshift.super_"):
+            raise Refused(
+                "SUPER values cannot be unnested in a right or full outer join on Redshift", position=item.pos
+            )
         names = item.using
         if item.natural:
             others = {column.name for column in right.columns if not column.hidden}
@@ -273,5 +275,12 @@ class FromBinder(ABC):
 
 
 def physical(relation: Relation) -> str:
-    """A relation's PostgreSQL name."""
+    """A relation's PostgreSQL name. That of an external table is a mark: there is no such relation."""
+    if relation.kind == EXTERNAL_TABLE:
+        return external_mark(relation)
     return ".".join(quote_ident(part) for part in relation.physical)
+
+
+def external_mark(relation: Relation) -> str:
+    """What stands for an external table in PostgreSQL text until the gateway puts its rows there."""
+    return f'"zeroshift external"."{".".join(relation.physical).replace(chr(34), chr(34) * 2)}"'

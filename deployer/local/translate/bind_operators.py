@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployer.local.translate import infer
+from deployer.local.translate import infer, supers
 from deployer.local.translate.bind_base import BinderBase, blank_insensitive, is_texty
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
@@ -20,6 +20,7 @@ from deployer.sql.refused import Refused
 from deployer.sql.types import (
     BOOLEAN,
     DOUBLE,
+    SUPER,
     UNKNOWN,
     VARCHAR,
     RedshiftType,
@@ -33,6 +34,8 @@ _BITWISE = frozenset(["<<", ">>", "&", "|", "#"])
 
 def truth(value: Typed) -> str:
     """The text of a condition. DG "Type compatibility and conversion": integers become BOOLEAN implicitly."""
+    if value.type == SUPER:
+        return f"redshift.super_truth({value.sql})"
     return f"({value.sql} <> 0)" if value.type is not None and value.type.is_integer else value.sql
 
 
@@ -89,6 +92,8 @@ class OperatorBinder(BinderBase):
 
     def compare(self, op: str, left: Typed, right: Typed) -> Typed:
         """A comparison; of texts, without trailing blanks."""
+        if SUPER in (left.type, right.type):
+            return supers.compare(op, left, right)
         a, b = self._comparable(left, right)
         return Typed(f"({a} {op} {b})", BOOLEAN)
 
@@ -108,6 +113,8 @@ class OperatorBinder(BinderBase):
     def _arithmetic(self, node: Binary, left: Typed, right: Typed) -> Typed:
         op, a, b = node.op, left.type, right.type
         plain = f"({left.sql} {op} {right.sql})"
+        if SUPER in (a, b):
+            return supers.arithmetic(op, left, right, node.pos)
         if (a is not None and a.name in _DATES) or (b is not None and b.name in _DATES):
             return self._date_arithmetic(node, left, right, plain)
         decimals = (a is not None and a.is_decimal) or (b is not None and b.is_decimal)

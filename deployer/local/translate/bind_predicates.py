@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deployer.local.translate import supers
 from deployer.local.translate.bind_base import BinderBase, blank_insensitive, is_texty
 from deployer.local.translate.infer import Kind
 from deployer.local.translate.scope import Scope, Typed
@@ -18,7 +19,7 @@ from deployer.sql.parse.nodes import (
     ScalarQuery,
 )
 from deployer.sql.refused import Refused
-from deployer.sql.types import BOOLEAN, UNKNOWN
+from deployer.sql.types import BOOLEAN, SUPER, UNKNOWN, VARCHAR
 
 
 class PredicateBinder(BinderBase):
@@ -30,6 +31,9 @@ class PredicateBinder(BinderBase):
 
     def _between(self, node: Between, scope: Scope) -> Typed:
         value, low, high = (self.expr(part, scope) for part in (node.operand, node.low, node.high))
+        if SUPER in (value.type, low.type, high.type):
+            bounds = f"{supers.compare('>=', value, low).sql} AND {supers.compare('<=', value, high).sql}"
+            return Typed(f"(NOT ({bounds}))" if node.negated else f"({bounds})", BOOLEAN)
         word = "NOT BETWEEN" if node.negated else "BETWEEN"
         if is_texty(value.type) or (is_texty(low.type) and value.type == UNKNOWN):
             value_sql, low_sql, high_sql = (blank_insensitive(part) for part in (value, low, high))
@@ -39,6 +43,9 @@ class PredicateBinder(BinderBase):
     def _in_list(self, node: InList, scope: Scope) -> Typed:
         value = self.expr(node.operand, scope)
         items = [self.expr(item, scope) for item in node.items]
+        if value.type == SUPER or any(item.type == SUPER for item in items):
+            tests = " OR ".join(supers.compare("=", value, item).sql for item in items)
+            return Typed(f"(NOT ({tests}))" if node.negated else f"({tests})", BOOLEAN)
         word = "NOT IN" if node.negated else "IN"
         if is_texty(value.type) or (value.type == UNKNOWN and any(is_texty(item.type) for item in items)):
             listed = ", ".join(blank_insensitive(item) for item in items)
@@ -54,6 +61,11 @@ class PredicateBinder(BinderBase):
         if is_texty(value.type) and is_texty(columns[0][1]):
             sql = f'SELECT "c"::bpchar FROM ({sql}) AS "q"("c")'
             return Typed(f"({blank_insensitive(value)} {word} ({sql}))", BOOLEAN)
+        if SUPER in (value.type, columns[0][1]):
+            item = supers.as_super(Typed('"c"', columns[0][1]), node.pos)
+            sql = f'SELECT {item}::json FROM ({sql}) AS "q"("c")'
+            found = f"{supers.as_super(value, node.pos)}::json OPERATOR(redshift.=) ANY ({sql})"
+            return Typed(f"(NOT ({found}))" if node.negated else f"({found})", BOOLEAN)
         return Typed(f"({value.sql} {word} ({sql}))", BOOLEAN)
 
     def _check_in_query(self, node: InQuery, inner: Scope) -> None:
@@ -74,13 +86,7 @@ class PredicateBinder(BinderBase):
 
     def _like(self, node: Like, scope: Scope) -> Typed:
         value, pattern = self.expr(node.operand, scope), self.expr(node.pattern, scope)
-        for side in (value, pattern):
-            if side.type is not None and not side.type.is_text and side.type != UNKNOWN:
-                raise Refused(
-                    f"{node.op.upper()} takes text, not {redshift_text(side.type)}; CAST it to VARCHAR",
-                    position=node.pos,
-                    sqlstate="42883",
-                )
+        value, pattern = _pattern_operand(value, node), _pattern_operand(pattern, node)
         word = {"like": "LIKE", "ilike": "ILIKE", "similar": "SIMILAR TO"}[node.op]
         sql = f"{value.sql} {'NOT ' if node.negated else ''}{word} {pattern.sql}"
         if node.escape is not None:
@@ -107,3 +113,20 @@ class PredicateBinder(BinderBase):
         sql, columns, _ = self.nested(node.query, scope)
         self._one_column(columns, node.pos)
         return Typed(f"({sql})", columns[0][1])
+
+
+def _pattern_operand(value: Typed, node: Like) -> Typed:
+    """A side of LIKE as text: dates, times and numbers become VARCHAR implicitly (the guide's r_DATE_TRUNC compares a
+    TIMESTAMP so), of SUPER only a string matches."""
+    kind = value.type
+    if kind is None or kind.is_text or kind == UNKNOWN:
+        return value
+    if kind == SUPER:
+        return Typed(f"redshift.super_string({value.sql})", VARCHAR)
+    if kind.is_numeric or kind.name in ("date", "time", "timetz", "timestamp", "timestamptz"):
+        return Typed(f"({value.sql})::text", VARCHAR)
+    raise Refused(
+        f"{node.op.upper()} takes text, not {redshift_text(kind)}; CAST it to VARCHAR",
+        position=node.pos,
+        sqlstate="42883",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from deployer.local.translate import infer
+from deployer.local.translate import infer, outer_joins
 from deployer.local.translate.api import Relation
 from deployer.local.translate.bind_expressions import ExpressionBinder, column_name
 from deployer.local.translate.bind_from import FromBinder
@@ -225,11 +225,14 @@ class Binder(ExpressionBinder, FromBinder):
 
     def _select(self, select: Select, outer: Scope | None, query: Query | None) -> Bound:
         scope = Scope(parent=outer)
-        from_sql = self.from_clause(select.tables, scope)
+        if outer_joins.is_marked(select.where):
+            from_sql, conditions = self._outer_joined(select, scope)
+        else:
+            from_sql = self.from_clause(select.tables, scope)
+            conditions = [] if select.where is None else [select.where]
         items, columns, nodes, correlated = self._items(select, scope)
-        where = ""
-        if select.where is not None:
-            where = f" WHERE {truth(self.expr(select.where, scope))}"
+        tests = [truth(self.expr(condition, scope)) for condition in conditions]
+        where = f" WHERE {' AND '.join(tests)}" if tests else ""
         named, scope.aliases = scope.aliases, {}
         names = [name for name, _ in columns]
         groups = [self._group(item, scope, names, correlated) for item in select.group]
@@ -250,6 +253,18 @@ class Binder(ExpressionBinder, FromBinder):
         if query is not None:
             sql += self._tail(ordered, query, scope)
         return Bound(sql, columns, nodes, scope)
+
+    def _outer_joined(self, select: Select, scope: Scope) -> tuple[str, list[Expr]]:
+        """FROM, with the tables that WHERE marks with (+) in left joins; and what remains of WHERE."""
+        assert select.where is not None
+        parts = [self._from(item, scope) for item in select.tables]
+        scope.show([column for part in parts for column in part.columns])
+        plan = outer_joins.plan(select.where, select.tables, scope)
+        on = {
+            table: " AND ".join(truth(self.expr(one, scope)) for one in conditions)
+            for table, conditions in plan.conditions.items()
+        }
+        return outer_joins.joined(plan, parts, on, select.where.pos), plan.rest
 
     def _qualified(
         self, select: Select, items: list[str], names: list[str], order: list[OrderItem], scope: Scope,

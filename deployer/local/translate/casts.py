@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from deployer.local.translate import supers
+from deployer.local.translate.datatypes import pg_literal as pg_literal
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
 from deployer.local.translate.scope import Typed
 from deployer.sql.parse.datatypes import redshift_text
 from deployer.sql.parse.nodes import Expr, Literal
 from deployer.sql.refused import Refused
-from deployer.sql.types import RedshiftType
+from deployer.sql.types import SUPER, RedshiftType
 
 _MOMENTS = frozenset("date timestamp timestamptz time timetz".split())
 _REFUSED: dict[str, frozenset[str]] = {
@@ -20,12 +22,6 @@ _REFUSED: dict[str, frozenset[str]] = {
     **{name: _MOMENTS for name in ("smallint", "integer", "bigint")},
     **{name: frozenset("smallint integer bigint decimal real double boolean".split()) for name in _MOMENTS},
 }
-
-
-def pg_literal(text: str) -> str:
-    """A string literal for PostgreSQL that means the same whatever standard_conforming_strings says."""
-    quoted = "'" + text.replace("'", "''") + "'"
-    return " E" + quoted.replace("\\", "\\\\") if "\\" in text else quoted
 
 
 def cut_bytes(text: str, size: int) -> str:
@@ -44,6 +40,10 @@ def cast(value: Typed, kind: RedshiftType, node: Expr) -> Typed:
     source = value.type
     if source is not None:
         _check(source, kind, node.pos)
+    if kind == SUPER:
+        return Typed(supers.as_super(value, node.pos), kind)
+    if source == SUPER and kind.name not in ("varchar", "char"):
+        return supers.cast_from(value, kind, node.pos)
     if kind.name in ("varchar", "char"):
         return _to_text(value, kind, node)
     target = pg_type(kind)
@@ -53,12 +53,6 @@ def cast(value: Typed, kind: RedshiftType, node: Expr) -> Typed:
         return Typed(f"({value.sql})::integer::{target}", kind)
     if kind.name == "varbyte":
         return _to_bytes(value, kind)
-    if source is not None and source.name == "super" and kind.name != "super":
-        raise Refused(
-            f"casting SUPER to {redshift_text(kind).upper()} is not supported by the local Redshift yet; use "
-            "JSON_SERIALIZE or JSON_EXTRACT_PATH_TEXT and cast the text",
-            position=node.pos,
-        )
     return Typed(f"({value.sql})::{target}", kind)
 
 
@@ -84,12 +78,8 @@ def _check(source: RedshiftType, kind: RedshiftType, pos: int) -> None:
 
 def _to_text(value: Typed, kind: RedshiftType, node: Expr) -> Typed:
     source: Kind = value.type
-    if source is not None and source.name == "super":
-        raise Refused(
-            "casting SUPER to VARCHAR is not supported by the local Redshift yet; use JSON_SERIALIZE, or "
-            "JSON_EXTRACT_PATH_TEXT for a string inside",
-            position=node.pos,
-        )
+    if source == SUPER:
+        value, source = Typed(f"redshift.super_text({value.sql})", None), None
     if source is not None and source.name == "varbyte":
         value = Typed(f"pg_catalog.convert_from({value.sql}, 'UTF8')", None)
         source = None

@@ -1,4 +1,4 @@
-"""Data types as PostgreSQL is told them."""
+"""Data types and literals as PostgreSQL is told them."""
 
 from __future__ import annotations
 
@@ -19,3 +19,9 @@ def pg_type(kind: RedshiftType) -> str:
     if kind.name == "char":
         return f"character({kind.length})" if kind.length else "bpchar"
     return _PG_NAMES.get(kind.name, kind.name)
+
+
+def pg_literal(text: str) -> str:
+    """A string literal for PostgreSQL that means the same whatever standard_conforming_strings says."""
+    quoted = "'" + text.replace("'", "''") + "'"
+    return " E" + quoted.replace("\\", "\\\\") if "\\" in text else quoted

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from deployer.local.translate.datatypes import pg_literal
 from deployer.local.translate.infer import Kind
 from deployer.sql.names import quote_ident
 from deployer.sql.refused import Refused
+from deployer.sql.types import SUPER
 
 SYSTEM_COLUMNS = frozenset(["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"])
 """PostgreSQL's hidden columns, which Redshift does not support."""
@@ -40,12 +42,21 @@ class Source:
     alias: str
     fields: list[Field]
     path: tuple[str, ...] = ()
+    element: Field | None = None
+    """The value, where the source iterates over a SUPER value: `alias.x` means its attribute x."""
     by_name: dict[str, list[Field]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.by_name = {}
         for item in self.fields:
             self.by_name.setdefault(item.name, []).append(item)
+
+    def attribute(self, name: str) -> Field | None:
+        """The attribute of the SUPER value that the source iterates over."""
+        if self.element is None:
+            return None
+        path = f"(({self.element.sql})::json -> {pg_literal(name)})::redshift.super"
+        return Field(name, SUPER, f"({path})", fixed=True)
 
 
 def source(
@@ -94,6 +105,8 @@ class Scope:
         else:
             matching = self.matching(parts[:-1])
             found = [item for one in matching for item in one.by_name.get(name, ())]
+            if not found:
+                found = [item for one in matching if (item := one.attribute(name)) is not None]
             if matching and not found:
                 raise no_column(parts, pos)
         if len(found) > 1:

@@ -226,6 +226,18 @@ class Queries(Expressions):
             flow = self.flow(node.call, scope)
             renamed = tuple(name for name, _ in node.columns)
             return Source(node.alias or node.call.name, anything=flow, renamed=() if flow else renamed)
+        if isinstance(node, n.Unnest):
+            return Source(node.alias, anything=self.flow(node.path, scope))
+        if isinstance(node, n.Pivot | n.Unpivot):
+            # Which of its columns comes from which of the input's is not followed: any may come from all of them.
+            star = n.SelectItem(n.Star(pos=node.pos), None, pos=node.pos)
+            output = self.merged(n.Query(n.Select([star], [node.input], pos=node.pos), pos=node.pos), scope.outer)
+            if output.open:
+                self.names.gap(node.pos, "the columns that PIVOT and UNPIVOT turn are not known")
+            flow = Flow(condition=output.rows | output.filters)
+            for out in output.columns:
+                flow |= out.flow
+            return Source(node.alias or "", anything=flow)
         assert isinstance(node, n.TableRef)
         alias = node.alias or node.parts[-1]
         if len(node.parts) == 1 and node.parts[0] in self.common:

@@ -34,7 +34,7 @@ class CallParser(Cursor, ABC):
         """A column of one to four parts, or a call."""
         parts = [self._first_part()]
         quoted = token.kind == "quoted"
-        if self.is_op("("):
+        if self.is_op("(") and not self._outer_mark():
             return self._call(parts[0], "", token)
         while self.accept_op("."):
             if self.accept_op("*"):
@@ -43,9 +43,16 @@ class CallParser(Cursor, ABC):
             if part.kind not in ("word", "quoted"):
                 self.fail()
             parts.append(self.qualified_part())
-            if self.is_op("("):
+            if self.is_op("(") and not self._outer_mark():
                 return self._call(parts[-1], ".".join(parts[:-1]), token)
-        return Column(tuple(parts), quoted, pos=token.start)
+        outer = self._outer_mark()
+        if outer:
+            self.at += 3
+        return Column(tuple(parts), quoted, outer, pos=token.start)
+
+    def _outer_mark(self) -> bool:
+        """Whether Oracle's (+) stands here."""
+        return self.is_op("(") and self.is_op("+", 1) and self.is_op(")", 2)
 
     def _first_part(self) -> str:
         if self.token.kind == "word" and (
@@ -65,11 +72,6 @@ class CallParser(Cursor, ABC):
     def _call(self, name: str, schema: str, token: Token) -> Expr:
         call = FunctionCall(name, [], schema, pos=token.start)
         self.expect_op("(")
-        if self.is_op("+") and self.is_op(")", 1):
-            self.refuse(
-                "the Oracle outer join operator (+) is not supported by the local Redshift; write LEFT JOIN ... ON",
-                token,
-            )
         if self.accept_op("*"):
             call.star = True
         elif not self.is_op(")"):

@@ -44,6 +44,8 @@ class Column(Expr):
 
     parts: tuple[str, ...]
     quoted: bool = False
+    outer: bool = False
+    """Marked with Oracle's (+)."""
 
 
 @dataclass(slots=True)
@@ -256,6 +258,46 @@ class FunctionTable(From):
     call: FunctionCall
     alias: str | None
     columns: tuple[tuple[str, RedshiftType | None], ...] = ()
+
+
+@dataclass(slots=True)
+class Unnest(From):
+    """The elements of a SUPER array (`path AS alias AT at`), or with `unpivot` the attributes of a SUPER object.
+
+    UNNEST(path) AS alias (value, at) names its columns; without it the value's column is called as the alias.
+    """
+
+    path: Expr
+    alias: str
+    at: str | None = None
+    unpivot: bool = False
+    value: str | None = None
+
+
+@dataclass(slots=True)
+class Pivot(From):
+    """`input PIVOT (call AS call_alias FOR column IN (value AS name, ...)) AS alias (columns)`."""
+
+    input: From
+    call: FunctionCall
+    call_alias: str | None
+    column: str
+    values: list[tuple[Expr, str | None]]
+    alias: str | None = None
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Unpivot(From):
+    """`input UNPIVOT (value FOR name IN (column AS label, ...)) AS alias (columns)`."""
+
+    input: From
+    include_nulls: bool
+    value: str
+    name: str
+    items: list[tuple[str, str | None]]
+    alias: str | None = None
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

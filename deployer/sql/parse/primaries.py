@@ -331,6 +331,13 @@ class PrimaryParser(CallParser):
             query = self.query()
             self.expect_op(")")
             return CatalogOnly(["ARRAY(", query, ")"], pos=token.start)
+        if not self.is_op("(", 1):
+            # A reserved word, and yet the name of an element in the guide's own example (query-super).
+            self.next()
+            parts = ["array"]
+            while self.accept_op("."):
+                parts.append(self.qualified_part())
+            return Column(tuple(parts), pos=token.start)
         return None
 
     def _array_constructor(self, token: Token) -> Expr:

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn
 
-from deployer.sql.parse.expressions import ExpressionParser
 from deployer.sql.parse.nodes import (
     Body,
     CommonTable,
-    DerivedTable,
     Expr,
-    From,
-    FunctionCall,
-    FunctionTable,
     Grouping,
     Join,
     Literal,
@@ -24,15 +18,12 @@ from deployer.sql.parse.nodes import (
     Star,
     TableRef,
 )
-from deployer.sql.parse.words import NO_BARE_ALIAS
-from deployer.sql.refused import Refused
-from deployer.sql.types import RedshiftType
+from deployer.sql.parse.tables import FromParser
 
-_JOIN_WORDS = frozenset(["join", "inner", "left", "right", "full", "cross", "natural"])
 _SET_WORDS = frozenset(["union", "intersect", "except", "minus"])
 
 
-class QueryParser(ExpressionParser):
+class QueryParser(FromParser):
     """Parses queries."""
 
     def query(self) -> Query:
@@ -138,12 +129,6 @@ class QueryParser(ExpressionParser):
         if self.is_word("table"):
             self.refuse("TABLE name is not supported on Redshift; write SELECT * FROM name")
         self.fail()
-
-    def _refuse_values(self) -> NoReturn:
-        self.refuse(
-            "a VALUES list used as a constant table is not supported on Redshift; write SELECT ... UNION ALL "
-            "SELECT ..., or insert the rows into a temporary table"
-        )
 
     def _select(self) -> Select:
         pos = self.expect("select").start
@@ -271,142 +256,3 @@ class QueryParser(ExpressionParser):
             return SelectItem(Star(pos=pos), None, pos=pos)
         value = self.expr()
         return SelectItem(value, None if isinstance(value, Star) else self._alias(), pos=pos)
-
-    def _alias(self) -> str | None:
-        if self.accept("as"):
-            token = self.token
-            if token.kind == "word" and not self.is_identifier():
-                # sqlalchemy-redshift writes AS DEFAULT in its catalog queries, so it works on the leader node.
-                self.only_on_catalogs(
-                    f'syntax error at or near "{token.value}": {token.value.upper()} is a reserved word; as a name it '
-                    f'must be written "{token.value}"', token, "42601",
-                )  # fmt: skip
-                return self.next().value
-            return self.identifier()
-        if self.token.kind == "quoted" or (self.is_identifier() and not self.any_word(NO_BARE_ALIAS)):
-            return self.identifier()
-        return None
-
-    # FROM
-
-    def from_list(self) -> list[From]:
-        tables = [self._joined()]
-        while self.accept_op(","):
-            tables.append(self._joined())
-        return tables
-
-    def _joined(self) -> From:
-        left = self._table()
-        while self.any_word(_JOIN_WORDS):
-            left = self._join(left)
-        if self.is_word("pivot") or self.is_word("unpivot"):
-            self.refuse(
-                f"{self.token.value.upper()} is not supported by the local Redshift yet; use CASE and GROUP BY, or "
-                "UNION ALL"
-            )
-        return left
-
-    def _join(self, left: From) -> From:
-        token = self.token
-        natural = self.accept("natural")
-        kind = "inner"
-        if self.accept("cross"):
-            kind = "cross"
-        elif not self.accept("inner"):
-            for word in ("left", "right", "full"):
-                if self.accept(word):
-                    kind = word
-                    self.accept("outer")
-        self.expect("join")
-        right = self._table()
-        join = Join(kind, left, right, natural=natural, pos=token.start)
-        if kind == "cross" or natural:
-            return join
-        # a JOIN b JOIN c ON ... ON ...: the inner join comes first
-        while self.any_word(_JOIN_WORDS) and not self.is_word("on"):
-            join.right = self._join(join.right)
-        if self.accept("on"):
-            join.on = self.expr()
-        elif self.is_word("using"):
-            self.next()
-            join.using = self.identifiers()
-        else:
-            self.fail()
-        return join
-
-    def _table(self) -> From:
-        token = self.token
-        if self.is_word("lateral"):
-            self.refuse("LATERAL is not supported on Redshift; use a join or a window function")
-        if self.is_word("only"):
-            self.refuse("ONLY belongs to table inheritance, which is not supported on Redshift")
-        if self.is_word("unnest"):
-            self.refuse(
-                "UNNEST of a SUPER value is not supported by the local Redshift yet, and there are no arrays to unnest"
-            )
-        if self.is_op("("):
-            return self._parenthesised_table()
-        if self.token.kind == "word" and self.is_op("(", 1) and self.is_identifier():
-            return self._function_table()
-        if self.is_word("pg_catalog") and self.is_op(".", 1) and self.is_op("(", 3):
-            # Behind the catalog's name even a reserved word (unnest) is a function's.
-            self.at += 2
-            return self._function_table("pg_catalog")
-        parts = self.qualified()
-        if self.is_op("("):
-            return self._function_table(".".join(parts[:-1]), parts[-1])
-        table = TableRef(parts, pos=token.start)
-        table.alias = self._alias()
-        if table.alias and self.is_op("("):
-            table.columns = self.identifiers()
-        if self.is_word("tablesample"):
-            self.refuse("TABLESAMPLE is not supported on Redshift; filter by RANDOM()")
-        return table
-
-    def _parenthesised_table(self) -> From:
-        token = self.token
-        if self.is_word("values") or (
-            self.is_op("(") and self.peek().kind == "word" and self.peek().value == "values"
-        ):
-            self.next()
-            self._refuse_values()
-        if self.starts_query():
-            start = self.at
-            self.expect_op("(")
-            try:
-                query = self.query()
-                closed = self.is_op(")")
-            except Refused:
-                if not self.is_op("(", 0) and self.tokens[start + 1].value != "(":
-                    raise
-                closed = False
-            if closed:
-                self.next()
-                alias = self._alias()
-                columns = self.identifiers() if alias and self.is_op("(") else ()
-                return DerivedTable(query, alias, columns, pos=token.start)
-            self.at = start
-        self.expect_op("(")
-        inner = self._joined()
-        self.expect_op(")")
-        return inner
-
-    def _function_table(self, schema: str = "", name: str = "") -> From:
-        token = self.token
-        name = name or self.next().value
-        call = self._call(name, schema, token)
-        assert isinstance(call, FunctionCall)
-        alias = self._alias()
-        columns: list[tuple[str, RedshiftType | None]] = []
-        if self.is_op("(") and (alias or self.peek(-1).value == "as"):
-            self.next()
-            while True:
-                column = self.identifier()
-                typed = not (self.is_op(",") or self.is_op(")"))
-                columns.append((column, self.type() if typed else None))
-                if not self.accept_op(","):
-                    break
-            self.expect_op(")")
-        return FunctionTable(call, alias, tuple(columns), pos=token.start)
-
-    # INSERT, UPDATE, DELETE, MERGE

@@ -22,14 +22,9 @@ TOOL = SHARED / "tools" / "redshift_examples.py"
 CASES = SHARED / "data" / "redshift_examples" / "examples.jsonl"
 
 REFUSED = {
-    "query-super#572db790": "AT",
     "r_COLLATE#689c1656": "COLLATE",
     "r_COLLATE#cb1fcc4f": "COLLATE",
     "r_FARMFINGERPRINT64#a9c0cef6": "FARMFINGERPRINT64",
-    "r_FROM_clause-pivot-unpivot-examples#e1fb0a17": "PIVOT",
-    "r_FROM_clause-pivot-unpivot-examples#92fdb250": "UNPIVOT",
-    "r_FROM_clause-pivot-unpivot-examples#5ff979be": "UNPIVOT",
-    "r_WHERE_oracle_outer#6d98097e": "(+)",
     "r_enable_case_sensitive_super_attribute#6e0f36ef": "enable_case_sensitive_super_attribute",
     "r_enable_case_sensitive_super_attribute#8259f972": "enable_case_sensitive_super_attribute",
     "r_error_on_nondeterministic_update#0bc35169": "error_on_nondeterministic_update",

@@ -77,8 +77,8 @@ LOCAL = Rule(
     redshift="Documented: see the page of the command or function.",
     source="c_SQL_commands",
     mend="Use the way that the message names, or keep the statement out of what is tested locally.",
-    bad="select * from curated.sales pivot (sum(amount) for quarter in ('q1', 'q2'));",
-    good="select sum(case when quarter = 'q1' then amount end) as q1 from curated.sales;",
+    bad="select approximate percentile_disc(0.5) within group (order by amount) from curated.sales;",
+    good="select percentile_disc(0.5) within group (order by amount) from curated.sales;",
 )
 
 

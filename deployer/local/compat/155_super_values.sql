@@ -1,0 +1,181 @@
+-- SUPER values compared, sorted, grouped, cast and iterated. Source: Redshift Database Developer Guide, query-super
+-- (dynamic typing, lax semantics, order by) and limitations-super (casting).
+
+-- The total order of ORDER BY among types: boolean, number, string, array, object. JSON null stands behind all of
+-- them, where NULL itself sorts, too.
+create or replace function redshift.super_rank(value json) returns integer
+language sql immutable strict parallel safe
+return case json_typeof(value)
+    when 'boolean' then 1 when 'number' then 2 when 'string' then 3 when 'array' then 4 when 'object' then 5 else 6 end;
+
+create or replace function redshift.super_compare(a json, b json) returns integer
+language plpgsql immutable strict parallel safe as $$
+declare
+    rank integer := redshift.super_rank(a);
+    other integer := redshift.super_rank(b);
+    x numeric; y numeric; s text; t text; result integer;
+    left_items json[]; right_items json[]; left_keys text[]; right_keys text[];
+begin
+    if rank <> other then
+        return case when rank < other then -1 else 1 end;
+    end if;
+    if rank = 1 then
+        return (a::text::boolean)::integer - (b::text::boolean)::integer;
+    elsif rank = 2 then
+        x := a::text::numeric; y := b::text::numeric;
+        return case when x < y then -1 when x > y then 1 else 0 end;
+    elsif rank = 3 then
+        -- "comparable as strings, including ignoring trailing white-space characters"
+        s := rtrim(a #>> '{}', ' '); t := rtrim(b #>> '{}', ' ');
+        return case when s collate "C" < t collate "C" then -1 when s collate "C" > t collate "C" then 1 else 0 end;
+    elsif rank = 4 then
+        left_items := array(select json_array_elements(a));
+        right_items := array(select json_array_elements(b));
+        for i in 1 .. least(cardinality(left_items), cardinality(right_items)) loop
+            result := redshift.super_compare(left_items[i], right_items[i]);
+            if result <> 0 then
+                return result;
+            end if;
+        end loop;
+        return sign(cardinality(left_items) - cardinality(right_items));
+    elsif rank = 5 then
+        left_keys := array(select k from json_object_keys(a) as o(k) order by k collate "C");
+        right_keys := array(select k from json_object_keys(b) as o(k) order by k collate "C");
+        for i in 1 .. least(cardinality(left_keys), cardinality(right_keys)) loop
+            if left_keys[i] <> right_keys[i] then
+                return case when left_keys[i] collate "C" < right_keys[i] collate "C" then -1 else 1 end;
+            end if;
+            result := redshift.super_compare(a -> left_keys[i], b -> left_keys[i]);
+            if result <> 0 then
+                return result;
+            end if;
+        end loop;
+        return sign(cardinality(left_keys) - cardinality(right_keys));
+    end if;
+    return 0;
+end
+$$;
+
+create or replace function redshift.super_same(a json, b json) returns boolean
+language sql immutable strict parallel safe return redshift.super_compare(a, b) = 0;
+create or replace function redshift.super_before(a json, b json) returns boolean
+language sql immutable strict parallel safe return redshift.super_compare(a, b) < 0;
+create or replace function redshift.super_not_after(a json, b json) returns boolean
+language sql immutable strict parallel safe return redshift.super_compare(a, b) <= 0;
+create or replace function redshift.super_after(a json, b json) returns boolean
+language sql immutable strict parallel safe return redshift.super_compare(a, b) > 0;
+create or replace function redshift.super_not_before(a json, b json) returns boolean
+language sql immutable strict parallel safe return redshift.super_compare(a, b) >= 0;
+
+-- With a class of operators PostgreSQL sorts, groups and tells apart values of json, on which SUPER is built.
+do $do$
+begin
+    if to_regoperator('redshift.=(json,json)') is null then
+        create operator redshift.= (leftarg = json, rightarg = json, function = redshift.super_same,
+                                    commutator = operator(redshift.=));
+        create operator redshift.< (leftarg = json, rightarg = json, function = redshift.super_before,
+                                    commutator = operator(redshift.>));
+        create operator redshift.<= (leftarg = json, rightarg = json, function = redshift.super_not_after,
+                                     commutator = operator(redshift.>=));
+        create operator redshift.> (leftarg = json, rightarg = json, function = redshift.super_after,
+                                    commutator = operator(redshift.<));
+        create operator redshift.>= (leftarg = json, rightarg = json, function = redshift.super_not_before,
+                                     commutator = operator(redshift.<=));
+        create operator class redshift.super_order default for type json using btree as
+            operator 1 redshift.<, operator 2 redshift.<=, operator 3 redshift.=, operator 4 redshift.>=,
+            operator 5 redshift.>, function 1 redshift.super_compare(json, json);
+    end if;
+end
+$do$;
+
+-- Predicates: "the equality sign evaluates to false" between different types, the other comparisons to NULL.
+create or replace function redshift.super_equal(a json, b json) returns boolean
+language sql immutable strict parallel safe
+return case when json_typeof(a) = 'null' or json_typeof(b) = 'null' then null else redshift.super_compare(a, b) = 0 end;
+
+create or replace function redshift.super_compared(a json, b json) returns integer
+language sql immutable strict parallel safe
+return case when redshift.super_rank(a) = redshift.super_rank(b) and redshift.super_rank(a) <= 3
+    then redshift.super_compare(a, b) end;
+
+create or replace function redshift.super_number(value json) returns numeric
+language sql immutable strict parallel safe
+return case json_typeof(value) when 'number' then value::text::numeric end;
+
+create or replace function redshift.super_string(value json) returns text
+language sql immutable strict parallel safe
+return case json_typeof(value) when 'string' then value #>> '{}' end;
+
+-- A condition that is a SUPER value: true and false as they are, anything else is mistyped and NULL.
+create or replace function redshift.super_truth(value json) returns boolean
+language sql immutable strict parallel safe
+return case json_typeof(value) when 'boolean' then value::text::boolean end;
+
+-- The text that a cast reads; "cast from non-scalar values (object and array) to string returns NULL".
+create or replace function redshift.super_text(value json) returns text
+language sql immutable strict parallel safe
+return case json_typeof(value) when 'array' then null when 'object' then null else value #>> '{}' end;
+
+-- Casts; what cannot be cast is NULL (cast_super_null_on_error). `target` is PostgreSQL's type.
+create or replace function redshift.super_cast(value json, target text) returns text
+language plpgsql stable strict parallel safe as $$
+declare
+    kind text := json_typeof(value);
+    written text := redshift.super_text(value);
+begin
+    if written is null or kind = 'null' then
+        return null;
+    end if;
+    case
+        when target = 'boolean' then
+            if kind = 'number' then
+                return case when written ~ '^-?\d+$' then (written::numeric <> 0)::text end;
+            end if;
+            return written::boolean::text;
+        when target in ('smallint', 'integer', 'bigint') then
+            if kind = 'boolean' then
+                return (written::boolean::integer)::text;
+            elsif target = 'smallint' then
+                return case kind when 'number' then written::numeric::smallint else written::smallint end::text;
+            elsif target = 'integer' then
+                return case kind when 'number' then written::numeric::integer else written::integer end::text;
+            end if;
+            return case kind when 'number' then written::numeric::bigint else written::bigint end::text;
+        when target like 'numeric%' then
+            return case when kind <> 'boolean' then redshift.typed(written, target) end;
+        when target in ('real', 'double precision') then
+            return case when kind <> 'boolean' then redshift.typed(written, target) end;
+        else
+            return case when kind = 'string' then redshift.typed(written, target) end;
+    end case;
+exception when data_exception then
+    return null;
+end
+$$;
+
+-- `value` read as the type `target` and written again.
+create or replace function redshift.typed(value text, target text) returns text
+language plpgsql stable strict parallel safe as $$
+declare
+    result text;
+begin
+    execute format('select %L::%s::text', value, target) into result;
+    return result;
+end
+$$;
+
+-- FROM: the elements of an array with their places from 0 on, the attributes of an object with their names. A value
+-- of another kind has none of either: the guide does not say so, and lax navigation finds nothing in it, too.
+create or replace function redshift.super_items(value json) returns table (item redshift.super, place bigint)
+language sql immutable strict parallel safe rows 10
+begin atomic
+    select redshift.compact(e.item)::redshift.super, e.place - 1
+    from json_array_elements(case json_typeof(value) when 'array' then value end) with ordinality as e(item, place);
+end;
+
+create or replace function redshift.super_attributes(value json) returns table (item redshift.super, name character varying)
+language sql immutable strict parallel safe rows 10
+begin atomic
+    select redshift.compact(e.item)::redshift.super, e.name
+    from json_each(case json_typeof(value) when 'object' then value end) as e(name, item);
+end;

@@ -1,0 +1,137 @@
+"""PIVOT, UNPIVOT, the elements of SUPER values and Oracle's (+): on the local Redshift, with the guide's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from deployer.local.environment import Status
+
+Rows = list[tuple[str | None, ...]]
+Ask = Callable[[str], Rows]
+
+TABLES = """
+create table parts (name varchar, maker varchar, quality int, price decimal(12, 2));
+insert into parts values ('prop', 'local', 2, 10.00), ('prop', 'big', null, 9.00), ('prop', 'small', 1, 12.00),
+  ('wing', 'local', null, 7.50), ('wing', 'big', 1, 15.20), ('wing', 'small', null, 11.80);
+create table colors (quality varchar, red int, green bigint);
+insert into colors values ('high', 15, 20), ('low', 10, null);
+create table docs (id int, doc super);
+insert into docs values
+  (1, json_parse('{"items": [{"x": 1, "tags": ["a", "b"]}, {"x": 2.5, "tags": []}], "state": "open "}')),
+  (2, json_parse('{"items": [{"x": "z"}], "state": 7}')), (3, json_parse('{"items": "none", "state": [1, 2]}')),
+  (4, null);
+create table l (id int, name varchar(10)); insert into l values (1, 'a'), (2, 'b'), (3, 'c');
+create table r (id int, kind int); insert into r values (1, 7), (2, 8);
+create table q (kind int, word varchar(10)); insert into q values (7, 'seven')
+"""
+
+
+@pytest.fixture(scope="module")
+def ask(status: Status) -> Iterator[Ask]:
+    dsn = make_conninfo(
+        host=status.host, port=status.port, user=status.user, password=status.password, dbname=status.database
+    )
+    with psycopg.connect(dsn, autocommit=True) as connection:
+
+        def ask(sql: str) -> Rows:
+            result = connection.pgconn.exec_(sql.encode())
+            if result.error_message:
+                raise AssertionError(result.error_message.decode())
+            return [
+                tuple(
+                    v.decode() if (v := result.get_value(r, c)) is not None else None
+                    for c in range(result.nfields)
+                )
+                for r in range(result.ntuples)
+            ]
+
+        ask("drop schema if exists from_items cascade")
+        ask("create schema from_items")
+        ask("set search_path to from_items")
+        for statement in TABLES.split(";"):
+            ask(statement)
+        yield ask
+        ask("drop schema from_items cascade")
+
+
+PIVOT = "select * from (select quality, maker from parts) pivot (count(*) {}) order by 1"
+
+ANSWERS: list[tuple[str, Rows]] = [
+    ("select * from (select name, price from parts) pivot (avg(price) for name in ('prop', 'wing'))",
+     [("10.33", "11.50")]),
+    (PIVOT.format("for quality in (1, 2, null)"),
+     [("big", "1", "0", "1"), ("local", "0", "1", "1"), ("small", "1", "0", "1")]),
+    ("with p as (select quality, maker from parts) select t.na_n, high_n from p pivot (count(*) as n for quality in "
+     "(1 as high, null as na)) as t where maker = 'big'", [("1", "1")]),
+    ("select v.color, v.cnt from colors unpivot (cnt for color in (red, green as g)) as v order by 1, 2",
+     [("g", "20"), ("red", "10"), ("red", "15")]),
+    ("select * from colors unpivot include nulls (cnt for color in (red, green)) where quality = 'low' order by 2",
+     [("low", "green", None), ("low", "red", "10")]),
+    ("select d.id, i.x, at from docs d, d.doc.items as i at at order by 1, 3",
+     [("1", "1", "0"), ("1", "2.5", "1"), ("2", '"z"', "0")]),
+    ("select d.id, t from docs d, d.doc.items i, i.tags t order by 2 desc", [("1", '"b"'), ("1", '"a"')]),
+    ("select array, i from docs d, d.doc.items as array, array.tags as i order by 2 limit 1",
+     [('{"x":1,"tags":["a","b"]}', '"a"')]),
+    ("select d.id, u.e, u.place from docs d, unnest(d.doc.items[0].tags) with offset as u (e, place) order by 3",
+     [("1", '"a"', "0"), ("1", '"b"', "1")]),
+    ("select name, json_typeof(val) from docs d, unpivot d.doc.items[0] as val at name where id = 1 order by 1",
+     [("tags", "array"), ("x", "number")]),
+    ("select id from docs d where exists (select 1 from d.doc.items i where i.x = 2.5)", [("1",)]),
+    ("select d.id, count(i.x) from docs d left join d.doc.items as i on true group by d.id order by 1",
+     [("1", "2"), ("2", "1"), ("3", "0"), ("4", "0")]),
+    # dynamic typing: of different types = is false, < is NULL; trailing blanks do not count
+    ("select id from docs where doc.state = 'open'", [("1",)]),
+    ("select id from docs where doc.state <> 'open' order by 1", [("2",), ("3",)]),
+    ("select id from docs where doc.state < 'zzz' or doc.state > 8", [("1",)]),
+    ("select id from docs where doc.state in (7, 'x') or doc.state between 'open' and 'open' order by 1",
+     [("1",), ("2",)]),
+    ("select doc.state from docs order by doc.state", [("7",), ('"open "',), ("[1,2]",), (None,)]),
+    ("select doc.state, count(*) from docs group by doc.state having count(*) = 1 order by 1 limit 1", [("7", "1")]),
+    ("select doc.items[0].x + 1, doc.items[0].x::int, doc.items[0].x::varchar from docs order by id",
+     [("2", "1", "1"), (None, None, "z"), (None, None, None), (None, None, None)]),
+    ("select 5::super::bool, 5.0::super::bool, '2001-09-08'::super::date, array(1)::varchar",
+     [("t", None, "2001-09-08", None)]),
+    # (+)
+    ("select l.name, r.kind from l, r where l.id = r.id(+) order by 1", [("a", "7"), ("b", "8"), ("c", None)]),
+    ("select name from l, r where r.id(+) = l.id and r.kind(+) = 7 and r.id is null order by 1", [("b",), ("c",)]),
+    ("select name, word from l, r, q where l.id = r.id(+) and r.kind = q.kind(+) order by 1",
+     [("a", "seven"), ("b", None), ("c", None)]),
+    # "A join with mixed syntax styles runs as an inner join"
+    ("select name from l, r where l.id = r.id(+) and l.id < r.kind", [("a",), ("b",)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sql", "rows"), ANSWERS)
+def test_answer(ask: Ask, sql: str, rows: Rows) -> None:
+    assert ask(sql) == rows
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        (
+            "select * from parts pivot (listagg(maker) for quality in (1))",
+            "PIVOT supports the aggregate functions",
+        ),
+        ("select * from parts pivot (sum(price) for quality in (price))", "cannot be column references"),
+        ("select * from l join r on true pivot (count(*) for kind in (1))", "cannot be applied to a JOIN"),
+        ("select * from colors unpivot (v for k in (quality, red))", "no common type"),
+        ("select * from docs d right join d.doc.items i on true", "right or full outer join"),
+        ("select i from docs d, d.id i", "takes a SUPER value"),
+        ("select * from l, r where l.id = r.id(+) or l.id = 0", "not allowed in operand of OR or IN."),
+        (
+            "select * from l, r, q where l.id = r.id(+) and q.kind = r.kind(+)",
+            "outer joined to at most one other table.",
+        ),
+        ("select * from l join q on true, r where l.id = r.id(+)", "FROM clause join syntax"),
+        ("select date '2024-01-01'::super", "cannot cast type date to super"),
+    ],
+)
+def test_refused(ask: Ask, sql: str, told: str) -> None:
+    with pytest.raises(AssertionError, match="ERROR") as caught:
+        ask(sql)
+    assert told in str(caught.value)
