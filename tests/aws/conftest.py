@@ -2,6 +2,7 @@
 
 cloud          (function)  a project whose environments `prod` (serverless) and `local` (with aws = true) stand on the
                            tests' own local AWS and local Redshift; no stack of it is left from an earlier test
+zero_etl       (function)  sources, targets and integrations on the tests' own local AWS, gone after the test
 checked        (function, always)  every call is held against botocore's model
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from aws_cloud import TOML, Cloud, forget_credentials
 from model_checks import check_request, check_response
+from zero_etl_cloud import ZeroEtlCloud
 
 from deployer.aws.client import Aws
 from deployer.local.aws.environment import AwsStatus, LocalAws
@@ -82,3 +84,10 @@ def cloud(
     made.write(TOML)
     with contextlib.suppress(Exception):
         made.clear()
+
+
+@pytest.fixture
+def zero_etl(nowhere: None, environment: LocalEnvironment, local_aws: AwsStatus) -> Iterator[ZeroEtlCloud]:
+    made = ZeroEtlCloud(environment.home, local_aws)
+    yield made
+    made.clear()

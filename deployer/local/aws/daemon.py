@@ -22,6 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from deployer.errors import Unavailable, ZeroshiftError
+from deployer.local.aws.backend import Backend
 from deployer.local.aws.environment import (
     ACCESS_KEY,
     AWS_DIRECTORY,
@@ -32,16 +33,20 @@ from deployer.local.aws.environment import (
     health,
     read,
 )
+from deployer.local.aws.faults import Faults
 from deployer.local.aws.front import Front
-from deployer.local.aws.serverless import Serverless
+from deployer.local.aws.integrations.cloudformation import FRONT
+from deployer.local.aws.integrations.rds import Rds
+from deployer.local.aws.integrations.redshift import Redshift
+from deployer.local.aws.integrations.store import Store
+from deployer.local.aws.integrations.target import Targets
+from deployer.local.aws.serverless import ACCOUNT, Serverless
 from deployer.local.environment import LocalEnvironment
 from deployer.local.state import describe
 
 log = logging.getLogger("zeroshift.aws")
 
-SERVICES = (
-    "cloudformation,cloudwatch,dynamodb,events,iam,kms,logs,s3,scheduler,secretsmanager,sns,sqs,states,sts"
-)
+SERVICES = "cloudformation,cloudwatch,dynamodb,events,iam,kms,logs,rds,s3,scheduler,secretsmanager,sns,sqs,states,sts"
 START_SECONDS = 45.0
 STOP_SECONDS = 20.0
 
@@ -55,26 +60,37 @@ class Daemon:
         self.enforce = enforce
         self.child: subprocess.Popen[bytes] | None = None
         self.front: Front | None = None
+        self.store: Store | None = None
 
     def start(self) -> None:
         """Bring both up; raises Unavailable."""
         port = _free_port()
-        self.child = self._ministack(port)
-        deadline = time.monotonic() + START_SECONDS
-        while not health(f"http://127.0.0.1:{port}"):
-            if self.child.poll() is not None or time.monotonic() > deadline:
-                raise Unavailable(f"the local AWS did not start; see {self.directory / LOG_FILE}")
-            time.sleep(0.05)
+        backend = f"http://127.0.0.1:{port}"
         known = read(self.directory)
-        redshift = Serverless(self.home, f"http://127.0.0.1:{port}")
+        redshift = Serverless(self.home, backend)
+        self.store = Store(self.home)
+        targets = Targets(redshift.namespaces, redshift.workgroups)
+        redshift.is_modifying, redshift.is_target = self.store.is_creating_into, self.store.is_target
         self.front = Front(
             port,
-            {"redshift-serverless": redshift},
+            {
+                "redshift-serverless": redshift,
+                "redshift": Redshift(self.store, targets),
+                "rds": Rds(self.store, targets, Backend(backend), ACCOUNT),
+            },
             {"redshift-data": self._data_api},
             self.directory / "identities.json",
             known.port if known else 0,
+            Faults(self.home),
         )
+        self.child = self._ministack(port, self.front.port)
+        deadline = time.monotonic() + START_SECONDS
+        while not health(backend):
+            if self.child.poll() is not None or time.monotonic() > deadline:
+                raise Unavailable(f"the local AWS did not start; see {self.directory / LOG_FILE}")
+            time.sleep(0.05)
         self.front.start()
+        self.store.start()
         self._write()
 
     def _data_api(self) -> int:
@@ -86,7 +102,7 @@ class Daemon:
             )
         return int(url.rpartition(":")[2])
 
-    def _ministack(self, port: int) -> subprocess.Popen[bytes]:
+    def _ministack(self, port: int, front: int) -> subprocess.Popen[bytes]:
         temporary = self.directory / "tmp"
         temporary.mkdir(exist_ok=True)
         # Nothing of the user's environment but what a program needs to run: no credentials, no proxies, no Docker.
@@ -103,6 +119,7 @@ class Daemon:
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AUTH": "true" if self.enforce else "false",
             "LOG_LEVEL": "WARNING",
+            FRONT: f"http://127.0.0.1:{front}",
             # It writes its pid file there, by its port's name.
             "TMPDIR": str(temporary),
         }
@@ -143,6 +160,8 @@ class Daemon:
 
     def stop(self) -> None:
         """Stop taking calls, then let ministack save its state."""
+        if self.store is not None:
+            self.store.stop()
         if self.front is not None:
             self.front.close()
         if self.child is not None and self.child.poll() is None:

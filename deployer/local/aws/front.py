@@ -2,7 +2,7 @@
 
 Which service a call is for stands in its signature's scope (SigV4: Credential=KEY/date/region/service/aws4_request).
 The Data API's calls go to the local Redshift. Our services see who calls by the key's owner, which the answers of STS
-and IAM told when they gave the key out.
+and IAM told when they gave the key out. Any call may be made to fail, see faults.py.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import http.client
 import json
 import logging
 import re
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from deployer.errors import ZeroshiftError
+from deployer.local.aws import query
+from deployer.local.aws.faults import Fault, Faults
 
 log = logging.getLogger("zeroshift.aws")
 
@@ -46,8 +49,14 @@ class Call:
 
 
 class Service(Protocol):
+    content_type: str
+    """Of its answers."""
+
+    def takes(self, operation: str, body: bytes) -> bool:
+        """Whether it answers this call; otherwise ministack does."""
+
     def handle(self, call: Call) -> tuple[int, bytes]:
-        """The HTTP status and the JSON body of the answer."""
+        """The HTTP status and the body of the answer."""
 
 
 class Identities:
@@ -90,8 +99,11 @@ class Front:
         elsewhere: Mapping[str, Callable[[], int]],
         identities: Path,
         wanted: int = 0,
+        faults: Faults | None = None,
     ) -> None:
         self.identities = Identities(identities)
+        self.faults = faults
+        self._started = False
         given = {"front": self, "backend": backend, "services": services, "elsewhere": elsewhere}
         handler = type("Handler", (_Handler,), given)
         try:
@@ -103,10 +115,12 @@ class Front:
         self.port = int(self._server.server_address[1])
 
     def start(self) -> None:
+        self._started = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
-        self._server.shutdown()
+        if self._started:
+            self._server.shutdown()
         self._server.server_close()
 
 
@@ -131,27 +145,51 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         scope = _SCOPE.search(self.headers.get("Authorization", ""))
         name = scope.group(3) if scope else ""
+        target = self.headers.get("X-Amz-Target", "")
+        operation = target.rpartition(".")[2] or query.operation_of(body)
+        fault = self.front.faults.take(name, operation) if self.front.faults and name else None
+        if fault is not None and not fault.after:
+            self._fail(fault, target)
+            return
         service = self.services.get(name)
-        if service is None or scope is None:
+        if service is None or scope is None or not service.takes(operation, body):
             try:
                 port = self.elsewhere.get(name, lambda: self.backend)()
             except ZeroshiftError as error:
                 answer = json.dumps({"__type": "InternalServerException", "message": str(error)})
                 self._answer(500, [("Content-Type", "application/x-amz-json-1.1")], answer.encode())
                 return
-            self._forward(body, port)
+            status, headers, content = self._forward(body, port)
+        else:
+            key = scope.group(1)
+            call = Call(operation, scope.group(2), key, self.front.identities.of(key), body)
+            headers = [("Content-Type", service.content_type)]
+            try:
+                status, content = service.handle(call)
+            except Exception:
+                log.exception("%s failed", operation)
+                internal = Fault(name, operation, "InternalFailure", "see aws.log", 500)
+                self._fail(internal, target)
+                return
+        if fault is not None:
+            self._fail(fault, target)
             return
-        operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
-        key = scope.group(1)
-        call = Call(operation, scope.group(2), key, self.front.identities.of(key), body)
-        try:
-            status, content = service.handle(call)
-        except Exception:
-            log.exception("%s failed", operation)
-            status, content = 500, b'{"__type": "InternalServerException", "message": "see aws.log"}'
-        self._answer(status, [("Content-Type", "application/x-amz-json-1.1")], content)
+        self._answer(status, headers, content)
 
-    def _forward(self, body: bytes, port: int) -> None:
+    def _fail(self, fault: Fault, target: str) -> None:
+        """The error in the protocol of the request, or no answer at all."""
+        if not fault.code:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        if target:
+            told = json.dumps({"__type": fault.code, "message": fault.message}).encode()
+            self._answer(fault.status, [("Content-Type", "application/x-amz-json-1.1")], told)
+            return
+        told = query.error(fault.service, query.Refused(fault.code, fault.message, fault.status))
+        self._answer(fault.status, [("Content-Type", "text/xml")], told)
+
+    def _forward(self, body: bytes, port: int) -> tuple[int, list[tuple[str, str]], bytes]:
         onward = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         try:
             onward.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
@@ -163,13 +201,12 @@ class _Handler(BaseHTTPRequestHandler):
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
             log.error("port %s does not answer: %s", port, error)
-            self._answer(503, [], b"the local AWS is stopping")
-            return
+            return 503, [], b"the local AWS is stopping"
         finally:
             onward.close()
         if b"<AccessKeyId>" in content:
             self.front.identities.learn(content.decode(errors="replace"))
-        self._answer(answer.status, answer.getheaders(), content)
+        return answer.status, answer.getheaders(), content
 
     def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
         self.send_response_only(status)

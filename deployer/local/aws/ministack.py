@@ -4,6 +4,9 @@ The local Scheduler fires them, and by other rules:
 ministack 1.5.33 looks at its schedules every ten seconds. It knows no retries, no flexible windows and no target of the
 Data API; but it deletes one-time schedules with ActionAfterCompletion, which ours could then miss. From a template it
 takes neither timezone nor dates, and an update leaves the time of modification as it was.
+
+And with AWS::RDS::Integration as a type of templates (integrations/cloudformation.py), while Aurora clusters are
+records only: no container is started, Docker or not.
 """
 
 from __future__ import annotations
@@ -14,10 +17,16 @@ from typing import Any
 
 def main() -> None:
     from ministack.app import main as run
-    from ministack.services import scheduler
+    from ministack.services import rds, scheduler
     from ministack.services.cloudformation import provisioners
 
+    from deployer.local.aws import aurora_records
+    from deployer.local.aws.integrations import cloudformation
+
     scheduler.start_scheduler = _nothing
+    rds._get_docker = _nothing
+    aurora_records.install()
+    cloudformation.install()
     handlers = provisioners._RESOURCE_HANDLERS["AWS::Scheduler::Schedule"]
     handlers["create"], handlers["update"] = _create, _update
     run()

@@ -27,6 +27,23 @@ ALWAYS = "local"
 """The workgroup that is there from the start: the one of an environment of kind local."""
 
 
+CASE_SENSITIVITY = "enable_case_sensitive_identifier"
+DEFAULTS = {
+    "auto_mv": "true",
+    "datestyle": "ISO, MDY",
+    CASE_SENSITIVITY: "false",
+    "enable_user_activity_logging": "true",
+    "max_query_execution_time": "14400",
+    "query_group": "default",
+    "require_ssl": "true",
+    "search_path": "$user, public",
+    "use_fips_ssl": "false",
+}
+"""configParameters of a new workgroup: the options that UpdateWorkgroup's reference lists, with the defaults of the
+management guide (workgroup configuration) and of the developer guide's configuration reference. They are told, not put
+into force: the local Redshift has settings of its own, and case sensitive identifiers always."""
+
+
 class Refused(Exception):
     """An error of the service: its code, as in the model, and a message."""
 
@@ -42,20 +59,33 @@ def _missing(what: str, name: str) -> Refused:
 class Serverless:
     """The service. Its state is one file, written after every change."""
 
+    content_type = "application/x-amz-json-1.1"
+
     def __init__(self, home: Path, backend: str) -> None:
         self._path = home / AWS_DIRECTORY / STATE_FILE
         self._backend = backend
         self._users = Users(home, backend)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self.is_target: Callable[[str], bool] = lambda arn: False
+        """Whether an integration goes into the namespace of this ARN."""
+        self.is_modifying: Callable[[str], bool] = lambda arn: False
+        """Whether one is being created into it: then the warehouse is "Modifying" (Aurora guide, zero-etl.creating)."""
         try:
             self._state: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             self._state = {"namespaces": {}, "workgroups": {}, "limits": {}}
 
+    def takes(self, operation: str, body: bytes) -> bool:
+        """All calls: what is not here is refused by name."""
+        return True
+
     def handle(self, call: Call) -> tuple[int, bytes]:
         """One call's HTTP status and answer."""
         operations: dict[str, Callable[[dict[str, Any], Call], dict[str, Any]]] = {
             "CreateNamespace": self._create_namespace,
+            "ListNamespaces": lambda given, call: _listed("namespaces", self.namespaces(call.region), given),
+            "ListWorkgroups": self._list_workgroups,
+            "UpdateWorkgroup": self._update_workgroup,
             "GetNamespace": lambda given, call: {"namespace": self._shown(self._namespace(given, call))},
             "DeleteNamespace": self._delete_namespace,
             "CreateWorkgroup": self._create_workgroup,
@@ -90,7 +120,7 @@ class Serverless:
 
     def _create_namespace(self, given: dict[str, Any], call: Call) -> dict[str, Any]:
         name, admin = given["namespaceName"], given.get("adminUsername", "admin")
-        if _key(call, name) in self._state["namespaces"]:
+        if name == ALWAYS or _key(call, name) in self._state["namespaces"]:
             raise Refused("ConflictException", f"The namespace {name} already exists.")
         if admin != "admin" or "adminUserPassword" in given:
             raise Refused(
@@ -100,15 +130,7 @@ class Serverless:
             )
         if given.get("dbName", "dev") != "dev":
             raise Refused("ValidationException", "the local Redshift has the one database dev")
-        made = {
-            "namespaceName": name,
-            "namespaceId": str(uuid.uuid4()),
-            "adminUsername": admin,
-            "dbName": "dev",
-            "status": "AVAILABLE",
-            "creationDate": time.time(),
-        }
-        made["namespaceArn"] = _arn(call, f"namespace/{made['namespaceId']}")
+        made = _new_namespace(name, admin, call)
         if given.get("manageAdminPassword"):
             made["adminPasswordSecretArn"] = self._admin_secret(call, name, admin)
         self._state["namespaces"][_key(call, name)] = made
@@ -128,7 +150,34 @@ class Serverless:
         except client.exceptions.ResourceExistsException:
             return str(client.put_secret_value(SecretId=secret, SecretString=content)["ARN"])
 
+    def namespaces(self, region: str) -> list[dict[str, Any]]:
+        """All namespaces of a Region, by their names."""
+        with self._lock:
+            self._always(region)
+            return [self._shown(self._state["namespaces"][key]) for key in self._keys("namespaces", region)]
+
+    def workgroups(self, region: str) -> list[dict[str, Any]]:
+        """All workgroups of a Region, by their names; without their endpoints, which would start the warehouse."""
+        with self._lock:
+            self._always(region)
+            return [self._state["workgroups"][key] for key in self._keys("workgroups", region)]
+
+    def _keys(self, what: str, region: str) -> list[str]:
+        return sorted(key for key in self._state[what] if key.startswith(f"{region}/"))
+
+    def _always(self, region: str) -> None:
+        """The namespace and the workgroup that are there from the start."""
+        call = Call("", region, "", "", b"")
+        key = _key(call, ALWAYS)
+        if key not in self._state["namespaces"]:
+            self._state["namespaces"][key] = _new_namespace(ALWAYS, "admin", call)
+        if key not in self._state["workgroups"]:
+            self._state["workgroups"][key] = self._new_workgroup(
+                ALWAYS, ALWAYS, call, [{"parameterKey": CASE_SENSITIVITY, "parameterValue": "true"}]
+            )
+
     def _namespace(self, given: dict[str, Any], call: Call) -> dict[str, Any]:
+        self._always(call.region)
         found: dict[str, Any] | None = self._state["namespaces"].get(_key(call, given["namespaceName"]))
         if found is None:
             raise _missing("namespace", given["namespaceName"])
@@ -143,6 +192,11 @@ class Serverless:
             if key.startswith(f"{call.region}/")
         ):
             raise Refused("ConflictException", "There is a workgroup with this namespace: delete it first.")
+        if self.is_target(found["namespaceArn"]):
+            # Management guide, zero-etl.reqs-lims: integrations must be deleted before their warehouse.
+            raise Refused(
+                "ConflictException", "The namespace is the target of an integration: delete that first."
+            )
         if "adminPasswordSecretArn" in found:
             self._client("secretsmanager", call.region).delete_secret(
                 SecretId=found["adminPasswordSecretArn"], ForceDeleteWithoutRecovery=True
@@ -168,10 +222,14 @@ class Serverless:
         self._namespace({"namespaceName": given["namespaceName"]}, call)
         if name == ALWAYS or _key(call, name) in self._state["workgroups"]:
             raise Refused("ConflictException", f"The workgroup {name} already exists.")
-        self._state["workgroups"][_key(call, name)] = self._new_workgroup(name, given["namespaceName"], call)
+        self._state["workgroups"][_key(call, name)] = self._new_workgroup(
+            name, given["namespaceName"], call, given.get("configParameters", [])
+        )
         return {"workgroup": self._workgroup({"workgroupName": name}, call)}
 
-    def _new_workgroup(self, name: str, namespace: str, call: Call) -> dict[str, Any]:
+    def _new_workgroup(
+        self, name: str, namespace: str, call: Call, parameters: list[dict[str, str]]
+    ) -> dict[str, Any]:
         identifier = str(uuid.uuid4())
         return {
             "workgroupName": name,
@@ -180,17 +238,45 @@ class Serverless:
             "namespaceName": namespace,
             "status": "AVAILABLE",
             "creationDate": time.time(),
+            "configParameters": _merged([], parameters),
         }
 
     def _workgroup(self, given: dict[str, Any], call: Call) -> dict[str, Any]:
-        key = _key(call, given["workgroupName"])
-        if key not in self._state["workgroups"] and given["workgroupName"] == ALWAYS:
-            self._state["workgroups"][key] = self._new_workgroup(ALWAYS, ALWAYS, call)
-        found = self._state["workgroups"].get(key)
+        return self._with_endpoint(self._stored(given, call), call)
+
+    def _stored(self, given: dict[str, Any], call: Call) -> dict[str, Any]:
+        self._always(call.region)
+        found: dict[str, Any] | None = self._state["workgroups"].get(_key(call, given["workgroupName"]))
         if found is None:
             raise _missing("workgroup", given["workgroupName"])
+        return found
+
+    def _with_endpoint(self, found: dict[str, Any], call: Call) -> dict[str, Any]:
         host, port = self._users.endpoint()
-        return {**found, "port": port, "endpoint": {"address": host, "port": port}}
+        namespace = self._namespace({"namespaceName": found["namespaceName"]}, call)
+        status = "MODIFYING" if self.is_modifying(namespace["namespaceArn"]) else found["status"]
+        return {**found, "status": status, "port": port, "endpoint": {"address": host, "port": port}}
+
+    def _list_workgroups(self, given: dict[str, Any], call: Call) -> dict[str, Any]:
+        found = [self._with_endpoint(one, call) for one in self.workgroups(call.region)]
+        return _listed("workgroups", found, given)
+
+    def _update_workgroup(self, given: dict[str, Any], call: Call) -> dict[str, Any]:
+        """configParameters are kept; the others change nothing here. One setting in one request (API reference)."""
+        found = self._stored(given, call)
+        settings = [key for key in given if key != "workgroupName"]
+        if len(settings) > 1:
+            raise Refused(
+                "ValidationException", f"One request can update one setting, not {', '.join(settings)}."
+            )
+        shown = self._with_endpoint(found, call)
+        if shown["status"] != "AVAILABLE":
+            raise Refused(
+                "ConflictException", f"The workgroup {given['workgroupName']} is {shown['status']}."
+            )
+        if "configParameters" in given:
+            found["configParameters"] = _merged(found.get("configParameters", []), given["configParameters"])
+        return {"workgroup": self._with_endpoint(found, call)}
 
     def _delete_workgroup(self, given: dict[str, Any], call: Call) -> dict[str, Any]:
         found = self._workgroup(given, call)
@@ -261,6 +347,35 @@ class Serverless:
         found = self._limit(given)
         del self._state["limits"][given["usageLimitId"]]
         return {"usageLimit": found}
+
+
+def _new_namespace(name: str, admin: str, call: Call) -> dict[str, Any]:
+    identifier = str(uuid.uuid4())
+    return {
+        "namespaceName": name,
+        "namespaceId": identifier,
+        "namespaceArn": _arn(call, f"namespace/{identifier}"),
+        "adminUsername": admin,
+        "dbName": "dev",
+        "status": "AVAILABLE",
+        "creationDate": time.time(),
+    }
+
+
+def _merged(old: list[dict[str, str]], new: list[dict[str, str]]) -> list[dict[str, str]]:
+    """A workgroup always tells every parameter: what was given, else its default."""
+    values = DEFAULTS | {one["parameterKey"]: one["parameterValue"] for one in [*old, *new]}
+    return [{"parameterKey": key, "parameterValue": value} for key, value in sorted(values.items())]
+
+
+def _listed(what: str, found: list[dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
+    """One page of a list; a token is the place of the first that was not told."""
+    try:
+        start = int(given.get("nextToken", "0"))
+    except ValueError:
+        raise Refused("ValidationException", "The nextToken is not one that was given out.") from None
+    end = start + given.get("maxResults", 100)
+    return {what: found[start:end]} | ({"nextToken": str(end)} if end < len(found) else {})
 
 
 def _key(call: Call, name: str) -> str:
