@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 
 from deployer.local.translate import ddl, ddl_table, session
-from deployer.local.translate.api import Catalog, Relation, Translation
+from deployer.local.translate.api import Catalog, Translation
 from deployer.local.translate.bind_dml import DmlBinder
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.bind_queries import Binder
 from deployer.local.translate.context import Context, finish
-from deployer.sql.names import Name
 from deployer.sql.parse.cursor import to_name
 from deployer.sql.parse.nodes import CommonTable, Query, Select
 from deployer.sql.parse.parser import Parser
@@ -133,63 +131,3 @@ def _write(parser: Parser, context: Context, ctes: list[CommonTable], recursive:
         written=binder.target.name,
         exclusive="" if shared else physical(binder.target),
     )
-
-
-class Translator:
-    """`translate` with a memory.
-
-    A translation is kept under its text and the types of the variables, together with the relations it was made
-    for; it is used again while the catalog still gives the same ones for the same names. Statements that define
-    objects are never kept.
-    """
-
-    KEPT = frozenset(["select", "insert", "update", "delete", "merge"])
-
-    def __init__(self, size: int = 2000) -> None:
-        self._size = size
-        self._kept: OrderedDict[
-            tuple[str, tuple[tuple[str, RedshiftType], ...]], tuple[Translation, dict[Name, Relation | None]]
-        ] = OrderedDict()
-
-    def translate(
-        self, sql: str, catalog: Catalog, variables: Mapping[str, RedshiftType] = NO_VARIABLES
-    ) -> Translation:
-        """As the function `translate`."""
-        key = (sql, tuple(sorted(variables.items())))
-        kept = self._kept.get(key)
-        if kept is not None and all(catalog.relation(name) == relation for name, relation in kept[1].items()):
-            self._kept.move_to_end(key)
-            return kept[0]
-        asked = _Asked(catalog)
-        found = translate(sql, asked, variables)
-        if found.kind in self.KEPT:
-            self._kept[key] = (found, asked.answers)
-            if len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-        return found
-
-    def expression(
-        self, sql: str, catalog: Catalog, variables: Mapping[str, RedshiftType] = NO_VARIABLES
-    ) -> Translation:
-        """As the function `translate_expression`."""
-        prefix = "select ("
-        try:
-            return self.translate(f"{prefix}{sql}\n)", catalog, variables)
-        except Refused as error:
-            if error.position is not None:
-                error.position = min(max(error.position - len(prefix), 0), len(sql))
-            raise
-
-
-class _Asked:
-    """A catalog that remembers what it was asked."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self.database = catalog.database
-        self.answers: dict[Name, Relation | None] = {}
-
-    def relation(self, name: Name) -> Relation | None:
-        if name not in self.answers:
-            self.answers[name] = self._catalog.relation(name)
-        return self.answers[name]

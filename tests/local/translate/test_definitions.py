@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deployer.local.translate.translator import Translator, translate, translate_expression
+from deployer.local.translate.translator import translate, translate_expression
 from deployer.sql.types import INTEGER, RedshiftType, decimal
 from tests.local.translate.catalog import CATALOG
 
@@ -170,16 +170,6 @@ def test_expressions_have_types_and_places() -> None:
     with pytest.raises(Exception, match="nosuch") as caught:
         translate_expression("1 + nosuch", CATALOG)
     assert caught.value.position == 4
-
-
-def test_the_memory_forgets_what_has_changed() -> None:
-    from tests.local.translate.catalog import WrittenCatalog
-
-    translator = Translator()
-    narrow, wide = WrittenCatalog({"t": "a int"}), WrittenCatalog({"t": "a int, b int"})
-    first = translator.translate("select * from t", narrow)
-    assert translator.translate("select * from t", narrow) is first
-    assert [name for name, _ in translator.translate("select * from t", wide).columns] == ["a", "b"]
 
 
 def test_client_parameters_survive() -> None:
