@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from model_checks import check_response
 
 from deployer import aurora
@@ -38,13 +39,14 @@ class ZeroEtlCloud:
         self.behaviour.seconds(**dict.fromkeys(SECONDS, 0.0))
 
     def client(self, service: str, region: str = REGION) -> Any:
-        """A client whose answers are all held against botocore's model."""
+        """A client whose answers are all held against botocore's model. It sends a call again once."""
         made = boto3.client(
             service,
             endpoint_url=self._status.endpoint_url,
             region_name=region,
             aws_access_key_id=self._status.access_key,
             aws_secret_access_key=self._status.secret_key,
+            config=Config(retries={"total_max_attempts": 2}),
         )
 
         def check(parsed: dict[str, Any], model: Any, **_: Any) -> None:

@@ -199,9 +199,8 @@ class Rds:
         return {"Integrations": part} | rest
 
     def _modify(self, given: dict[str, Any], call: Call) -> dict[str, Any]:
-        changes = {
-            key: given[key] for key in ("IntegrationName", "DataFilter", "Description") if key in given
-        }
+        changes: dict[str, Any] = {}
+        changes.update((key, given[key]) for key in _CHANGEABLE if key in given)
         with self._store.use() as records:
             found = self._find(given, call, records)
             if found["Status"] not in _MODIFIABLE:
