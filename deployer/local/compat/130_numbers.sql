@@ -126,6 +126,7 @@ begin
 end
 $$;
 
+-- "based on the CRC-32C polynomial", here with its bits in reverse.
 create or replace function redshift.crc32(value text) returns text
 language plpgsql immutable strict parallel safe as $$
 declare
@@ -135,7 +136,7 @@ begin
     for i in 0 .. length(data) - 1 loop
         state := state # get_byte(data, i);
         for j in 1 .. 8 loop
-            state := case when state & 1 = 1 then (state >> 1) # 3988292384 else state >> 1 end;
+            state := case when state & 1 = 1 then (state >> 1) # 2197175160 else state >> 1 end;
         end loop;
     end loop;
     return lpad(to_hex(state # 4294967295), 8, '0');

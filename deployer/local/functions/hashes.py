@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from deployer.local.functions.api import Call, Function
 from deployer.local.functions.render import literal, page, refuse, text
-from deployer.sql.types import BIGINT, VARCHAR, RedshiftType
+from deployer.sql.types import BIGINT, INTEGER, VARCHAR, RedshiftType
 
 _SHA2_BITS = ("0", "224", "256", "384", "512")
 
@@ -55,11 +55,50 @@ def _fnv_hash(call: Call) -> str:
     return f"redshift.fnv_hash({data}, {seed})"
 
 
+def _murmur3(call: Call) -> str:
+    """Murmur3A over the bytes that the Apache Iceberg specification gives each type (appendix B)."""
+    kind = call.types[0]
+    value = call.args[0]
+    seed = f"({call.args[1]})::integer" if len(call.args) > 1 else "0"
+    if kind is not None and (kind.is_text or kind.name in ("unknown", "varbyte")):
+        data = _bytes(call, 0)
+    elif kind is not None and kind.is_decimal:
+        data = f"redshift.decimal_bytes({value})"
+    elif kind is not None and (kind.is_integer or kind.name in _AS_LONG):
+        number = _AS_LONG.get(kind.name, "({0})::bigint").format(value)
+        data = f"redshift.reverse_bytes(pg_catalog.int8send({number}))"
+    elif kind is not None and kind.is_float:
+        # "Floating point values are converted to double" and -0 to 0, which adding 0 does.
+        data = f"redshift.reverse_bytes(pg_catalog.float8send(({value})::double precision + 0))"
+    else:
+        what = "a value of unknown type" if kind is None else kind.name.upper()
+        raise refuse(call, f"how {what} is hashed is not documented; cast it to VARCHAR or an integer")
+    return f"redshift.murmur3_32({data}, {seed})"
+
+
+_AS_LONG = {
+    "boolean": "({0})::integer::bigint",
+    "date": "(({0})::date - DATE '1970-01-01')::bigint",
+    "time": "(EXTRACT(epoch FROM {0}) * 1000000)::bigint",
+    "timestamp": "(EXTRACT(epoch FROM {0}) * 1000000)::bigint",
+    "timestamptz": "(EXTRACT(epoch FROM {0}) * 1000000)::bigint",
+}
+
+
+def _farm(call: Call) -> str:
+    kind = call.types[0]
+    if kind is None or not (kind.is_text or kind.name in ("unknown", "varbyte")):
+        raise refuse(call, "its argument is a VARCHAR or VARBYTE; cast it", sqlstate="42883")
+    return f"redshift.farmfingerprint64({_bytes(call, 0)})"
+
+
 FUNCTIONS: tuple[Function, ...] = (
     Function("md5", _md5, RedshiftType("varchar", length=32), 1, 1, source=page("r_MD5")),
     Function("sha", _sha1, RedshiftType("varchar", length=40), 1, 1, source=page("SHA")),
     Function("sha1", _sha1, RedshiftType("varchar", length=40), 1, 1, source=page("SHA1")),
     Function("func_sha1", _sha1, RedshiftType("varchar", length=40), 1, 1, source=page("FUNC_SHA1")),
     Function("sha2", _sha2, VARCHAR, 2, 2, source=page("SHA2")),
+    Function("murmur3_32_hash", _murmur3, INTEGER, 1, 2, source=page("MURMUR3_32_HASH")),
+    Function("farmfingerprint64", _farm, BIGINT, 1, 1, source=page("r_FARMFINGERPRINT64")),
     Function("fnv_hash", _fnv_hash, BIGINT, 1, 2, source=page("r_FNV_HASH")),
 )
