@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import policies
-from cfnlint.api import lint_all
+from cfnlint.api import ManualArgs, lint
+from cfnlint.helpers import REGIONS
 
 from deployer.operations import stacks
 from deployer.project import config
@@ -61,11 +62,13 @@ def check(where: str, directory: Path) -> tuple[int, int]:
             if found is None:
                 continue
             checked += 1
-            for problem in lint_all(json.dumps(found)):
-                # Informational rules ask for prose in the resources' metadata.
-                if not problem.rule.id.startswith("I"):
-                    bad += 1
-                    print(f"{where}: {environment.name} {part}: {problem.rule.id} {problem.message}")
+            # Not all regions have integrations.
+            regions = [environment.remote.region] if environment.integrations else REGIONS
+            # Informational rules ask for prose in the resources' metadata.
+            wanted = ManualArgs(include_experimental=True, regions=regions)
+            for problem in lint(json.dumps(found), config=wanted):
+                bad += 1
+                print(f"{where}: {environment.name} {part}: {problem.rule.id} {problem.message}")
             for told in policies.problems(found):
                 bad += 1
                 print(f"{where}: {environment.name} {part}: {told}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployer.aws import bootstrap_run, naming
+from deployer.aws import bootstrap_integration, bootstrap_run, naming
 from deployer.aws.scope import (
     WORKGROUP_ID,
     Resources,
@@ -105,7 +105,7 @@ def _boundaries(scope: Scope) -> Resources:
     reach = [
         f"{service}:*"
         for service in (
-            "cloudformation", "cloudwatch", "dynamodb", "events", "kms", "logs", "redshift", "redshift-data",
+            "cloudformation", "cloudwatch", "dynamodb", "events", "kms", "logs", "rds", "redshift", "redshift-data",
             "redshift-serverless", "s3", "scheduler", "sns", "sqs", "states",
         )
     ]  # fmt: skip
@@ -166,7 +166,7 @@ def deployer_statements(scope: Scope) -> list[dict[str, Any]]:
         # Secrets Manager appends a hyphen and six characters to the name.
         named = arn("secretsmanager", f"secret:{scope.remote.secret}-??????")
         statements.append(allow(["secretsmanager:GetSecretValue"], named))
-    return statements
+    return [*statements, *bootstrap_integration.deployer_statements(scope)]
 
 
 def _deployer(scope: Scope) -> Resources:
@@ -322,6 +322,7 @@ def cloudformation_statements(scope: Scope) -> list[dict[str, Any]]:
             "*",
         ),  # fmt: skip
         *bootstrap_run.cloudformation_statements(scope),
+        *bootstrap_integration.cloudformation_statements(scope),
     ]
 
 

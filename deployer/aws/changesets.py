@@ -165,7 +165,7 @@ def _change_set(aws: Aws, stack: Stack, state: str) -> Iterator[_Made]:
     name = f"{PREFIX}{uuid.uuid4().hex[:12]}"
     try:
         made = _create(aws, stack, name, new)
-        described = _ready(aws, made["StackId"], made["Id"])
+        described = ready(aws, made["StackId"], made["Id"])
         yield _Made(_planned(aws, stack, new, described, made), made["Id"], made["StackId"])
     finally:
         _remove(aws, stack.name, name)
@@ -199,7 +199,7 @@ def _create(aws: Aws, stack: Stack, name: str, new: bool) -> dict[str, Any]:
     )
 
 
-def _ready(aws: Aws, stack_id: str, change_set: str) -> dict[str, Any]:
+def ready(aws: Aws, stack_id: str, change_set: str) -> dict[str, Any]:
     """The change set once CloudFormation has worked it out, failed or not."""
     deadline = time.monotonic() + stacks.PATIENCE
     while True:
@@ -262,7 +262,7 @@ def _execute(aws: Aws, stack: Stack, made: _Made, progress: Progress) -> None:
         ChangeSetName=made.id,
         ClientRequestToken=f"{PREFIX}{uuid.uuid4().hex[:12]}",
     )
-    state = _begun(aws, made, progress, before[-1].id if before else "")
+    state = begun(aws, made.stack_id, progress, before[-1].id if before else "")
     if state not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         undone = "; everything is as it was before" if state.endswith("ROLLBACK_COMPLETE") else ""
         raise StackFailed(
@@ -271,12 +271,12 @@ def _execute(aws: Aws, stack: Stack, made: _Made, progress: Progress) -> None:
         )
 
 
-def _begun(aws: Aws, made: _Made, progress: Progress, since: str) -> str:
+def begun(aws: Aws, stack_id: str, progress: Progress, since: str) -> str:
     """Follow an execution from its first event on: for a moment after the call the old status still stands."""
     deadline = time.monotonic() + 60
-    while not stacks.events(aws, made.stack_id, since) and time.monotonic() < deadline:
+    while not stacks.events(aws, stack_id, since) and time.monotonic() < deadline:
         time.sleep(stacks.pause(aws))
-    return stacks.follow(aws, made.stack_id, progress, since)
+    return stacks.follow(aws, stack_id, progress, since)
 
 
 def _remove(aws: Aws, stack: str, change_set: str) -> None:

@@ -123,6 +123,11 @@ class Aws:
         account, partition = self._caller()["Account"], self._caller()["Arn"].split(":")[1]
         return f"arn:{partition}:iam::{account}:role/{name}"
 
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of a resource of the caller's account in the environment's region. Not for printing."""
+        account, partition = self._caller()["Account"], self._caller()["Arn"].split(":")[1]
+        return f"arn:{partition}:{service}:{self.remote.region}:{account}:{resource}"
+
     def _caller(self) -> Mapping[str, str]:
         if self._identity is None:
             self._identity = self._call("sts", "get_caller_identity", {})

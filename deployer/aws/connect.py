@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,14 @@ PORT = 5439
 CREDENTIAL_SECONDS = 3600
 """As long as GetCredentials and GetClusterCredentialsWithIAM give (900 to 3600 seconds). A session that is open
 lives on after that."""
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """What an integration has as its target: the namespace behind the warehouse. Not for printing."""
+
+    arn: str
+    id: str
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,33 @@ def target(environment: Environment) -> Target:
     )
 
 
+def admin_target(environment: Environment) -> Target | None:
+    """The warehouse as the superuser of the key `admin_secret`; None where the environment names none.
+
+    Raises as `target`.
+    """
+    remote = environment.remote
+    if remote is None or not remote.admin_secret:
+        return None
+    return target(replace(environment, remote=replace(remote, secret=remote.admin_secret)))
+
+
+def namespace(aws: Aws, environment: Environment) -> Namespace:
+    """The warehouse's namespace (Aurora User Guide, zero-etl.creating, has both ARNs' shapes). Raises as `place`."""
+    remote = aws.remote
+    if environment.kind == CLUSTER:
+        found = _described(aws, remote).get("ClusterNamespaceArn")
+        if not found:
+            raise Unavailable(
+                f"AWS names no namespace of the cluster {remote.identifier}: only RA3 and RG nodes have one, which"
+                " zero-ETL needs"
+            )
+        return Namespace(str(found), str(found).rpartition(":")[2])
+    name = _get_workgroup(aws, remote)["namespaceName"]
+    told = aws.call("redshift-serverless", "get_namespace", namespaceName=name)["namespace"]
+    return Namespace(str(told["namespaceArn"]), str(told["namespaceId"]))
+
+
 def place(aws: Aws, environment: Environment, *, needs_arn: bool = True) -> Place:
     """Where the warehouse listens, asked of AWS unless the configuration says it and no ARN is needed."""
     remote = aws.remote
@@ -69,8 +104,16 @@ def place(aws: Aws, environment: Environment, *, needs_arn: bool = True) -> Plac
 
 
 def _workgroup(aws: Aws, remote: Remote) -> Place:
+    found = _get_workgroup(aws, remote)
+    endpoint = _endpoint(found.get("endpoint") or {}, "address", "port", found.get("status"), remote)
+    return Place(*endpoint, found["workgroupArn"], found["workgroupId"])
+
+
+def _get_workgroup(aws: Aws, remote: Remote) -> dict[str, Any]:
     try:
-        found = aws.call("redshift-serverless", "get_workgroup", workgroupName=remote.identifier)["workgroup"]
+        found: dict[str, Any] = aws.call(
+            "redshift-serverless", "get_workgroup", workgroupName=remote.identifier
+        )["workgroup"]
     except AwsError as error:
         if error.code == "ResourceNotFoundException":
             raise UsageError(
@@ -78,11 +121,16 @@ def _workgroup(aws: Aws, remote: Remote) -> Place:
                 " 'workgroup' or 'region' in zeroshift.toml"
             ) from None
         raise
-    endpoint = _endpoint(found.get("endpoint") or {}, "address", "port", found.get("status"), remote)
-    return Place(*endpoint, found["workgroupArn"], found["workgroupId"])
+    return found
 
 
 def _cluster(aws: Aws, remote: Remote) -> Place:
+    found = _described(aws, remote)
+    endpoint = _endpoint(found.get("Endpoint") or {}, "Address", "Port", found.get("ClusterStatus"), remote)
+    return Place(*endpoint, "")
+
+
+def _described(aws: Aws, remote: Remote) -> dict[str, Any]:
     try:
         answer = aws.call("redshift", "describe_clusters", ClusterIdentifier=remote.identifier)
     except AwsError as error:
@@ -92,9 +140,8 @@ def _cluster(aws: Aws, remote: Remote) -> Place:
                 " 'cluster' or 'region' in zeroshift.toml"
             ) from None
         raise
-    found = answer["Clusters"][0]
-    endpoint = _endpoint(found.get("Endpoint") or {}, "Address", "Port", found.get("ClusterStatus"), remote)
-    return Place(*endpoint, "")
+    found: dict[str, Any] = answer["Clusters"][0]
+    return found
 
 
 def _endpoint(

@@ -24,6 +24,7 @@ aws-attribute-deletionpolicy)."""
 
 DAY = 86400
 WORKGROUP_ID = "WorkgroupId"
+NAMESPACE_ID = "NamespaceId"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Scope:
     @property
     def is_cluster(self) -> bool:
         return self.environment.kind == CLUSTER
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is there to be told of: no schedule and no integration."""
+        return self.eventbridge.is_empty and not self.environment.integrations
 
     def call(self, schedule: Schedule) -> Call:
         """What a schedule sends. Limits and label of its pipeline come first, where zeroshift.toml sets them."""

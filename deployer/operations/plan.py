@@ -225,9 +225,13 @@ def standard_providers(project: Project, environment: Environment) -> tuple[Prov
     if environment.remote is None:
         return sql_providers(project, environment)
     # boto3 takes longer to load than most plans to make.
-    from deployer.operations import stacks_part
+    from deployer.operations import integration_part, stacks_part
 
-    return (*stacks_part.providers(), *sql_providers(project, environment))
+    base, run = stacks_part.providers()
+    if not environment.integrations:
+        return (base, run, *sql_providers(project, environment))
+    policy, landings = integration_part.providers()
+    return (policy, base, landings, run, *sql_providers(project, environment))
 
 
 def sql_providers(project: Project, environment: Environment) -> tuple[Provider, ...]:

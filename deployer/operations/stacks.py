@@ -9,14 +9,28 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from deployer.aws import bootstrap, changesets, connect, drift, naming, scope, stacks, templates, usage_limit
+from deployer.aws import (
+    bootstrap,
+    changesets,
+    connect,
+    drift,
+    imports,
+    naming,
+    scope,
+    stacks,
+    templates,
+    usage_limit,
+)
 from deployer.aws.changesets import Planned, ResourceChange
 from deployer.aws.client import Aws, Endpoint
 from deployer.aws.connect import Place
+from deployer.aws.resources import integration as resource
 from deployer.aws.stacks import Stack
 from deployer.aws.usage_limit import UsageLimit
 from deployer.errors import Unavailable, Unsafe
+from deployer.operations import integration_stack
 from deployer.operations.changes import Change
+from deployer.operations.integration_stack import Found
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import local_aws
 from deployer.project.config import CONFIG_FILE, Project
@@ -31,17 +45,23 @@ _ACTIONS = {"Add": "create", "Modify": "modify", "Remove": "remove", "Import": "
 @dataclass(frozen=True)
 class AwsPlan:
     """What a deployment would do in AWS. `fingerprint` is equal for equal plans: a saved plan holds it. `line` is that
-    of the environment in zeroshift.toml."""
+    of the environment in zeroshift.toml, `integrations` are the configured ones as they were found."""
 
     base: Planned | None = None
     run: Planned | None = None
     limit: UsageLimit | None = None
     line: int = 0
+    integrations: tuple[Found, ...] = ()
 
     @property
     def changes(self) -> tuple[Change, ...]:
         """All of it, base first, the usage limit last."""
-        found = [change for planned in (self.base, self.run) if planned for change in _changes(planned)]
+        found = [
+            change
+            for planned in (self.base, self.run)
+            if planned
+            for change in _changes(planned, self.integrations)
+        ]
         if self.limit is not None and self.limit.is_changed:
             found.append(_limit_change(self.limit))
         return tuple(replace(change, line=self.line) for change in found)
@@ -51,6 +71,7 @@ class AwsPlan:
         parts = [planned.fingerprint for planned in (self.base, self.run) if planned]
         if self.limit is not None:
             parts.append(f"{self.limit.before}>{self.limit.amount}")
+        parts += [each.live.id for each in self.integrations if each.adopts and each.live]
         return " ".join(parts)
 
 
@@ -89,12 +110,15 @@ def plan(
     progress("planning the CloudFormation stacks")
     where = _place(aws, environment)
     planned: dict[str, Planned] = {}
+    found: tuple[Found, ...] = ()
     for part in parts:
         stacks.settle(aws, naming.stack(project, environment, part), progress)
+        if part == "base":
+            found = _integrations(aws, project, environment)
         planned[part] = changesets.plan(aws, _stack(aws, project, environment, part, where))
         changesets.refuse_data_loss(planned[part])
     limit = usage_limit.plan(aws, environment, where.arn) if "base" in parts else None
-    return AwsPlan(planned.get("base"), planned.get("run"), limit, environment.line)
+    return AwsPlan(planned.get("base"), planned.get("run"), limit, environment.line, found)
 
 
 def apply_base(
@@ -106,7 +130,22 @@ def apply_base(
     aws = _aws(project, environment, progress)
     where = _place(aws, environment)
     stack = _stack(aws, project, environment, "base", where)
-    done = _apply(aws, stack, expected.base if expected else None, progress)
+    told = expected.base if expected else None
+    found = _integrations(aws, project, environment)
+    adopted = integration_stack.adoptions(found)
+    if adopted:
+        # First the comparison: what the import changes is no longer as it was planned.
+        planned = changesets.plan(aws, stack)
+        if told is not None and (
+            planned.fingerprint != told.fingerprint or (expected and expected.integrations != found)
+        ):
+            raise Unsafe(f"{stack.name} is no longer what it was when this was planned; plan again")
+        changesets.refuse_data_loss(planned)
+        imports.adopt(aws, stack, adopted, progress)
+        changesets.apply(aws, stack, progress)
+        done = AwsDone(_changes(planned, found))
+    else:
+        done = _apply(aws, stack, told, progress)
     limit = usage_limit.apply(aws, environment, where.arn, expected.limit if expected else None)
     if limit is not None and limit.is_changed:
         progress(f"usage limit set to {limit.amount} RPU hours, {limit.period}")
@@ -196,9 +235,12 @@ def _stack(aws: Aws, project: Project, environment: Environment, part: str, wher
     values = {}
     if body is not None and part == "run":
         made = stacks.outputs(aws, naming.stack(project, environment, "base"))
-        values = {name: made.get(name, NOT_YET) for name in templates.FROM_BASE}
-    elif body is not None and environment.kind != CLUSTER:
-        values[scope.WORKGROUP_ID] = where.workgroup_id
+        values = {name: made.get(name, NOT_YET) for name in body["Parameters"]}
+    elif body is not None:
+        if environment.kind != CLUSTER:
+            values[scope.WORKGROUP_ID] = where.workgroup_id
+        if environment.integrations:
+            values[scope.NAMESPACE_ID] = connect.namespace(aws, environment).id
     role = environment.remote.cloudformation_role
     return Stack(
         naming.stack(project, environment, part),
@@ -206,7 +248,7 @@ def _stack(aws: Aws, project: Project, environment: Environment, part: str, wher
         values,
         templates.tags(project, environment, part),
         aws.role_arn(role) if role else "",
-        frozenset(templates.FROM_BASE),
+        frozenset(templates.from_base(environment)),
     )
 
 
@@ -215,13 +257,34 @@ def _apply(aws: Aws, stack: Stack, expected: Planned | None, progress: Progress)
     return AwsDone(_changes(planned), left)
 
 
-def _changes(planned: Planned) -> tuple[Change, ...]:
+def _integrations(aws: Aws, project: Project, environment: Environment) -> tuple[Found, ...]:
+    """The configured integrations as they are. Raises Unsafe for a change that only another integration could bring."""
+    found = integration_stack.look(aws, project, environment)
+    for each in found:
+        integration_stack.check_key(aws, scope.scope(project, environment), each)
+    return found
+
+
+def _changes(planned: Planned, integrations: tuple[Found, ...] = ()) -> tuple[Change, ...]:
     """A stack's changes. One that only touches tags or outputs is told as a change of the stack itself."""
-    found = tuple(_change(planned, item) for item in planned.changes)
+    adopted = {resource.logical_id(each.one): each for each in integrations if each.adopts}
+    found = tuple(
+        _adopted(item, adopted[item.logical_id]) if item.logical_id in adopted else _change(planned, item)
+        for item in planned.changes
+    )
     if not found and planned.action != "none":
         action = {"create": "create", "update": "modify", "delete": "remove"}[planned.action]
         return (Change(action, "AWS::CloudFormation::Stack", planned.stack.name, CONFIG_FILE),)
     return found
+
+
+def _adopted(item: ResourceChange, each: Found) -> Change:
+    """An integration that exists already: it is taken into the stack, and then changed to what zeroshift.toml says."""
+    assert each.live is not None
+    reason = f"exists already, as {each.live.name} ({each.live.status}): it is taken over, with all that it has copied"
+    if each.live.data_filter != each.one.filter:
+        reason += f"; its data filter changes from {each.live.data_filter or 'none'!r} to {each.one.filter or 'none'!r}"
+    return Change("import", item.kind, item.logical_id, CONFIG_FILE, line=each.one.line, reason=reason)
 
 
 def _change(planned: Planned, item: ResourceChange) -> Change:

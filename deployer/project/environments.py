@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployer.project import zero_etl
+from deployer.project import zero_etl, zero_etl_aws
 from deployer.project.toml_file import Reader, Table
 from deployer.project.zero_etl import ZeroEtl
+from deployer.project.zero_etl_aws import AwsZeroEtl
 
 LOCAL, SERVERLESS, CLUSTER = "local", "serverless", "cluster"
 KINDS = (LOCAL, SERVERLESS, CLUSTER)
@@ -23,7 +24,7 @@ QUERY_GROUP = r"[\w .:-]{1,64}"
 _LOCAL_KEYS = ("kind", "aws", "zero_etl")
 _REMOTE_KEYS = (
     "database", "region", "profile", "host", "port", "credentials", "secret", "owner", "runner",
-    "cloudformation_role", "alerts", "tags", "cost", "trust",
+    "cloudformation_role", "alerts", "tags", "cost", "trust", "zero_etl", "admin_secret",
 )  # fmt: skip
 _COST_KEYS = (
     "statement_timeout",
@@ -83,7 +84,8 @@ class Remote:
 
     `secret` is the name of the Secrets Manager secret with user and password; empty: temporary IAM credentials.
     `owner` is the IAM role that deploys and owns every object, empty: whoever calls. `runner` is the database role
-    that the schedules' IAM role gets.
+    that the schedules' IAM role gets. `admin_secret` is the name of the secret of a superuser, whom only integrations
+    need.
     """
 
     identifier: str
@@ -100,6 +102,7 @@ class Remote:
     tags: Mapping[str, str] = field(default_factory=dict)
     cost: Cost = Cost()
     trust: Trust = Trust()
+    admin_secret: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ class Environment:
 
     `remote` is the AWS side: of a serverless or cluster environment always, of a local one with `aws = true`,
     where it stands for the local AWS. None means that the environment has no AWS side. `line` is the table's.
-    `zero_etl` are the sources that are replicated into a local environment's landing databases.
+    `zero_etl` are the sources that are replicated into a local environment's landing databases, `integrations` those
+    that AWS replicates into those of an environment in AWS.
     """
 
     name: str
@@ -116,6 +120,7 @@ class Environment:
     remote: Remote | None = None
     line: int = 0
     zero_etl: tuple[ZeroEtl, ...] = ()
+    integrations: tuple[AwsZeroEtl, ...] = ()
 
 
 def read(reader: Reader, name: str, value: object) -> Environment:
@@ -138,7 +143,13 @@ def read(reader: Reader, name: str, value: object) -> Environment:
     named = "workgroup" if kind == SERVERLESS else "cluster"
     reader.check_keys(at, table, ("kind", named, *_REMOTE_KEYS))
     _check_name(reader, at, name)
-    return Environment(name, kind, _remote(reader, at, table, kind, named), reader.line_of(at))
+    return Environment(
+        name,
+        kind,
+        _remote(reader, at, table, kind, named),
+        reader.line_of(at),
+        integrations=zero_etl_aws.read(reader, (*at, "zero_etl"), table.get("zero_etl", {})),
+    )
 
 
 def _check_name(reader: Reader, at: Table, name: str) -> None:
@@ -180,6 +191,7 @@ def _remote(reader: Reader, at: Table, table: Mapping[str, Any], kind: str, name
         tags=_tags(reader, at, table),
         cost=_cost(reader, (*at, "cost"), table.get("cost", {}), kind),
         trust=_trust(reader, (*at, "trust"), table.get("trust", {})),
+        admin_secret=reader.matching(at, table, "admin_secret", _SECRET, "a secret's name, not its ARN", ""),
     )
 
 

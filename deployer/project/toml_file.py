@@ -135,8 +135,8 @@ class Reader:
             raise self._type(table, key, f"a whole number from {lowest} to {highest}", found)
         return found
 
-    def flag(self, table: Table, value: Mapping[str, Any], key: str) -> bool:
-        found = value.get(key, False)
+    def flag(self, table: Table, value: Mapping[str, Any], key: str, *, default: bool = False) -> bool:
+        found = value.get(key, default)
         if not isinstance(found, bool):
             raise self._type(table, key, "true or false", found)
         return found

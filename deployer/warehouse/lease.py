@@ -11,6 +11,7 @@ Statements that run in no transaction (VACUUM) hold no lock: around them `kept` 
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
 import socket
@@ -152,18 +153,25 @@ def renew(session: Session, lease: Lease) -> None:
 def kept(session: Session, lease: Lease) -> Iterator[None]:
     """Renew the lease over a second connection while the body runs something outside of a transaction.
 
-    Not within a transaction, which holds the row's lock itself: the second connection would wait for it.
+    Not within a transaction, which holds the row's lock itself: the second connection would wait for it. A warehouse
+    that is away for a while, as AWS has it while it makes an integration, is asked again at the next renewal.
     """
     done = threading.Event()
 
     def keep() -> None:
-        try:
-            with Session(session.target) as second:
-                while not done.wait(_RENEW_EVERY):
-                    retrying(lambda: second.execute(lease.renew_sql))
-        except ZeroshiftError:
-            # The body's own session tells what is wrong, or its next renewal does.
-            return
+        second: Session | None = None
+        while not done.wait(_RENEW_EVERY):
+            try:
+                if second is None:
+                    second = Session(session.target)
+                retrying(functools.partial(second.execute, lease.renew_sql))
+            except ZeroshiftError:
+                # The body's own session tells what is wrong, or its next renewal does.
+                if second is not None:
+                    second.close()
+                second = None
+        if second is not None:
+            second.close()
 
     thread = threading.Thread(target=keep, name="zeroshift-lease", daemon=True)
     thread.start()

@@ -111,6 +111,13 @@ create table if not exists {SCHEMA}.policies (
     head varchar(65535) not null,
     live varchar(65535) not null
 ) diststyle all""",
+    # What deployments have set in landing databases, which no view shows.
+    "integrations": f"""\
+create table if not exists {SCHEMA}.integrations (
+    name varchar(64) not null,
+    setting varchar(32) not null,
+    value varchar(128) not null
+) diststyle all""",
 }
 
 _COLUMNS = {

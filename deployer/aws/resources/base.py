@@ -27,7 +27,7 @@ def runner(scope: Scope) -> Resources:
     """
     trust = [_trust("scheduler.amazonaws.com", arn("scheduler", f"schedule-group/{scope.prefix}"))]
     statements = [*warehouse_access(scope), allow(["sqs:SendMessage"], _QUEUE)]
-    if not scope.eventbridge.is_empty:
+    if not scope.is_quiet:
         machine = naming.alert_machine(scope.project, scope.environment)
         trust.append(_trust("states.amazonaws.com", arn("states", f"stateMachine:{machine}")))
         statements += _run_statements(scope)
@@ -73,7 +73,7 @@ def dead_letters(scope: Scope) -> Resources:
             "Properties": {"MessageRetentionPeriod": 14 * DAY, "SqsManagedSseEnabled": True},
         }
     }
-    if not scope.eventbridge.is_empty:
+    if not scope.is_quiet:
         send = _service("events.amazonaws.com", ["sqs:SendMessage"], _QUEUE, _rules(scope))
         made["DeadLetterQueuePolicy"] = {
             "Type": "AWS::SQS::QueuePolicy",
@@ -91,7 +91,7 @@ def alerts(scope: Scope) -> Resources:
             "Type": "AWS::SNS::Subscription",
             "Properties": {"TopicArn": _TOPIC, "Protocol": "email", "Endpoint": address},
         }
-    if not scope.eventbridge.is_empty:
+    if not scope.is_quiet:
         properties["KmsMasterKeyId"] = {"Ref": "AlertKey"}
         made["AlertTopicPolicy"] = {
             "Type": "AWS::SNS::TopicPolicy",
@@ -109,7 +109,7 @@ def alerts(scope: Scope) -> Resources:
 def topic_key(scope: Scope) -> Resources:
     """The topic's own key: the one that AWS manages for SNS lets neither EventBridge nor CloudWatch publish (SNS
     Developer Guide, sns-key-management, "Enable compatibility between event sources ... and encrypted topics")."""
-    if scope.eventbridge.is_empty:
+    if scope.is_quiet:
         return {}
     uses = ["kms:Decrypt", "kms:GenerateDataKey*"]
     account = iam_arn("root")
@@ -137,7 +137,7 @@ def topic_key(scope: Scope) -> Resources:
 
 def starter(scope: Scope) -> Resources:
     """The role that EventBridge starts the alert path as."""
-    if scope.eventbridge.is_empty:
+    if scope.is_quiet:
         return {}
     machine = naming.alert_machine(scope.project, scope.environment)
     start = allow(["states:StartExecution"], arn("states", f"stateMachine:{machine}"))
@@ -152,7 +152,7 @@ def outputs(scope: Scope) -> dict[str, Any]:
         "DeadLetterQueueArn": {"Value": _QUEUE},
         "AlertTopicArn": {"Value": _TOPIC},
     }
-    if not scope.eventbridge.is_empty:
+    if not scope.is_quiet:
         made["StarterRoleArn"] = {"Value": {"Fn::GetAtt": ["StarterRole", "Arn"]}}
     return made
 

@@ -59,13 +59,23 @@ def bootstrap_command(seen: Examination) -> str:
         f"zeroshift template {seen.env} --bootstrap > bootstrap.json && aws cloudformation deploy"
         f" --stack-name {name} --template-file bootstrap.json --capabilities CAPABILITY_NAMED_IAM"
     )
-    if seen.environment.kind != "serverless":
-        return command
-    workgroup = seen.environment.remote.identifier
-    return (
-        f"{command} --parameter-overrides WorkgroupId=$(aws redshift-serverless get-workgroup"
-        f" --workgroup-name {workgroup} --query workgroup.workgroupId --output text)"
-    )
+    warehouse = seen.environment.remote.identifier
+    values = []
+    if seen.environment.kind == "serverless":
+        get = f"aws redshift-serverless get-workgroup --workgroup-name {warehouse}"
+        values.append(f"WorkgroupId=$({get} --query workgroup.workgroupId --output text)")
+        if seen.environment.integrations:
+            name = f"$({get} --query workgroup.namespaceName --output text)"
+            values.append(
+                f"NamespaceId=$(aws redshift-serverless get-namespace --namespace-name {name}"
+                " --query namespace.namespaceId --output text)"
+            )
+    elif seen.environment.integrations:
+        values.append(
+            f"NamespaceId=$(aws redshift describe-clusters --cluster-identifier {warehouse}"
+            " --query Clusters[0].ClusterNamespaceArn --output text | sed s/.*://)"
+        )
+    return f"{command} --parameter-overrides {' '.join(values)}" if values else command
 
 
 def no_aws(name: str) -> Check:

@@ -12,7 +12,7 @@ from typing import Any
 
 from deployer.aws import bootstrap, naming, scope
 from deployer.aws.client import Aws, AwsError
-from deployer.aws.connect import place
+from deployer.aws.connect import namespace, place
 from deployer.operations.doctor.caller import bootstrap_command, no_aws, shown
 from deployer.operations.doctor.model import Check, Examination, missing, ok, unknown
 from deployer.project.environments import CLUSTER, LOCAL
@@ -60,6 +60,8 @@ def _known(seen: Examination, aws: Aws) -> dict[str, str]:
         found[logical_id] = f"arn:{arn[1]}:iam::{arn[4]}:policy/{name(seen.project, seen.environment)}"
     if seen.environment.kind != CLUSTER:
         found[scope.WORKGROUP_ID] = place(aws, seen.environment).workgroup_id
+    if seen.environment.integrations:
+        found[scope.NAMESPACE_ID] = namespace(aws, seen.environment).id
     return found
 
 

@@ -1,0 +1,153 @@
+"""Integrations as part of the stack base: which exist already and are adopted, and which changes are refused.
+
+A second integration of the same pair of source and target cannot exist beside the first (Aurora User Guide, zero-etl,
+"Limitations"), so what CloudFormation calls a replacement can never work: it is refused before CloudFormation is asked.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.aws import connect, imports, integrations, naming
+from deployer.aws.client import Aws
+from deployer.aws.connect import Namespace
+from deployer.aws.imports import Import
+from deployer.aws.integrations import Integration
+from deployer.aws.resources import integration as resource
+from deployer.aws.scope import Scope, scope
+from deployer.errors import Unavailable, Unsafe
+from deployer.project.config import Project
+from deployer.project.environments import Environment
+from deployer.project.zero_etl_aws import AwsZeroEtl
+
+
+@dataclass(frozen=True)
+class Found:
+    """A configured integration as it is in AWS: `live` None when it does not exist; `held`: the stack base has it."""
+
+    one: AwsZeroEtl
+    live: Integration | None
+    held: bool
+
+    @property
+    def adopts(self) -> bool:
+        return self.live is not None and not self.held
+
+
+def source_arn(aws: Aws, one: AwsZeroEtl) -> str:
+    """The source cluster's ARN, in the caller's account and the environment's region. Not for printing."""
+    return aws.arn("rds", f"cluster:{one.source}")
+
+
+def look(aws: Aws, project: Project, environment: Environment) -> tuple[Found, ...]:
+    """Every configured integration, in the file's order.
+
+    Raises Unsafe for a change that would replace one, Unavailable for one that was deleted behind the stack's back.
+    """
+    if not environment.integrations:
+        return ()
+    namespace = connect.namespace(aws, environment)
+    stack = naming.stack(project, environment, "base")
+    there = imports.held(aws, stack)
+    keys = _keys(aws, stack) if there else {}
+    return tuple(
+        _one(aws, scope(project, environment), one, namespace, there, keys)
+        for one in environment.integrations
+    )
+
+
+def _one(
+    aws: Aws,
+    made: Scope,
+    one: AwsZeroEtl,
+    namespace: Namespace,
+    there: dict[str, tuple[str, str]],
+    keys: dict[str, str],
+) -> Found:
+    logical_id = resource.logical_id(one)
+    source = source_arn(aws, one)
+    if logical_id not in there or not there[logical_id][1]:
+        live = integrations.find(aws, source, namespace.arn)
+        if live is not None and live.status == integrations.DELETING:
+            raise Unavailable(integrations.explain(one.name, live))
+        return Found(one, live, held=False)
+    live = integrations.describe(aws, there[logical_id][1])
+    if live is None:
+        raise Unavailable(
+            f"the integration {one.name} was deleted, but not by zeroshift: the stack base still has it, so that"
+            " CloudFormation would not make it again;"
+            f" `zeroshift integration recreate {one.name} --env {made.environment.name}` does"
+        )
+    differs = [
+        what
+        for what, is_other in (
+            ("source", live.source != source),
+            ("target", live.target != namespace.arn),
+            ("kms_key", keys.get(logical_id, "") != one.kms_key),
+        )
+        if is_other
+    ]
+    if differs:
+        raise refused(made, one, differs)
+    return Found(one, live, held=True)
+
+
+def refused(made: Scope, one: AwsZeroEtl, differs: list[str]) -> Unsafe:
+    """The error for a change that only another integration could bring about; exit code 3, and nothing allows it."""
+    return Unsafe(
+        f"zeroshift.toml:{one.line}: changing {', '.join(differs)} would replace the integration {one.name}, and AWS"
+        " allows no second one beside it while the first exists; to lose its history and copy everything anew:"
+        f" `zeroshift integration recreate {one.name} --env {made.environment.name}`; nothing was changed"
+    )
+
+
+def adoptions(found: tuple[Found, ...]) -> tuple[Import, ...]:
+    """What is to be imported into the stack base, with the properties that it has."""
+    made = []
+    for each in found:
+        if not each.adopts or each.live is None:
+            continue
+        properties: dict[str, Any] = {
+            "IntegrationName": each.live.name,
+            "SourceArn": each.live.source,
+            "TargetArn": each.live.target,
+            "DataFilter": each.live.data_filter,
+            # As zeroshift.toml names it: AWS shows the key's ARN, also of the one that it owns itself and uses where
+            # none was said.
+            "KMSKeyId": each.one.kms_key,
+        }
+        made.append(
+            Import(
+                resource.logical_id(each.one),
+                resource.KIND,
+                "IntegrationArn",
+                each.live.arn,
+                {key: value for key, value in properties.items() if value},
+            )
+        )
+    return tuple(made)
+
+
+def check_key(aws: Aws, made: Scope, each: Found) -> None:
+    """Raise Unsafe when an integration that would be adopted is encrypted by another key than zeroshift.toml says.
+
+    Where that names none, nothing is compared: what AWS shows of its own key looks like any other.
+    """
+    if not each.adopts or each.live is None or not each.one.kms_key:
+        return
+    told = aws.call("kms", "describe_key", KeyId=each.one.kms_key)["KeyMetadata"]
+    if each.live.kms_key not in (told["Arn"], told["KeyId"], each.one.kms_key):
+        raise refused(made, each.one, ["kms_key"])
+
+
+def _keys(aws: Aws, stack: str) -> dict[str, str]:
+    """KMSKeyId of every integration in the stack's template, as it was written there."""
+    found = aws.call("cloudformation", "get_template", StackName=stack)["TemplateBody"]
+    body = json.loads(found) if isinstance(found, str) else found
+    return {
+        logical_id: str(value.get("Properties", {}).get("KMSKeyId", ""))
+        for logical_id, value in body.get("Resources", {}).items()
+        if value.get("Type") == resource.KIND
+    }

@@ -1,0 +1,132 @@
+"""What is to be done about landing databases, once their integrations are there: made, or altered.
+
+Asked of the warehouse as a superuser where one can be had (the key `admin_secret`, or the deployer's own login), since
+SVV_INTEGRATION shows itself to nobody else. Without one everything still works that does not change a landing database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from deployer.aws import connect
+from deployer.errors import Unavailable, Unsafe
+from deployer.operations.integration_stack import Found
+from deployer.project.config import Project
+from deployer.project.environments import Environment
+from deployer.project.schedules import cadence, files
+from deployer.project.schedules.model import Eventbridge
+from deployer.project.zero_etl_aws import AwsZeroEtl
+from deployer.warehouse import integration_ledger, landing
+from deployer.warehouse.session import Session
+
+CREATE, ALTER = "create", "modify"
+KIND = "landing database"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One statement to run. `setting` and `value` are those of an ALTER; `before` what it was, empty for unknown."""
+
+    action: str
+    one: AwsZeroEtl
+    setting: str = ""
+    value: str = ""
+    before: str = ""
+
+
+def wanted(one: AwsZeroEtl, eventbridge: Eventbridge) -> dict[str, str]:
+    """The settings that zeroshift.toml asks for."""
+    return {
+        landing.ACCEPTINVCHARS: _flag(one.acceptinvchars),
+        landing.REFRESH_INTERVAL: str(cadence.refresh_interval(one, eventbridge)),
+        landing.TRUNCATECOLUMNS: _flag(one.truncatecolumns),
+        landing.HISTORY_MODE: _flag(one.history_mode),
+    }
+
+
+def wanted_of(project: Project, one: AwsZeroEtl) -> dict[str, str]:
+    """`wanted`, with the project's own schedules."""
+    return wanted(one, files.load(project.root))
+
+
+@contextmanager
+def administrator(environment: Environment, own: Session) -> Iterator[Session | None]:
+    """A session of a superuser: of the key `admin_secret`, else `own` if it is one, else None."""
+    where = connect.admin_target(environment)
+    if where is not None:
+        with Session(where) as session:
+            yield session
+    else:
+        yield own if landing.is_superuser(own) else None
+
+
+def steps(
+    project: Project,
+    environment: Environment,
+    found: tuple[Found, ...],
+    own: Session,
+    admin: Session | None,
+) -> tuple[Step, ...]:
+    """What is missing, in the order of the file. Raises Unsafe for a landing database that belongs to something
+    else."""
+    eventbridge = files.load(project.root)
+    there = landing.databases(own)
+    fed = {each.database: each for each in landing.landings(admin)} if admin is not None else {}
+    made: list[Step] = []
+    for each in found:
+        one = each.one
+        settings = wanted(one, eventbridge)
+        if one.landing not in there:
+            made.append(Step(CREATE, one))
+            continue
+        row = fed.get(one.landing)
+        if admin is not None:
+            _check_owner(environment, each, row)
+        known = integration_ledger.read(own, one.name)
+        if row is not None:
+            # What the warehouse shows counts more than what was noted.
+            shown = {
+                landing.REFRESH_INTERVAL: row.refresh_interval,
+                landing.HISTORY_MODE: row.history_mode,
+            }
+            known |= {name: value for name, value in shown.items() if value}
+        made += [
+            Step(ALTER, one, name, settings[name], known.get(name, ""))
+            for name in landing.SETTINGS
+            if known.get(name) != settings[name]
+        ]
+    return tuple(made)
+
+
+def _check_owner(environment: Environment, each: Found, row: landing.Landing | None) -> None:
+    """Raise Unsafe for a database of the landing database's name that the integration does not feed."""
+    if row is not None and each.live is not None and row.integration == each.live.id:
+        return
+    name = each.one.name
+    recreate = f"`zeroshift integration recreate {name} --env {environment.name}`"
+    if row is None and each.live is not None:
+        why = "no integration feeds it (SVV_INTEGRATION)"
+    elif each.live is None:
+        why = f"the integration {name}, which this would make, cannot feed a database that exists"
+    else:
+        why = "another integration feeds it"
+    raise Unsafe(
+        f"the database {each.one.landing} exists, but {why}; {recreate} drops it and makes it anew, or choose"
+        f" another name, landing = ..., in zeroshift.toml:{each.one.line}; nothing was changed"
+    )
+
+
+def need(admin: Session | None, environment: Environment, what: str) -> Session:
+    """The superuser's session; raises Unavailable where there is none."""
+    if admin is None:
+        raise Unavailable(
+            f"{what} takes a superuser, and this login is none: name the secret of one, admin_secret = ..., in"
+            f" [env.{environment.name}] of zeroshift.toml"
+        )
+    return admin
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
