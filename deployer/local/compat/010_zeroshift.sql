@@ -215,7 +215,8 @@ returns table (schema_name text, relation_name text, kind text, temporary boolea
 language sql security definer set search_path = pg_catalog
 as $$
     select n.nspname, c.relname,
-           case when l.oid is not null then 'late_binding_view' when c.relkind in ('v', 'm') then 'view' else 'table' end,
+           case when l.oid is not null then 'late_binding_view' when c.relkind = 'm' then 'materialized_view'
+                when c.relkind = 'v' then 'view' else 'table' end,
            c.relpersistence = 't',
            coalesce(a.names, '{}'), coalesce(a.types, '{}'), l.definition
     from pg_class c

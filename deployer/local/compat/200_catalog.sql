@@ -381,7 +381,7 @@ select r.database_name as database, r.schema_name as schema, r.oid as table_id, 
        null::text as risk_event, null::numeric(12, 2) as vacuum_sort_benefit, null::timestamp as create_time
 from zeroshift.visible_relations r
 left join zeroshift.table_attributes t on t.oid = r.oid
-where r.relkind in ('r', 'p') and not r.is_system and r.database_name = current_database()
+where r.relkind in ('r', 'p', 'm') and not r.is_system and r.database_name = current_database()
   and r.reltuples <> 0;
 
 -- ------------------------------------------------------------------------------------------------- users and privileges
@@ -671,7 +671,7 @@ create or replace view redshift_catalog.pg_class as
 select c.oid, c.relname, c.relnamespace, c.reltype, c.relowner, c.relam, c.relfilenode, c.reltablespace, c.relpages,
        greatest(c.reltuples, 0) as reltuples, 0::oid as reltoastrelid, 0::oid as reltoastidxid,
        coalesce(t.constraints @> '[{"type": "p"}]' or t.constraints @> '[{"type": "u"}]', false) as relhasindex,
-       c.relisshared, c.relkind, c.relnatts,
+       c.relisshared, case c.relkind when 'm' then 'v' else c.relkind end as relkind, c.relnatts,
        (case coalesce(t.diststyle, case when c.relkind in ('r', 'p') then 'AUTO' end)
              when 'KEY' then 1 when 'ALL' then 8 when 'AUTO' then 9 else 0 end)::smallint as reldiststyle,
        0::smallint as relchecks, 0::smallint as reltriggers,
@@ -684,6 +684,15 @@ from pg_catalog.pg_class c
 left join zeroshift.table_attributes t on t.oid = c.oid
 where c.relkind in ('r', 'v', 'm', 'p')
   and c.relnamespace in (select oid from redshift_catalog.pg_namespace)
+union all
+-- A materialized view is a view on a table of this name, which clients ask for its keys (dbt-redshift).
+select c.reltype, left('mv_tbl__' || c.relname || '__0', 63)::name, c.relnamespace, 0::oid, c.relowner, 0::oid, 0::oid, 0::oid,
+       c.relpages, greatest(c.reltuples, 0), 0::oid, 0::oid, false, false, 'r'::"char", c.relnatts,
+       (case t.diststyle when 'KEY' then 1 when 'ALL' then 8 when 'AUTO' then 9 else 0 end)::smallint, 0::smallint, 0::smallint,
+       0::smallint, 0::smallint, 0::smallint, false, false, false, false, null
+from pg_catalog.pg_class c
+left join zeroshift.table_attributes t on t.oid = c.oid
+where c.relkind = 'm' and c.relnamespace in (select oid from redshift_catalog.pg_namespace)
 union all
 select k.index_oid, k.name::name, k.relnamespace, 0::oid, k.relowner, 403::oid, 0::oid, 0::oid, 0, 0::real, 0::oid, 0::oid, false,
        false, 'i'::"char", jsonb_array_length(k.columns)::smallint, 0::smallint, 0::smallint, 0::smallint, 0::smallint,
@@ -733,6 +742,16 @@ from pg_catalog.pg_attribute a
 join redshift_catalog.pg_class c on c.oid = a.attrelid
 left join zeroshift.table_attributes t on t.oid = a.attrelid
 where a.attnum > 0
+union all
+select c.reltype, a.attname, zeroshift.shown_type(a.atttypid), a.attlen, a.attnum, a.attndims,
+       case when a.atttypid = 25 then 65539 else a.atttypmod end, a.attbyval, a.attstorage, a.attalign, false, false, false, true,
+       0::smallint, coalesce(t.distkey = a.attname, false), zeroshift.sort_order(t.sortkeys, t.sortstyle, a.attname)::smallint,
+       zeroshift.encoding_number(
+           zeroshift.encoding_of('auto', a.atttypid, coalesce(a.attname = any (t.sortkeys), false)))
+from pg_catalog.pg_class c
+join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+left join zeroshift.table_attributes t on t.oid = c.oid
+where c.relkind = 'm' and c.relnamespace in (select oid from redshift_catalog.pg_namespace)
 union all
 select k.index_oid, a.attname, zeroshift.shown_type(a.atttypid), a.attlen, n.place::smallint, a.attndims,
        case when a.atttypid = 25 then 65539 else a.atttypmod end, a.attbyval, a.attstorage, a.attalign, false, false, false, true,

@@ -12,8 +12,9 @@ from deployer.local.gateway.codec import Disconnected
 class Internal:
     """Short queries outside of every session's transaction: catalog look-ups, passwords, the list of sessions."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, options: str = "-c synchronous_commit=off") -> None:
         self._target = target
+        self._options = options
         self._lock = threading.Lock()
         self._backend: Backend | None = None
 
@@ -22,7 +23,7 @@ class Internal:
         with self._lock:
             for attempt in (1, 2):
                 if self._backend is None:
-                    self._backend = Backend(self._target, "zeroshift gateway", "-c synchronous_commit=off")
+                    self._backend = Backend(self._target, "zeroshift gateway", self._options)
                 try:
                     return self._backend.query(sql, values)
                 except Disconnected:

@@ -16,6 +16,7 @@ from deployer.local.gateway.codec import Disconnected
 from deployer.local.gateway.history import History
 from deployer.local.gateway.internal import Internal
 from deployer.local.gateway.passes import Passes
+from deployer.local.gateway.refresher import Refresher
 from deployer.local.gateway.session import SHUTTING_DOWN, Session
 from deployer.local.gateway.translations import Translations
 
@@ -43,6 +44,7 @@ class Gateway:
         self.database = target.database
         self.internal = Internal(target)
         self.history = History(target)
+        self.refresher = Refresher(target)
         self.passes = Passes()
         self.translations = Translations()
         self.tls: ssl.SSLContext | None = None
@@ -60,6 +62,7 @@ class Gateway:
         number = self.internal.query("show server_version_num").rows[0][0] or b"0"
         self.major = int(number) // 10000
         self.history.start()
+        self.refresher.start()
         threading.Thread(target=self._accept, name="gateway", daemon=True).start()
 
     def moved(self, target: Target) -> None:
@@ -68,6 +71,7 @@ class Gateway:
         self.internal.close()
         self.internal = Internal(target)
         self.history.moved(target)
+        self.refresher.moved(target)
         self.internal.query("delete from zeroshift.sessions")
 
     def _accept(self) -> None:
@@ -142,6 +146,7 @@ class Gateway:
         self._closing = True
         self._listener.close()
         self.end_sessions()
+        self.refresher.close()
         self.history.close()
         self.internal.close()
 

@@ -15,6 +15,10 @@ PSEUDO_COLUMNS: tuple[tuple[str, RedshiftType], ...] = (("$path", VARCHAR), ("$s
 """Of an external table, no part of `*`: DG "CREATE EXTERNAL TABLE", Usage notes."""
 
 
+MATERIALIZED_VIEW = "materialized_view"
+"""The kind of a materialized view."""
+
+
 @dataclass(frozen=True)
 class Relation:
     """A table or view as the catalog knows it.

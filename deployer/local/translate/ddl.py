@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.local.policies import statements as policies
-from deployer.local.translate import ddl_alter, grants, users
+from deployer.local.translate import ddl_alter, grants, materialized, users
 from deployer.local.translate.api import Relation, Translation
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.bind_queries import Binder, Columns, rename
@@ -17,9 +17,7 @@ from deployer.sql.parse.nodes import DerivedTable, From, Join, Query, Select, Ta
 from deployer.sql.parse.parser import Parser
 from deployer.sql.refused import Refused
 
-NOT_YET = frozenset(
-    "external materialized database datashare model library identity function template".split()
-)
+NOT_YET = frozenset("external database datashare model library identity function template".split())
 
 
 def statement(parser: Parser, context: Context) -> Translation | None:
@@ -45,11 +43,7 @@ def _lacking(parser: Parser, verb: str) -> None:
         parser.refuse(f"{verb} {word.upper()}: {LACKING[word]}")
     if word in NOT_YET:
         label = word.upper()
-        if parser.peek().kind == "word" and word in (
-            "external",
-            "materialized",
-            "identity",
-        ):
+        if parser.peek().kind == "word" and word in ("external", "identity"):
             label += " " + parser.peek().value.upper()
         parser.refuse(f"{verb} {label} is not supported by the local Redshift yet")
 
@@ -77,6 +71,8 @@ def _create(parser: Parser, context: Context) -> Translation:
         return create_table(parser, context)
     if parser.is_word("schema"):
         return _schema(parser, context)
+    if parser.is_word("materialized"):
+        return materialized.create(parser, context)
     if parser.any_word(("user", "group", "role")):
         return users.create(parser, context)
     if parser.any_word(("rls", "masking")):
@@ -275,6 +271,8 @@ def _drop(parser: Parser, context: Context) -> Translation:
         return _drop_relations(parser, context)
     if parser.accept("schema"):
         return _drop_schemas(parser, context)
+    if parser.is_word("materialized"):
+        return materialized.drop(parser, context)
     if parser.accept("procedure"):
         pos = parser.token.start
         name = new_name(parser.name(), context, pos)

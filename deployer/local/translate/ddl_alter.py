@@ -6,8 +6,8 @@ Source: Redshift Database Developer Guide, r_ALTER_TABLE, r_ALTER_SCHEMA.
 from __future__ import annotations
 
 from deployer.local.policies import statements as policies
-from deployer.local.translate import grants, users
-from deployer.local.translate.api import Relation, Translation
+from deployer.local.translate import grants, materialized, users
+from deployer.local.translate.api import MATERIALIZED_VIEW, Relation, Translation
 from deployer.local.translate.bind_dml import check_writable
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.casts import pg_literal
@@ -37,6 +37,8 @@ def alter(parser: Parser, context: Context) -> Translation:
         return _alter_schema(parser, context)
     if parser.any_word(("user", "group", "role")):
         return users.alter(parser, context)
+    if parser.is_word("materialized"):
+        return materialized.alter(parser, context)
     if parser.is_word("default"):
         return grants.default_privileges(parser, context)
     if parser.is_word("procedure"):
@@ -61,9 +63,9 @@ def alter(parser: Parser, context: Context) -> Translation:
         way = "; views are altered by ALTER TABLE" if word == "view" else ""
         parser.refuse(f"ALTER {word.upper()} is not supported on Redshift{way}")
     if parser.token.kind == "word" and word in (
-        "database", "datashare", "materialized", "external", "function", "identity", "model",
+        "database", "datashare", "external", "function", "identity", "model",
     ):  # fmt: skip
-        label = f"{word} {parser.peek().value}" if word in ("identity", "materialized", "external") else word
+        label = f"{word} {parser.peek().value}" if word in ("identity", "external") else word
         parser.refuse(f"ALTER {label.upper()} is not supported by the local Redshift yet")
     parser.fail()
 
@@ -84,6 +86,10 @@ def _alter_table(parser: Parser, context: Context) -> Translation:
     context.targets[name] = relation
     if parser.is_word("row"):
         return policies.row_level_security(parser, relation, context)
+    if relation.kind == MATERIALIZED_VIEW and not parser.is_word("owner"):
+        parser.refuse(
+            "a materialized view cannot be renamed or altered: drop it and create it anew", sqlstate="42809"
+        )
     if relation.kind == "table":
         check_writable(relation, context.catalog.database, "alter", pos)
     elif not (parser.is_word("owner") or parser.is_word("rename", "to")):
@@ -99,7 +105,7 @@ def _alter_table(parser: Parser, context: Context) -> Translation:
 
 def _action(parser: Parser, relation: Relation, context: Context) -> list[str]:
     target = physical(relation)
-    kind = "TABLE" if relation.kind == "table" else "VIEW"
+    kind = {"table": "TABLE", MATERIALIZED_VIEW: "MATERIALIZED VIEW"}.get(relation.kind, "VIEW")
     if parser.accept("add"):
         return _add(parser, relation, context)
     if parser.accept("drop"):

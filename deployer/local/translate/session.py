@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from deployer.local.translate import materialized
 from deployer.local.translate.api import Translation
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.bind_queries import Binder
@@ -22,7 +23,7 @@ from deployer.sql.refused import Refused
 
 Statement = Callable[[Parser, Context], Translation]
 
-_NOT_YET = frozenset("copy unload refresh cancel desc use".split())
+_NOT_YET = frozenset("copy unload cancel desc use".split())
 
 
 def statement(parser: Parser, context: Context, translate: Statement) -> Translation | None:
@@ -41,6 +42,7 @@ def statement(parser: Parser, context: Context, translate: Statement) -> Transla
         "prepare": lambda: _prepare(parser, context, translate),
         "execute": lambda: _execute(parser, context),
         "deallocate": lambda: _deallocate(parser, context),
+        "refresh": lambda: materialized.refresh(parser, context),
     }.get(word)
     if found is not None:
         return found()
