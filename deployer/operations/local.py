@@ -78,12 +78,17 @@ def status(project: Project) -> Status:
 def reset(project: Project) -> None:
     """Stop it and the local AWS, and delete everything that they hold. The local source keeps its rows."""
     local_scheduler(project).stop()
-    replicators.stop_all(project)
+    stop_replication(project)
     local_aws(project).reset()
     local_environment(project).reset()
+    (project.home / DEMO_MARK).unlink(missing_ok=True)
+
+
+def stop_replication(project: Project) -> None:
+    """Stop what replicates into a warehouse that is about to be emptied, and forget it."""
+    replicators.stop_all(project)
     for leftover in project.home.glob("replication-*"):
         leftover.unlink()
-    (project.home / DEMO_MARK).unlink(missing_ok=True)
 
 
 def source_start(project: Project) -> SourceStatus:

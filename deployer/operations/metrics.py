@@ -106,7 +106,7 @@ limit 8""",
 def show(session: Session, as_of: datetime) -> tuple[MetricTable, ...]:
     """Ask all eight, about the last week and month that were complete at `as_of`."""
     day = as_of.date()
-    week = day - timedelta(days=day.weekday() + 7)
+    week = last_week(as_of)
     month = (day.replace(day=1) - timedelta(days=1)).replace(day=1)
     words = {
         "week": week.isoformat(),
@@ -121,6 +121,12 @@ def show(session: Session, as_of: datetime) -> tuple[MetricTable, ...]:
         found = session.execute(sql)
         tables.append(MetricTable(question.title.format(**words), sql, found.columns, found.rows))
     return tuple(tables)
+
+
+def last_week(as_of: datetime) -> date:
+    """The Monday of the last week that was complete at `as_of`."""
+    day = as_of.date()
+    return day - timedelta(days=day.weekday() + 7)
 
 
 def _literal(day: date) -> str:
