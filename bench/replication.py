@@ -34,7 +34,6 @@ from deployer.local.replication.tables import Decoders
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "local" / "replication"))
 
 from mariadb import MariaDb, program  # type: ignore[import-not-found]  # beside the tests  # noqa: E402
-from replica import settings_of  # type: ignore[import-not-found]  # noqa: E402
 
 BOOKINGS = (
     "create table bookings (booking_id bigint primary key, user_id bigint, apartment_id bigint, booking_date datetime,"
@@ -104,7 +103,7 @@ def _decoding(server: Any) -> dict[str, Any]:
     rates = {}
     for ours in (False, True):
         reader = BinLogStreamReader(
-            source.of(settings_of(server)).arguments, 98, resume_stream=True, log_file=file, log_pos=at,
+            source.of(server.settings()).arguments, 98, resume_stream=True, log_file=file, log_pos=at,
             only_events=[WriteRowsEvent], pymysql_wrapper=wire.Connection,
         )  # fmt: skip
         decoders, rows, began = Decoders(), 0, time.perf_counter()
@@ -143,7 +142,7 @@ def _copy(server: Any, environment: LocalEnvironment, dsn: str, rows: int) -> di
                         target.write(piece)
         bare.append(time.perf_counter() - began)
     began = time.perf_counter()
-    process.start(environment.home, settings_of(server))
+    process.start(environment.home, server.settings())
     with psycopg.connect(dsn, autocommit=True) as connection:
         _until(lambda: _one(connection, "select count(*) from zeroshift.replications") == 1)
         seconds = time.perf_counter() - began
@@ -174,7 +173,7 @@ def _drain(server: Any, environment: LocalEnvironment, dsn: str) -> dict[str, An
                     (first + 1, first + size),
                 )
         began = time.perf_counter()
-        process.start(environment.home, settings_of(server))
+        process.start(environment.home, server.settings())
         _reach(server, dsn)
         result[f"changes_per_second_in_transactions_of_{size}"] = round(
             changes / (time.perf_counter() - began)

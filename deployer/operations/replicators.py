@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from deployer.data_filter import DataFilter
 from deployer.errors import Unavailable
 from deployer.project.config import Environment, Project
 from deployer.project.environments import LOCAL
-from deployer.project.zero_etl import LOCAL_DATABASE, ZeroEtl
+from deployer.project.zero_etl import LOCAL_DATABASE, LOCAL_SOURCE, ZeroEtl
 
 if TYPE_CHECKING:
     from deployer.local.mariadb.server import LocalSource
@@ -27,6 +28,43 @@ DEMO_INTEGRATION = ZeroEtl(
     DataFilter.parse(f"include: {LOCAL_DATABASE}.*"), is_local=True,
 )  # fmt: skip
 """What `zeroshift demo --source mariadb` replicates, also where zeroshift.toml says nothing of it."""
+
+
+@dataclass(frozen=True)
+class Replication:
+    """One source that is replicated into the local warehouse. `message` is what its replicator says is wrong, "" for
+    nothing.
+    """
+
+    name: str
+    source: str
+    landing: str
+    running: bool
+    message: str
+
+
+def shown(project: Project, environment: Environment, engine_dsn: str | None) -> tuple[Replication, ...]:
+    """How the environment's replicators are; the warehouse runs."""
+    configured = integrations(project, environment)
+    if not configured or engine_dsn is None:
+        return ()
+    from deployer.local.replication import monitor, process
+
+    return tuple(
+        Replication(
+            one.name,
+            source_of(one),
+            one.landing,
+            process.running(project.home, one.name),
+            monitor.message(engine_dsn, one.landing),
+        )
+        for one in configured
+    )
+
+
+def source_of(one: ZeroEtl) -> str:
+    """The source as people are shown it."""
+    return LOCAL_SOURCE if one.is_local else f"{one.user}@{one.host}:{one.port}"
 
 
 def integrations(project: Project, environment: Environment) -> tuple[ZeroEtl, ...]:
@@ -107,8 +145,9 @@ def _settings(home: Path, one: ZeroEtl, password: str) -> Settings:
             found = source.up()
         host, port, user, password = found.host, found.port or 0, REPLICATOR, source.password(REPLICATOR)
     return Settings(
-        one.name, host, port, user, password, one.database, one.landing, one.filter.text, one.refresh_interval
-    )
+        one.name, host, port, user, password, one.database, one.landing, one.filter.text, one.refresh_interval,
+        one.is_postgres,
+    )  # fmt: skip
 
 
 def _password(project: Project, one: ZeroEtl) -> str:

@@ -14,6 +14,8 @@ _KEYS = ("source", "password_env", "password_file", "filter", "landing", "refres
 _LANDING = r"[a-z][a-z0-9_]{0,63}"
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _NAME = r"[a-z][a-z0-9_]{0,54}"
+_SCHEMES = ("mysql", "mariadb", "postgresql", "postgres")
+_POSTGRES = ("postgresql:", "postgres:")
 LOCAL_SOURCE = "local"
 """`source` of what `zeroshift local source` starts."""
 LOCAL_DATABASE = "rental"
@@ -41,6 +43,7 @@ class ZeroEtl:
     password_file: str = ""
     refresh_interval: int = 0
     is_local: bool = False
+    is_postgres: bool = False
 
 
 def read(reader: Reader, at: Table, value: object) -> tuple[ZeroEtl, ...]:
@@ -57,6 +60,7 @@ def _one(reader: Reader, at: Table, name: str, value: object) -> ZeroEtl:
         )
     source = reader.text(at, table, "source")
     is_local = source == LOCAL_SOURCE
+    is_postgres = source.startswith(_POSTGRES)
     host, port, user, database = ("", 0, "", LOCAL_DATABASE) if is_local else _source(reader, at, source)
     for key in ("password_env", "password_file"):
         if is_local and key in table:
@@ -72,13 +76,14 @@ def _one(reader: Reader, at: Table, name: str, value: object) -> ZeroEtl:
         landing=reader.matching(
             at, table, "landing", _LANDING, "a database's name in lower case", f"{name}_landing"
         ),
-        filter=_filter(reader, at, reader.text(at, table, "filter", ""), database),
+        filter=_filter(reader, at, reader.text(at, table, "filter", ""), database, is_postgres),
         password_env=reader.matching(
             at, table, "password_env", _VARIABLE, "the name of an environment variable", ""
         ),
         password_file=reader.text(at, table, "password_file", ""),
         refresh_interval=reader.number(at, table, "refresh_interval", 0, LONGEST_INTERVAL, 0),
         is_local=is_local,
+        is_postgres=is_postgres,
     )
 
 
@@ -86,7 +91,7 @@ def _source(reader: Reader, at: Table, source: str) -> tuple[str, int, str, str]
     """Host, port, user and database of the URL. Its text is in no message: it could hold a password."""
     try:
         parts = urlsplit(source)
-        port = parts.port or 3306
+        port = parts.port or (5432 if source.startswith(_POSTGRES) else 3306)
     except ValueError:
         raise _wrong_source(reader, at) from None
     if parts.password is not None:
@@ -96,11 +101,15 @@ def _source(reader: Reader, at: Table, source: str) -> tuple[str, int, str, str]
             "source holds a password, which does not belong into a repository: take it out and name the variable"
             ' that has it, password_env = "...", or a file, password_file = "..."',
         )
-    if parts.scheme not in ("mysql", "mariadb") or not parts.hostname or not parts.username:
+    if parts.scheme not in _SCHEMES or not parts.hostname or not parts.username:
         raise _wrong_source(reader, at)
     database = unquote(parts.path.lstrip("/"))
     if parts.query or parts.fragment or "/" in database:
         raise _wrong_source(reader, at)
+    if not database and parts.scheme in _SCHEMES[2:]:
+        raise reader.wrong(
+            at, "source", "a PostgreSQL source must name the database: postgresql://user@host/database"
+        )
     return parts.hostname, port, unquote(parts.username), database
 
 
@@ -108,12 +117,15 @@ def _wrong_source(reader: Reader, at: Table) -> Exception:
     return reader.wrong(
         at,
         "source",
-        'source must be a URL like "mysql://user@host:3306/database", without a password, or "local"',
+        'source must be a URL like "mysql://user@host:3306/database" or "postgresql://user@host:5432/database",'
+        ' without a password, or "local"',
     )
 
 
-def _filter(reader: Reader, at: Table, text: str, database: str) -> DataFilter:
+def _filter(reader: Reader, at: Table, text: str, database: str, is_postgres: bool) -> DataFilter:
     try:
+        if is_postgres:
+            return DataFilter.parse(text or f'include: "{database}".*.*', parts=3)
         if text:
             return DataFilter.parse(text)
         return DataFilter.parse(f"include: {database}.*") if database else DataFilter.everything()

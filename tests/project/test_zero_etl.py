@@ -44,7 +44,12 @@ def test_the_local_source(tmp_path: Path) -> None:
             r'zeroshift.toml:7: source = "local" makes its own password',
         ),
         ('source = "mysql://me:secret@db/rental"', r"zeroshift.toml:6: source holds a password"),
-        ('source = "postgresql://me@db/rental"', r"source must be a URL like"),
+        ('source = "oracle://me@db/rental"', r"source must be a URL like"),
+        ('source = "postgresql://me@db"', r"must name the database"),
+        (
+            'source = "postgresql://me@db/rental"\nfilter = "include: rental.*"',
+            r"a pattern names database.schema.table",
+        ),
         ('source = "mysql://db/rental"', r"source must be a URL like"),
         ('source = "mysql://me@db/a/b"', r"source must be a URL like"),
         ('source = "mysql://me@db:port/a"', r"source must be a URL like"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from psycopg import sql
 
 from deployer.local.replication import landing
 from deployer.local.replication.batch import TableBatch
-from deployer.local.replication.definition import TableDefinition
+from deployer.local.replication.definition import ColumnDefinition, TableDefinition
 from deployer.local.replication.landing import HISTORY, Connection
 
 _HISTORY = sql.SQL(", ").join(map(sql.Identifier, HISTORY))
@@ -54,13 +55,14 @@ def _end(connection: Connection, database: str, table: TableDefinition, batch: T
         " insert into {target} ({names}, {history}) select {names}, false, _record_create_time, zs_at from ended"
     ).format(
         target=landing.table_of(database, table),
-        arrays=sql.SQL(", ").join(
-            sql.SQL("%s::text[]::{}[]").format(sql.SQL(_bare(column.engine_type))) for column in wanted
-        ),
+        arrays=arrays(wanted),
         places=sql.SQL(", ").join(places),
         same=sql.SQL(" and ").join(
-            sql.SQL("({}) = c.{}").format(key, place)
-            for key, place in zip(landing.key_expressions(table, "l"), places, strict=True)
+            sql.SQL("({}) = ({})").format(
+                landing.disguised(column, sql.Identifier("l", column.name)),
+                landing.disguised(column, sql.SQL("c.{}").format(place)),
+            )
+            for column, place in zip(wanted, places, strict=True)
         ),
         columns=columns,
         names=sql.SQL(", ").join(map(sql.Identifier, table.names)),
@@ -70,6 +72,13 @@ def _end(connection: Connection, database: str, table: TableDefinition, batch: T
     return connection.execute(
         statement, (*[list(each) for each in keys], [at.isoformat(" ") for at in batch.ended.values()])
     ).rowcount
+
+
+def arrays(columns: Sequence[ColumnDefinition]) -> sql.Composed:
+    """Parameters for lists of the columns' texts, one each."""
+    return sql.SQL(", ").join(
+        sql.SQL("%s::text[]::{}[]").format(sql.SQL(_bare(column.engine_type))) for column in columns
+    )
 
 
 def end_all(connection: Connection, database: str, table: TableDefinition, at: datetime) -> int:
@@ -85,4 +94,7 @@ def end_all(connection: Connection, database: str, table: TableDefinition, at: d
 
 def _bare(kind: str) -> str:
     """The type without its size: an array of numeric(20,0) would round, one of varchar(n) be cut."""
-    return kind.partition("(")[0]
+    bare = kind.partition("(")[0]
+    if bare.startswith("interval"):
+        return "interval"
+    return "bpchar" if bare == "char" else bare

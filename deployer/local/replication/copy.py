@@ -3,24 +3,54 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import psycopg
 from psycopg import sql
 
-from deployer.local.replication import ahead, landing, snapshot
+from deployer.local.replication import ahead, landing
 from deployer.local.replication.ddl import Place
 from deployer.local.replication.definition import TableDefinition
 from deployer.local.replication.landing import HISTORY
-from deployer.local.replication.position import Position
-from deployer.local.replication.source import Source
+from deployer.local.replication.position import Position, PositionLost
 from deployer.local.replication.state import DROPPED, FAILED, SYNCED, Connection, Replicated, State
-from deployer.local.replication.stream import PositionLost
 
 _TRIES = 10
 _BEHIND_SECONDS = 30.0
+
+
+class TableChanged(Exception):
+    """A table was altered between the snapshot and its reading: take another snapshot."""
+
+
+class Snapshot(Protocol):
+    """A source at one position. `at` is the instant by the source's own clock, UTC."""
+
+    @property
+    def stamp(self) -> str: ...
+
+    @property
+    def position(self) -> Position: ...
+
+    @property
+    def at(self) -> datetime: ...
+
+    @property
+    def tables(self) -> Mapping[Place, TableDefinition]: ...
+
+    def lines(self, table: TableDefinition, ending: str) -> Generator[bytes, None, None]:
+        """The table's rows as lines of COPY's text format, in large pieces; `ending` goes behind each row's values.
+        Raises TableChanged.
+        """
+        ...
+
+    def count(self, table: TableDefinition) -> int:
+        """The table's rows."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -37,7 +67,7 @@ class Copied:
 def copy(
     connection: Connection,
     state: State,
-    source: Source,
+    take: Callable[[Iterable[Place] | None], AbstractContextManager[Snapshot]],
     wanted: set[Place] | None,
     known: dict[Place, Replicated],
     last: datetime | None,
@@ -55,34 +85,33 @@ def copy(
     or at `last` if that is later. Raises SourceLost, Unavailable, psycopg errors.
     """
     for attempt in range(_TRIES):
-        _wait_for(source, state, reached)
+        _wait_for(take, reached)
         try:
-            with (
-                snapshot.take(source, state.filter, wanted) as taken,
-                connection.transaction(),
-            ):
+            with take(wanted) as taken, connection.transaction():
                 if reached is not None and taken.position < reached:
-                    raise snapshot.TableChanged
+                    raise TableChanged
                 at = max(taken.at, last) if last is not None else taken.at
                 result: dict[Place, Replicated | None] = {}
                 for place, table in taken.tables.items():
                     result[place] = _one(connection, state, taken, table, known.get(place), at, txn_seq)
                 for place in (wanted or set()) - taken.tables.keys():
                     result[place] = _vanished(connection, state, known.get(place), place, at)
-                copied = Copied(taken.server.stamp, taken.position, at, result)
+                copied = Copied(taken.stamp, taken.position, at, result)
                 finish(copied)
             return copied
-        except snapshot.TableChanged:
+        except TableChanged:
             if attempt == _TRIES - 1:
                 raise
     raise AssertionError("unreachable")
 
 
-def _wait_for(source: Source, state: State, reached: Position | None) -> None:
+def _wait_for(
+    take: Callable[[Iterable[Place] | None], AbstractContextManager[Snapshot]], reached: Position | None
+) -> None:
     """Wait until a snapshot shows everything up to `reached`. Raises PositionLost where none ever does."""
     deadline = time.monotonic() + _BEHIND_SECONDS
     while reached is not None:
-        with snapshot.take(source, state.filter, set()) as taken:
+        with take(()) as taken:
             if taken.position >= reached:
                 return
         if time.monotonic() > deadline:
@@ -91,7 +120,7 @@ def _wait_for(source: Source, state: State, reached: Position | None) -> None:
 
 
 def _one(
-    connection: Connection, state: State, taken: snapshot.Snapshot, table: TableDefinition, before: Replicated | None,
+    connection: Connection, state: State, taken: Snapshot, table: TableDefinition, before: Replicated | None,
     at: datetime, txn_seq: int,
 ) -> Replicated:  # fmt: skip
     started = datetime.now(UTC).replace(tzinfo=None)
@@ -128,7 +157,7 @@ def _one(
 
 
 def _fill(
-    connection: Connection, database: str, taken: snapshot.Snapshot, table: TableDefinition, before: Replicated | None,
+    connection: Connection, database: str, taken: Snapshot, table: TableDefinition, before: Replicated | None,
     at: datetime,
 ) -> int:  # fmt: skip
     """The table's rows into landing, in place of what is there. Returns how many."""
@@ -171,6 +200,8 @@ def reason_of(error: psycopg.Error) -> str:
     """SVV_INTEGRATION_TABLE_STATE.reason for a value that cannot land."""
     first = (error.diag.message_primary or str(error)).splitlines()[0]
     if isinstance(error, psycopg.errors.CheckViolation):
+        if (error.diag.constraint_name or "").startswith(landing.RANGE):
+            return "A value cannot be represented in Amazon Redshift: NaN, infinity, or an instant out of its range"
         return "A value is longer than its column in the landing database (TRUNCATECOLUMNS is not set)"
     if isinstance(error, (psycopg.errors.CharacterNotInRepertoire, psycopg.errors.UntranslatableCharacter)):
         return "A value holds invalid characters (ACCEPTINVCHARS is not set)"

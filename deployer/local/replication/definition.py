@@ -100,6 +100,19 @@ class ColumnDefinition:
         landing = self.landing_type or ""
         return int(landing[8:-1]) if landing.startswith("varchar(") and self.type in TEXTS else None
 
+    @property
+    def can_be_longer(self) -> bool:
+        """Whether the source's own type allows more than `most_bytes`."""
+        most = self.most_bytes
+        return most is not None and (
+            self.type not in ("char", "varchar") or self.size * BYTES_PER_CHARACTER > most
+        )
+
+    @property
+    def condition(self) -> str:
+        """What a value must meet to be one of Redshift's, as SQL with {} for the column; "" where every value does."""
+        return ""
+
 
 @dataclass(frozen=True)
 class TableDefinition:
@@ -128,6 +141,10 @@ class TableDefinition:
 
     @classmethod
     def from_json(cls, schema: str, name: str, value: dict[str, Any]) -> TableDefinition:
+        if "oid" in value:
+            from deployer.local.replication.postgres import definition as postgres
+
+            return postgres.from_json(schema, name, value)
         return cls(
             schema, name, tuple(ColumnDefinition(*each) for each in value["columns"]), tuple(value["key"])
         )

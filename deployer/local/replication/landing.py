@@ -6,6 +6,7 @@ deployer/local/landing makes it from CSV files.
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import psycopg
@@ -16,6 +17,8 @@ from deployer.local.replication.definition import ColumnDefinition, TableDefinit
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 HISTORY = ("_record_is_active", "_record_create_time", "_record_delete_time")
+RANGE = "zs_range_"
+"""How the constraints begin that hold off values which Redshift does not have."""
 _BRIN_PAGES = 16
 
 
@@ -85,21 +88,30 @@ def index(connection: Connection, database: str, table: TableDefinition) -> None
     connection.execute(sql.SQL("analyze {}").format(name))
 
 
-def key_expressions(table: TableDefinition, alias: str = "") -> list[sql.Composed]:
+def key_expressions(table: TableDefinition) -> list[sql.Composed]:
     """The key's columns in the disguise that the index knows them by."""
-    return [_disguised(table.columns[place], alias) for place in table.key_places]
+    return [
+        disguised(table.columns[place], sql.Identifier(table.columns[place].name))
+        for place in table.key_places
+    ]
 
 
-def _disguised(column: ColumnDefinition, alias: str) -> sql.Composed:
-    name = sql.Identifier(alias, column.name) if alias else sql.Identifier(column.name)
+def disguised(column: ColumnDefinition, value: sql.Composable) -> sql.Composed:
+    """A value of the column's type as the key's index has it; the same for both sides of a comparison."""
     kind = column.engine_type
-    if kind.startswith("varchar"):
-        return sql.SQL("{} || ''").format(name)
+    if kind.startswith(("varchar", "char")):
+        return sql.SQL("{} || ''").format(value)
     if kind == "bytea":
-        return sql.SQL("{} || ''::bytea").format(name)
-    if kind == "timestamp":
-        return sql.SQL("{} + interval '0'").format(name)
-    return sql.SQL("{} + 0").format(name)
+        return sql.SQL("{} || ''::bytea").format(value)
+    if kind == "timestamptz":
+        return sql.SQL("{} at time zone 'UTC'").format(value)
+    if kind == "timestamp" or kind.startswith("interval"):
+        return sql.SQL("{} + interval '0'").format(value)
+    if kind == "boolean":
+        return sql.SQL("{}::integer").format(value)
+    if kind == "redshift.super":
+        return sql.SQL("{}::text").format(value)
+    return sql.SQL("{} + 0").format(value)
 
 
 def add_column(
@@ -136,13 +148,19 @@ def rename_column(connection: Connection, database: str, table: TableDefinition,
 
 
 def _column(column: ColumnDefinition, is_key: bool) -> sql.Composed:
-    """The column's definition. PostgreSQL counts a varchar's characters, zero-ETL its bytes: hence the check."""
+    """The column's definition. PostgreSQL counts a varchar's characters, zero-ETL its bytes: hence the check. Another
+    one holds off values that PostgreSQL has and Redshift has not.
+    """
     name = sql.Identifier(column.name)
+    checks = sql.Composed([])
     most = column.most_bytes
-    longer = most is not None and (column.type not in ("char", "varchar") or column.size * 4 > most)
-    check = (
-        sql.SQL(" check (octet_length({}) <= {})").format(name, sql.Literal(most)) if longer else sql.SQL("")
-    )
+    if most is not None and column.can_be_longer:
+        checks += sql.SQL(" check (octet_length({}) <= {})").format(name, sql.Literal(most))
+    if column.condition:
+        # Names of constraints are the table's own, and columns are renamed.
+        checks += sql.SQL(" constraint {} check (" + column.condition + ")").format(
+            sql.Identifier(f"{RANGE}{uuid.uuid4().hex[:16]}"), *[name] * column.condition.count("{}")
+        )
     return sql.SQL("{} {}{}{}").format(
-        name, sql.SQL(column.engine_type), sql.SQL(" not null" if is_key else ""), check
+        name, sql.SQL(column.engine_type), sql.SQL(" not null" if is_key else ""), checks
     )

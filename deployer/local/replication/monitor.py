@@ -9,9 +9,9 @@ import psycopg
 from psycopg import sql
 
 from deployer.errors import Unavailable
-from deployer.local.replication import landing, snapshot, source
+from deployer.local.replication import landing, sources
+from deployer.local.replication.position import SourceLost
 from deployer.local.replication.settings import Settings
-from deployer.local.replication.source import SourceLost
 from deployer.local.replication.state import READABLE, State, integration_id
 
 Row = tuple[str, str, str, int, int | None]
@@ -32,7 +32,7 @@ def compare(dsn: str, settings: Settings, seconds: float) -> list[Row]:
     """
     state = State(settings)
     try:
-        with snapshot.take(source.of(settings), settings.filter, None) as taken:
+        with sources.snapshot(settings) as taken:
             counted = {place: taken.count(table) for place, table in taken.tables.items()}
     except SourceLost as error:
         raise Unavailable(f"{error}; start it and repeat") from None

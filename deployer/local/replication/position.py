@@ -1,4 +1,4 @@
-"""A place in the source's binlog."""
+"""A place in the source's log of changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, order=True)
 class Position:
-    """The end of a transaction in the binlog. Ordered: files are numbered.
+    """The end of a transaction in the log. Ordered: files are numbered. PostgreSQL's log is one file, WAL.
 
     `gtid` is MariaDB's last global transaction id there, "" where none is known. It tells whether a position that the
     server knows still means the same: after RESET MASTER the files' names begin again.
@@ -21,3 +21,18 @@ class Position:
     def __post_init__(self) -> None:
         number = self.file.rpartition(".")[2]
         object.__setattr__(self, "order", (int(number) if number.isdigit() else 0, self.at))
+
+
+class SourceLost(Exception):
+    """The connection to the source broke, or it does not answer; to be tried again."""
+
+
+class PositionLost(Exception):
+    """The source no longer has the log that replication was to go on with."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Nothing more is there to read just now; `position` when the log has moved on without a transaction."""
+
+    position: Position | None = None

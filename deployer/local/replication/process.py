@@ -26,12 +26,10 @@ from pathlib import Path
 import psycopg
 
 from deployer.errors import Unavailable, ZeroshiftError
-from deployer.local.replication import source
+from deployer.local.replication import sources
+from deployer.local.replication.position import PositionLost, SourceLost
 from deployer.local.replication.settings import Settings
-from deployer.local.replication.source import SourceLost
 from deployer.local.replication.state import CONNECTING, ERROR, State
-from deployer.local.replication.stream import PositionLost
-from deployer.local.replication.worker import Worker
 from deployer.local.state import DAEMON_LOCK, Process, describe, is_held, is_running, read_state
 
 log = logging.getLogger("zeroshift.replication")
@@ -158,7 +156,7 @@ class Replicator:
 
     def _live(self, dsn: str) -> float:
         """One worker's life; returns the seconds to wait before the next."""
-        worker = Worker(self.settings, source.of(self.settings), dsn, self.server_id, self.stop)
+        worker = sources.worker(self.settings, dsn, self.server_id, self.stop)
         try:
             worker.run()
         except PositionLost as error:

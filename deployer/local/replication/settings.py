@@ -22,13 +22,18 @@ class Settings:
     landing: str
     filter_text: str
     refresh_interval: int = 0
+    is_postgres: bool = False
 
     def __repr__(self) -> str:
         return f"Settings({self.name}, {self.user}@{self.host}:{self.port})"
 
     @property
     def filter(self) -> DataFilter:
-        return DataFilter.parse(self.filter_text)
+        return DataFilter.parse(self.filter_text, parts=3 if self.is_postgres else 2)
+
+    def lets_through(self, place: tuple[str, str]) -> bool:
+        """Whether a table of the source, named by schema and table, is replicated."""
+        return self.filter.lets_through(*([self.database] if self.is_postgres else []), *place)
 
     @property
     def fingerprint(self) -> str:

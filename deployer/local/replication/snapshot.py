@@ -17,6 +17,7 @@ import pymysql
 from deployer.data_filter import DataFilter
 from deployer.errors import Unavailable
 from deployer.local.replication import definition, wire
+from deployer.local.replication.copy import TableChanged
 from deployer.local.replication.definition import TEXTS, ColumnDefinition, TableDefinition, quoted
 from deployer.local.replication.position import Position
 from deployer.local.replication.source import Server, Source, inspect, translated
@@ -25,10 +26,6 @@ _CHANGED = 1412
 """ER_TABLE_DEF_CHANGED: a table was altered after the snapshot was taken."""
 _GONE = 1146
 _TRIES = 10
-
-
-class TableChanged(Exception):
-    """A table was altered between the snapshot and its reading: take another snapshot."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,10 @@ class Snapshot:
     at: datetime
     tables: dict[tuple[str, str], TableDefinition]
     _connection: Any
+
+    @property
+    def stamp(self) -> str:
+        return self.server.stamp
 
     def lines(self, table: TableDefinition, ending: str) -> Generator[bytes, None, None]:
         """The table's rows as lines of COPY's text format, in large pieces; `ending` goes behind each row's values."""

@@ -10,6 +10,7 @@ from typing import Any
 import pymysql
 
 from deployer.errors import Unavailable
+from deployer.local.replication.position import SourceLost
 from deployer.local.replication.settings import Settings
 
 READ_SECONDS = 60
@@ -23,10 +24,6 @@ _REQUIRED = {
 """Aurora User Guide, "Setting up zero-ETL integrations". Aurora's own parameters have no meaning elsewhere."""
 _COMPRESSION = ("log_bin_compress", "binlog_transaction_compression")
 _FORBIDDEN = {"binlog_row_value_options": "PARTIAL_JSON"} | dict.fromkeys(_COMPRESSION, "ON")
-
-
-class SourceLost(Exception):
-    """The connection to the source broke, or it does not answer; to be tried again."""
 
 
 @dataclass(frozen=True)

@@ -90,12 +90,13 @@ class State:
             )
         connection.execute(
             "insert into zeroshift.integrations (integration_id, target_database, source, source_database, state,"
-            " is_history_mode, creation_time, refresh_interval) values (%s, %s, 'MySQL', %s, %s, true,"
+            " is_history_mode, creation_time, refresh_interval) values (%s, %s, %s, %s, %s, true,"
             " now() at time zone 'UTC', %s) on conflict (integration_id)"
             " do update set refresh_interval = excluded.refresh_interval",
             (
                 self.id,
                 self.config.landing,
+                "PostgreSQL" if self.config.is_postgres else "MySQL",
                 self.config.database or "*",
                 CONNECTING,
                 self.config.refresh_interval,

@@ -31,8 +31,8 @@ from pymysqlreplication.row_event import (
 from deployer.errors import Unavailable
 from deployer.local.replication import wire
 from deployer.local.replication.ddl import Place
-from deployer.local.replication.position import Position
-from deployer.local.replication.source import Source, SourceLost, translated
+from deployer.local.replication.position import Pause, Position, PositionLost, SourceLost
+from deployer.local.replication.source import Source, translated
 
 HEARTBEAT_SECONDS = 0.5
 """How often the source says that there is nothing new."""
@@ -44,10 +44,6 @@ _PACKED = frozenset([40, *range(165, 172)])
 _SAVEPOINT = re.compile(r"(savepoint|rollback\s+to(?:\s+savepoint)?|release\s+savepoint)\s+(.*)", re.I | re.S)
 
 INSERT, UPDATE, DELETE = "insert", "update", "delete"
-
-
-class PositionLost(Exception):
-    """The source no longer has the log that replication was to go on with."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +78,6 @@ class Statement:
     inside: bool
 
 
-@dataclass(frozen=True)
-class Pause:
-    """Nothing more is there to read just now; `position` when the log has moved on without a transaction."""
-
-    position: Position | None = None
-
-
 Item = Transaction | Statement | Pause
 
 
@@ -100,6 +89,7 @@ class Stream:
     def __init__(self, source: Source, start: Position, server_id: int) -> None:
         self._source = source
         self._gtid = start.gtid
+        self._told = start
         self._connections: list[wire.Connection] = []
         arguments = source.arguments | {"read_timeout": _SILENCE_SECONDS}
         self._reader = BinLogStreamReader(
@@ -131,7 +121,9 @@ class Stream:
 
     def __iter__(self) -> Iterator[Item]:
         try:
-            yield from self._items()
+            for item in self._items():
+                self._told = item.position or self._told
+                yield item
         except pymysql.MySQLError as error:
             if error.args and error.args[0] == _LOG_LOST:
                 raise PositionLost(str(error.args[-1])) from None
@@ -189,7 +181,7 @@ class Stream:
                     yield Pause(Position(event.next_binlog, event.position, self._gtid))
             elif isinstance(event, HeartbeatLogEvent):
                 if open_one is None:
-                    yield Pause()
+                    yield Pause(self._moved())
             elif isinstance(event, NotImplementedEvent) and event.event_type in _PACKED:
                 raise Unavailable(
                     "the source compresses its binlog, which cannot be read; switch log_bin_compress or"
@@ -200,6 +192,12 @@ class Stream:
         transaction.at = _time(event)
         transaction.position = self._position()
         return transaction
+
+    def _moved(self) -> Position | None:
+        """The position if it is behind the last one told: a server that was restarted goes on in another file, and
+        nobody may write to it for long.
+        """
+        return position if (position := self._position()) > self._told else None
 
     def _position(self) -> Position:
         return Position(self._reader.log_file, self._reader.log_pos, self._gtid)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from deployer.local.replication.worker import Worker
 
 log = logging.getLogger("zeroshift.replication")
+
+Result = TypeVar("Result")
 
 _LOCK_WAIT = "2s"
 _TRAITS = (
@@ -64,27 +66,46 @@ def define(worker: Worker, statement: Statement) -> set[Place]:
     Those are written as such in the same transaction, so that a kill in between forgets none.
     """
     actions = ddl.read(statement.text, statement.schema)
+
+    def work() -> set[Place]:
+        at = worker.next_time(statement.at, statement.position) if actions else None
+        anew: set[Place] = set()
+        for action in actions:
+            anew |= _act(worker, action, statement, at or datetime.min)
+        for place in anew:
+            table = worker.tables.setdefault(place, Replicated(place, INITIATED))
+            table.state, table.reason = INITIATED, ""
+            worker.state.save_table(worker.connection, table, at)
+        if not statement.inside:
+            worker.position = statement.position
+            worker.save_position()
+        return anew
+
+    return locked(worker, work)
+
+
+def locked(worker: Worker, work: Callable[[], Result]) -> Result:
+    """Do what alters landing tables in one transaction; as often as it takes until nobody reads them."""
     while True:
         before = {place: replace(table) for place, table in worker.tables.items()}
         last = worker.last
         try:
             with worker.connection.transaction():
                 worker.connection.execute("select set_config('lock_timeout', %s, true)", (_LOCK_WAIT,))
-                at = worker.next_time(statement.at, statement.position) if actions else None
-                anew: set[Place] = set()
-                for action in actions:
-                    anew |= _act(worker, action, statement, at or datetime.min)
-                for place in anew:
-                    table = worker.tables.setdefault(place, Replicated(place, INITIATED))
-                    table.state, table.reason = INITIATED, ""
-                    worker.state.save_table(worker.connection, table, at)
-                if not statement.inside:
-                    worker.position = statement.position
-                    worker.save_position()
-            return anew
+                return work()
         except psycopg.errors.LockNotAvailable:
             # Somebody reads the table in a long transaction; others may pass meanwhile.
-            worker.tables, worker.last = before, last
+            for place, table in before.items():
+                # The same objects: who does the work holds on to them.
+                worker.tables[place] = _restored(worker.tables.get(place, table), table)
+            for place in worker.tables.keys() - before.keys():
+                del worker.tables[place]
+            worker.last = last
+
+
+def _restored(table: Replicated, before: Replicated) -> Replicated:
+    vars(table).update(vars(before))
+    return table
 
 
 def _act(worker: Worker, action: ddl.Action, statement: Statement, at: datetime) -> set[Place]:
@@ -117,9 +138,9 @@ def _act(worker: Worker, action: ddl.Action, statement: Statement, at: datetime)
     if known.state != SYNCED or known.definition is None or isinstance(action, ddl.Created):
         return set()
     if isinstance(action, ddl.Truncated):
-        _truncate(worker, known, known.definition, at)
+        truncate(worker, known, known.definition, at)
         return set()
-    changed = _column(worker, known.definition, action)
+    changed = change_column(worker, known.definition, action)
     if changed is None:
         return {place}
     known.definition = changed
@@ -129,7 +150,7 @@ def _act(worker: Worker, action: ddl.Action, statement: Statement, at: datetime)
 
 def _new(worker: Worker, place: Place) -> set[Place]:
     """A table that the source has now: to be copied, unless landing holds a dropped one of that name."""
-    if not worker.state.filter.lets_through(*place):
+    if not worker.config.lets_through(place):
         return set()
     known = worker.tables.get(place)
     if known is not None and known.state == DROPPED:
@@ -154,7 +175,8 @@ def _drop(worker: Worker, table: Replicated, statement: Statement, at: datetime)
     worker.state.save_table(worker.connection, table, at)
 
 
-def _truncate(worker: Worker, table: Replicated, known: TableDefinition, at: datetime) -> None:
+def truncate(worker: Worker, table: Replicated, known: TableDefinition, at: datetime) -> None:
+    """End every present version."""
     started = datetime.now(UTC).replace(tzinfo=None)
     ended = apply.end_all(worker.connection, worker.config.landing, known, at)
     worker.txn_seq += 1
@@ -164,7 +186,7 @@ def _truncate(worker: Worker, table: Replicated, known: TableDefinition, at: dat
     )  # fmt: skip
 
 
-def _column(worker: Worker, table: TableDefinition, action: ddl.Action) -> TableDefinition | None:
+def change_column(worker: Worker, table: TableDefinition, action: ddl.Action) -> TableDefinition | None:
     """The table with a column more, less or renamed, in landing too; None for what needs a new copy."""
     connection, database = worker.connection, worker.config.landing
     if isinstance(action, ddl.ColumnAdded):

@@ -18,7 +18,7 @@ import pymysql
 from pymysql.constants.COMMAND import COM_QUERY
 from pymysql.protocol import MysqlPacket
 
-from deployer.local.replication.source import SourceLost
+from deployer.local.replication.position import SourceLost
 
 _CHUNK = 1 << 18
 _CONTINUED = 0xFFFFFF

@@ -9,19 +9,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 
-from deployer.local.replication import apply, copy, tables
-from deployer.local.replication.batch import Net, TableBatch
+from deployer.local.replication import apply, copy
+from deployer.local.replication.batch import TableBatch
 from deployer.local.replication.copy import Copied, reason_of
 from deployer.local.replication.ddl import Place
-from deployer.local.replication.position import Position
-from deployer.local.replication.rowimage import Undecodable
+from deployer.local.replication.position import Pause, Position
 from deployer.local.replication.settings import Settings
-from deployer.local.replication.source import Source, inspect
 from deployer.local.replication.state import (
     CONNECTING,
     DISCOVERING,
@@ -32,17 +33,9 @@ from deployer.local.replication.state import (
     REQUIRED,
     SYNCED,
     Connection,
+    Known,
     Replicated,
     State,
-)
-from deployer.local.replication.stream import (
-    DELETE,
-    UPDATE,
-    Pause,
-    PositionLost,
-    Statement,
-    Stream,
-    Transaction,
 )
 
 log = logging.getLogger("zeroshift.replication")
@@ -59,14 +52,18 @@ _PRUNE_SECONDS = 3600.0
 _TICK = timedelta(microseconds=1)
 
 
-class Worker:
-    """One life of a replicator: from connecting until something breaks or `stop` is set."""
+class Worker(ABC):
+    """One life of a replicator: from connecting until something breaks or `stop` is set.
 
-    def __init__(
-        self, config: Settings, source: Source, engine_dsn: str, server_id: int, stop: threading.Event
-    ) -> None:
+    What only a kind of source knows is abstract here: MySqlWorker, PostgresWorker.
+    """
+
+    log_name: str
+    """What the source's log of changes is called."""
+
+    def __init__(self, config: Settings, engine_dsn: str, server_id: int, stop: threading.Event) -> None:
+        """`server_id`: a number of 31 bits that no other replicator of the source has."""
         self.config = config
-        self.source = source
         self._dsn = engine_dsn
         self._server_id = server_id
         self._stop = stop
@@ -77,12 +74,43 @@ class Worker:
         self.txn_seq = 0
         self._stamp = ""
         self._batches: dict[Place, TableBatch] = {}
-        self._decoders = tables.Decoders()
         self._dirty = False
         self._newest: datetime | None = None
         self._rows = 0
         self._began = self._flushed = self._asked = self._told = self._pruned = 0.0
         self._started = datetime.min
+
+    # -- the source -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _check(self, known: Known | None) -> str:
+        """Check how the source is set up, and that it still has what follows on `known`; its stamp, which tells sources
+        apart. Raises SourceLost, PositionLost, Unavailable.
+        """
+
+    @abstractmethod
+    def _stream(self, start: Position) -> AbstractContextManager[Iterator[Any]]:
+        """The source's changes from `start` on, for ever: Pause, and items for `_handle`."""
+
+    @abstractmethod
+    def _handle(self, item: Any) -> None:
+        """Take an item of the stream: add to the batch, change definitions, ask for copies."""
+
+    @abstractmethod
+    def _snapshot(self, wanted: Iterable[Place] | None) -> AbstractContextManager[copy.Snapshot]:
+        """The source's tables (None: all that the filter lets through) at one position."""
+
+    @abstractmethod
+    def _places(self) -> set[Place]:
+        """All tables of the source that the filter lets through."""
+
+    def _gather(self) -> None:  # noqa: B027
+        """Bring what was taken into the batches, in the transaction that writes them."""
+
+    def _committed(self) -> None:  # noqa: B027  # most sources need not be told
+        """Position and rows have landed."""
+
+    # -- the loop ---------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Replicate until `stop`. Raises SourceLost, PositionLost, ZeroshiftError, psycopg.Error."""
@@ -108,23 +136,16 @@ class Worker:
 
     def _begin(self) -> None:
         """Take up where the last life ended, or make the first copy."""
-        with self.source.connect() as connection:
-            server = inspect(connection)
-            known = self.state.load(self.connection)
-            if known is not None and known.position is not None:
-                position = known.position
-                if not _is_there(connection, server.is_mariadb, known.stamp == server.stamp, position):
-                    self.tables, self.last, self.txn_seq = known.tables, known.last, known.txn_seq
-                    self._stamp = server.stamp
-                    raise PositionLost(
-                        f"{position.file}:{position.at} is not in the source's binlog (any more)"
-                    )
+        known = self.state.load(self.connection)
+        if known is not None:
+            self.tables, self.last, self.txn_seq = known.tables, known.last, known.txn_seq
+            self._stamp = known.stamp
+        stamp = self._check(known)
         if known is None:
             self.state.set_integration(self.connection, DISCOVERING)
             self._copy(None)
         else:
-            self.tables, self.last, self.txn_seq = known.tables, known.last, known.txn_seq
-            self.position, self._stamp = known.position, known.stamp
+            self.position, self._stamp = known.position, stamp
             if known.filter_text != self.config.filter_text:
                 self._refilter()
             self._resync(self.state.initiated(self.connection))
@@ -133,7 +154,7 @@ class Worker:
 
     def lose_position(self, why: str) -> None:
         """The log is gone: every replicated table must be copied anew, when somebody says so."""
-        reason = f"Changes were lost, the source's binlog no longer has them: {why}"
+        reason = f"Changes were lost, the source's {self.log_name} no longer has them: {why}"
         log.error("%s; `zeroshift integration refresh --all` copies the tables anew", reason)
         with psycopg.connect(self._dsn, autocommit=True) as connection, connection.transaction():
             self.state.lock(connection)
@@ -149,23 +170,18 @@ class Worker:
     # -- the stream -------------------------------------------------------------------------------------------
 
     def _follow(self, start: Position) -> None:
-        """Read the binlog until a table must be copied anew or `stop` is set."""
-        stream = Stream(self.source, start, self._server_id)
-        try:
+        """Read the source's log until `stop` is set."""
+        with self._stream(start) as stream:
             for item in stream:
-                if isinstance(item, Transaction):
-                    self._take(item)
-                elif isinstance(item, Statement):
-                    self._flush()
-                    self._resync(tables.define(self, item), item.position)
-                elif item.position is not None:
-                    self.position, self._dirty = item.position, True
+                if isinstance(item, Pause):
+                    if item.position is not None:
+                        self.position, self._dirty = item.position, True
+                else:
+                    self._handle(item)
                 self._pause(isinstance(item, Pause))
                 if self._stop.is_set():
                     self._flush()
                     return
-        finally:
-            stream.close()
 
     def _pause(self, idle: bool) -> None:
         """Write what has gathered when it is time, and look whether somebody asked for a copy."""
@@ -204,65 +220,18 @@ class Worker:
                 self.last = max(self.last, table.copied_at + _TICK)
         return self.last
 
-    def _take(self, transaction: Transaction) -> None:
-        """Add one transaction to the batch."""
-        assert transaction.position is not None
+    def _mark(self) -> None:
+        """The batch begins, if none has."""
         if not self._dirty:
             self._began = time.monotonic()
             self._started = datetime.now(UTC).replace(tzinfo=None)
-        nets: dict[Place, Net] = {}
-        anew: set[Place] = set()
-        for rows in transaction.rows:
-            table = self.tables.get(rows.place)
-            if table is None:
-                if self.state.filter.lets_through(*rows.place):
-                    anew.add(rows.place)
-                continue
-            if table.state != SYNCED or table.definition is None:
-                continue
-            if table.copied is not None and transaction.position <= table.copied:
-                continue
-            try:
-                decoder = self._decoders.of(table.definition, rows.columns)
-                if decoder is None:
-                    anew.add(rows.place)
-                    continue
-                images = decoder.rows(rows.data, len(rows.data))
-            except (Undecodable, UnicodeDecodeError, IndexError) as error:
-                self._flush()
-                self.fail(
-                    table,
-                    str(error) if isinstance(error, Undecodable) else "A value holds invalid characters",
-                )
-                nets.pop(rows.place, None)
-                continue
-            net = nets.setdefault(rows.place, Net(table.definition.key_places))
-            if rows.kind == UPDATE:
-                for number in range(0, len(images), 2):
-                    net.add(images[number], images[number + 1])
-            else:
-                for image in images:
-                    net.add(*((image, None) if rows.kind == DELETE else (None, image)))
-        if anew:
-            # Not as the table is known. Its copy will be younger than this transaction.
-            self._flush()
-            self._resync(anew, transaction.position)
-            nets = {place: net for place, net in nets.items() if place not in anew}
-        if nets:
-            at = self.next_time(transaction.at, transaction.position)
-            for place, net in nets.items():
-                batch = self._batches.setdefault(place, TableBatch(net.key_places))
-                batch.apply(net, at)
-                self._rows += len(net.rows)
-            self.txn_seq += 1
-            self._newest = transaction.at
-        self.position, self._dirty = transaction.position, True
 
     def _flush(self) -> None:
         """Commit the batch with its position."""
         if not self._dirty:
             return
         with self.connection.transaction():
+            self._gather()
             for place, batch in self._batches.items():
                 self._write(self.tables[place], batch)
             self.save_position()
@@ -270,6 +239,7 @@ class Worker:
                 behind = datetime.now(UTC).replace(tzinfo=None) - self._newest
                 self.state.set_lag(self.connection, max(0, int(behind.total_seconds() * 1000)))
         self._batches.clear()
+        self._committed()
         self._dirty, self._rows, self._newest = False, 0, None
         self._flushed = self._told = time.monotonic()
 
@@ -332,7 +302,7 @@ class Worker:
         copied = copy.copy(
             self.connection,
             self.state,
-            self.source,
+            self._snapshot,
             wanted,
             self.tables,
             self.last,
@@ -355,15 +325,13 @@ class Worker:
         with self.connection.transaction():
             self.last += _TICK
             for table in self.tables.values():
-                if not self.state.filter.lets_through(*table.place) and table.state != DROPPED:
+                if not self.config.lets_through(table.place) and table.state != DROPPED:
                     if table.definition is not None:
                         apply.end_all(self.connection, self.config.landing, table.definition, self.last)
                     table.state, table.reason = DROPPED, "The data filter no longer lets the table through"
                     self.state.save_table(self.connection, table, self.last)
             self.save_position()
-        with self.source.connect() as connection:
-            server = inspect(connection)
-            there = tables.places(connection, server.is_mariadb, self.state.filter)
+        there = self._places()
         back = {place for place, table in self.tables.items() if place in there and table.state == DROPPED}
         self._resync((there - self.tables.keys()) | back)
 
@@ -378,19 +346,3 @@ def _settle(connection: Connection) -> None:
         " ('enable_seqscan', 'off')) as s (name, value)"
     )
     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-
-
-def _is_there(connection: Any, is_mariadb: bool, same_server: bool, position: Position) -> bool:
-    """Whether the source still has what follows the position, and it means what it meant."""
-    if not same_server:
-        return False
-    with connection.cursor() as cursor:
-        if is_mariadb:
-            cursor.execute("select binlog_gtid_pos(%s, %s)", (position.file, position.at))
-            (found,) = cursor.fetchone()
-            if found is None:
-                return False
-            return set(filter(None, position.gtid.split(","))) <= set(found.split(","))
-        cursor.execute("show binary logs")
-        sizes = {row[0]: row[1] for row in cursor.fetchall()}
-    return bool(position.at <= sizes.get(position.file, -1))

@@ -1,4 +1,4 @@
-"""Fixtures: a MariaDB server (session), its database `rental` emptied, and a replica of it."""
+"""Fixtures: a MariaDB and a PostgreSQL (session), their database `rental` emptied, and a replica of each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from mariadb import MariaDb, program
+from postgres import Postgres
 from replica import Replica
 
 from deployer.local.environment import Status
@@ -36,5 +37,29 @@ def source_server(mariadb_server: MariaDb) -> MariaDb:
 @pytest.fixture
 def replica(source_server: MariaDb, engine_dsn: str, fresh_database: Status) -> Iterator[Replica]:
     made = Replica(source_server, engine_dsn)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    server.create()
+    yield server
+    server.destroy()
+
+
+@pytest.fixture
+def postgres_source(postgres_server: Postgres) -> Postgres:
+    """The server with an empty database `rental`."""
+    if not postgres_server.running:
+        postgres_server.start()
+    postgres_server.empty()
+    return postgres_server
+
+
+@pytest.fixture
+def postgres_replica(postgres_source: Postgres, engine_dsn: str, fresh_database: Status) -> Iterator[Replica]:
+    made = Replica(postgres_source, engine_dsn)
     yield made
     made.close()

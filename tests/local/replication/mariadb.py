@@ -14,6 +14,9 @@ from typing import Any
 
 import pymysql
 
+from deployer.local.replication.position import Position
+from deployer.local.replication.settings import Settings
+
 USER = "replicator"
 PASSWORD = "not a secret: it's for tests"
 _SETTINGS = (
@@ -31,6 +34,8 @@ def program() -> str | None:
 
 class MariaDb:
     """A server in `directory`. `start` and `stop` may alternate; the port stays."""
+
+    schema = "rental"
 
     def __init__(self, directory: Path) -> None:
         self.data = directory / "data"
@@ -88,6 +93,19 @@ class MariaDb:
     def connect(self, database: str | None = "rental") -> Any:
         """A connection as root, autocommit."""
         return self._root(database)
+
+    def settings(self, filter_text: str | None = None, **more: Any) -> Settings:
+        text = filter_text or "include: rental.*"
+        return Settings(
+            "rental", "127.0.0.1", self.port, USER, PASSWORD, "rental", "rental_landing", text, **more
+        )
+
+    def position(self) -> Position:
+        """The end of everything that it has committed."""
+        with contextlib.closing(self._root(None)) as connection, connection.cursor() as cursor:
+            cursor.execute("show master status")
+            file, at = cursor.fetchone()[:2]
+        return Position(file, at)
 
     def execute(self, *statements: str, database: str | None = "rental") -> None:
         with contextlib.closing(self._root(database)) as connection, connection.cursor() as cursor:

@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
-from mariadb import PASSWORD, USER, MariaDb
 from psycopg import sql
 
-from deployer.local.replication import source
-from deployer.local.replication.position import Position
+from deployer.local.replication import sources
+from deployer.local.replication.position import Position, PositionLost
 from deployer.local.replication.settings import Settings
-from deployer.local.replication.stream import PositionLost
-from deployer.local.replication.worker import Worker
 
 SECONDS = 60.0
 
 
-def settings_of(server: MariaDb, filter_text: str = "include: rental.*", **more: Any) -> Settings:
-    return Settings(
-        "rental", "127.0.0.1", server.port, USER, PASSWORD, "rental", "rental_landing", filter_text, **more
-    )
+class Server(Protocol):
+    """A source that tests have for themselves."""
+
+    schema: str
+    """Of its tables, in landing."""
+
+    def settings(self, filter_text: str | None = None, **more: Any) -> Settings: ...
+
+    def position(self) -> Position:
+        """The end of everything that it has committed."""
+        ...
 
 
 class Replica:
     """Replicates `server` in a thread of this process; `stop` and `start` as often as a test likes."""
 
-    def __init__(
-        self, server: MariaDb, dsn: str, filter_text: str = "include: rental.*", **more: Any
-    ) -> None:
+    def __init__(self, server: Server, dsn: str, filter_text: str | None = None, **more: Any) -> None:
         self.server = server
-        self.settings = settings_of(server, filter_text, **more)
+        self.settings = server.settings(filter_text, **more)
         self.dsn = dsn
         self.engine = psycopg.connect(dsn, autocommit=True)
         self._thread: threading.Thread | None = None
@@ -48,7 +50,7 @@ class Replica:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            worker = Worker(self.settings, source.of(self.settings), self.dsn, 4711, self._stop)
+            worker = sources.worker(self.settings, self.dsn, 4711, self._stop)
             try:
                 worker.run()
             except PositionLost as error:
@@ -81,10 +83,7 @@ class Replica:
 
     def catch_up(self) -> None:
         """Wait until landing has everything that the source has committed."""
-        with self.server.connect() as connection, connection.cursor() as cursor:
-            cursor.execute("show master status")
-            file, at = cursor.fetchone()[:2]
-        wanted = Position(file, at)
+        wanted = self.server.position()
         self.until(lambda: self.position() is not None and self.position() >= wanted, f"position {wanted}")
 
     def position(self) -> Any:
@@ -105,15 +104,15 @@ class Replica:
         rows = self.engine.execute(
             "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped"
             " order by attnum",
-            (f'"rental_landing.rental"."{table}"',),
+            (f'"rental_landing.{self.server.schema}"."{table}"',),
         )
         return [name for (name,) in rows if not name.startswith("_record_")]
 
     def present(self, table: str) -> list[tuple[Any, ...]]:
         """The present rows, ordered by their text."""
         columns = sql.SQL(", ").join(map(sql.Identifier, self.columns(table)))
-        statement = sql.SQL('select {} from "rental_landing.rental".{} where _record_is_active').format(
-            columns, sql.Identifier(table)
+        statement = sql.SQL("select {} from {}.{} where _record_is_active").format(
+            columns, sql.Identifier(f"rental_landing.{self.server.schema}"), sql.Identifier(table)
         )
         return sorted(self.engine.execute(statement).fetchall(), key=repr)
 
@@ -122,6 +121,6 @@ class Replica:
         columns = sql.SQL(", ").join(map(sql.Identifier, self.columns(table)))
         statement = sql.SQL(
             "select {}, _record_is_active, _record_create_time, _record_delete_time"
-            ' from "rental_landing.rental".{} order by _record_create_time, _record_delete_time nulls last'
-        ).format(columns, sql.Identifier(table))
+            " from {}.{} order by _record_create_time, _record_delete_time nulls last"
+        ).format(columns, sql.Identifier(f"rental_landing.{self.server.schema}"), sql.Identifier(table))
         return self.engine.execute(statement).fetchall()

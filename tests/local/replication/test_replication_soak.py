@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from mariadb import MariaDb
-from replica import Replica, settings_of
+from replica import Replica
 
 from deployer.local.environment import LocalEnvironment, Status
 from deployer.local.replication import process
@@ -158,7 +158,7 @@ def test_landing_is_the_source_and_history_the_journal(
         )
     environment = LocalEnvironment(tmp_path / "home")
     status = environment.up()
-    settings = settings_of(source_server)
+    settings = source_server.settings()
     writer = Writer(source_server, seed)
     assert status.engine_dsn is not None
     watcher: Replica | None = None

@@ -10,7 +10,7 @@ from mariadb import MariaDb
 from replica import Replica
 
 from deployer.errors import Unavailable
-from deployer.local.replication.source import SourceLost
+from deployer.local.replication.position import SourceLost
 
 pytestmark = pytest.mark.slow
 
