@@ -7,6 +7,7 @@ import importlib
 import click
 
 SUMMARIES = {
+    "archive": "Archive closed periods to S3 by the policies of procedures/archive, and bring them back.",
     "baseline": "Adopt an existing warehouse: its views and procedures become files, and the next plan is empty.",
     "demo": "Run the whole rental pipeline on a fresh local Redshift and print its metrics.",
     "deploy": "Apply the migrations, then create or replace views and procedures.",

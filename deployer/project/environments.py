@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deployer.project import zero_etl, zero_etl_aws
+from deployer.project.archive import settings as archive_settings
+from deployer.project.archive.settings import ArchiveSettings
 from deployer.project.toml_file import Reader, Table
 from deployer.project.zero_etl import ZeroEtl
 from deployer.project.zero_etl_aws import AwsZeroEtl
@@ -21,10 +23,10 @@ STATEMENT_SECONDS = 86400
 QUERY_GROUP = r"[\w .:-]{1,64}"
 """A label for SET query_group, which takes at most 320 characters (developer guide, r_query_group)."""
 
-_LOCAL_KEYS = ("kind", "aws", "zero_etl")
+_LOCAL_KEYS = ("kind", "aws", "zero_etl", "archive")
 _REMOTE_KEYS = (
     "database", "region", "profile", "host", "port", "credentials", "secret", "owner", "runner",
-    "cloudformation_role", "alerts", "tags", "cost", "trust", "zero_etl", "admin_secret",
+    "cloudformation_role", "alerts", "tags", "cost", "trust", "archive", "zero_etl", "admin_secret",
 )  # fmt: skip
 _COST_KEYS = (
     "statement_timeout",
@@ -121,12 +123,14 @@ class Environment:
     line: int = 0
     zero_etl: tuple[ZeroEtl, ...] = ()
     integrations: tuple[AwsZeroEtl, ...] = ()
+    archive: ArchiveSettings = ArchiveSettings()
 
 
 def read(reader: Reader, name: str, value: object) -> Environment:
     """The environment `name`; raises UsageError with file and line."""
     at: Table = ("env", name)
     table = reader.table(at, value)
+    archive = archive_settings.read(reader, (*at, "archive"), table.get("archive", {}))
     kind = reader.text(at, table, "kind")
     if kind not in KINDS:
         raise reader.wrong(at, "kind", f"kind {kind!r} of env.{name} is not one of: {', '.join(KINDS)}")
@@ -139,6 +143,7 @@ def read(reader: Reader, name: str, value: object) -> Environment:
             Remote("local", "dev", "us-east-1") if with_aws else None,
             reader.line_of(at),
             zero_etl.read(reader, (*at, "zero_etl"), table.get("zero_etl", {})),
+            archive=archive,
         )
     named = "workgroup" if kind == SERVERLESS else "cluster"
     reader.check_keys(at, table, ("kind", named, *_REMOTE_KEYS))
@@ -149,6 +154,7 @@ def read(reader: Reader, name: str, value: object) -> Environment:
         _remote(reader, at, table, kind, named),
         reader.line_of(at),
         integrations=zero_etl_aws.read(reader, (*at, "zero_etl"), table.get("zero_etl", {})),
+        archive=archive,
     )
 
 

@@ -1,0 +1,315 @@
+"""`zeroshift archive run`: unload what is closed, prove it, and only then let the warehouse forget it.
+
+The steps of a run, each committed: registered (unloading), UNLOAD with the counts of the same snapshot (unloaded),
+files checked and read back (verified), and one transaction that deletes and switches what the union view shows
+(archived). A run that dies is found by the next one: an unloading one is given up and its files are deleted, any other
+is finished. The deployment lease keeps other runs and deployments out meanwhile.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+
+from deployer.errors import Unsafe, UsageError
+from deployer.operations.archive import checks, columns
+from deployer.operations.archive.columns import OWN, Column
+from deployer.operations.archive.place import Place, location, place
+from deployer.operations.progress import Progress, silent
+from deployer.operations.warehouses import target
+from deployer.project.archive import files, safety
+from deployer.project.archive.model import DELETE, PERIOD_COLUMN, Policy, start_of
+from deployer.project.config import Environment, Project
+from deployer.sql.names import quote_ident, quote_literal
+from deployer.warehouse import archive_ledger as ledger
+from deployer.warehouse import lease as leases
+from deployer.warehouse.archive_ledger import ArchiveRun
+from deployer.warehouse.lease import Lease
+from deployer.warehouse.session import Session
+
+NOTHING = "nothing to do"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one policy. `run` is None when nothing was due; `resumed`: an earlier, killed run was finished."""
+
+    policy: str
+    state: str
+    run: ArchiveRun | None = None
+    resumed: bool = False
+
+
+@dataclass(frozen=True)
+class Archived:
+    """A call of `archive run`. `given_up` are runs that had been killed while they unloaded."""
+
+    outcomes: tuple[Outcome, ...]
+    given_up: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every step needs."""
+
+    session: Session
+    lease: Lease
+    place: Place
+    progress: Progress
+
+
+def chosen(project: Project, names: Sequence[str]) -> tuple[Policy, ...]:
+    """The policies of those names, all for none. Raises UsageError for a name that there is not."""
+    known = {policy.name: policy for policy in files.load(project.root)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        there = ", ".join(sorted(known)) or "none: write one in procedures/archive"
+        raise UsageError(f"there is no archive policy {', '.join(unknown)}; there is: {there}")
+    return tuple(known[name] for name in (names or sorted(known)))
+
+
+def run(
+    project: Project,
+    environment: Environment,
+    names: Sequence[str] = (),
+    *,
+    as_of: date | None = None,
+    wait: float = 0.0,
+    progress: Progress = silent,
+) -> Archived:
+    """Carry out the policies of those names, by default all, as of a day, by default the warehouse's today.
+
+    Raises Unsafe for a policy that may not delete, or files that do not hold what was unloaded; LeaseHeld while a
+    deployment or another archive run is at work.
+    """
+    policies = chosen(project, names)
+    for policy in policies:
+        for problem in safety.problems(policy, project.root):
+            raise Unsafe(f"{policy.place.path}:{policy.place.line('after')}: {problem}")
+    where = place(project, environment, progress)
+    with opened(project, environment, where, wait, progress) as work:
+        resumed, given_up = recover(work, {policy.name: policy for policy in files.load(project.root)})
+        outcomes = [Outcome(done.policy, done.state, done, True) for done in resumed]
+        for policy in policies:
+            outcomes.append(_carry_out(work, policy, as_of))
+    return Archived(tuple(outcomes), given_up)
+
+
+@contextmanager
+def opened(
+    project: Project, environment: Environment, where: Place, wait: float, progress: Progress
+) -> Iterator[Work]:
+    """A session that holds the lease. Raises LeaseHeld, Unavailable."""
+    with Session(target(project, environment, progress)) as session:
+        ledger.runs(session)
+        lease = leases.acquire(session, wait=wait, on_wait=lambda holder: progress(f"waiting for {holder}"))
+        try:
+            yield Work(session, lease, where, progress)
+        finally:
+            leases.release(session, lease)
+
+
+@contextmanager
+def transaction(work: Work) -> Iterator[None]:
+    """A transaction that holds the lease from its first statement to its last. Raises LeaseHeld when it was lost."""
+    with work.session.transaction():
+        leases.renew(work.session, work.lease)
+        yield
+        leases.renew(work.session, work.lease)
+
+
+def recover(work: Work, policies: dict[str, Policy]) -> tuple[tuple[ArchiveRun, ...], tuple[str, ...]]:
+    """Finish or give up what killed runs have left: the runs that were finished, and the names of the others."""
+    finished, given_up = [], []
+    for found in ledger.runs(work.session):
+        policy = policies.get(found.policy)
+        is_ours = policy is not None and policy.table == found.table_name and policy.after == found.after
+        if found.state in (ledger.UNLOADED, ledger.VERIFIED) and policy is not None and is_ours:
+            work.progress(f"{found.policy}: finishing {found.archive_run}, which was interrupted")
+            finished.append(_finish(work, policy, found))
+        elif found.state in (*ledger.UNFINISHED, ledger.ABANDONED):
+            work.progress(f"{found.policy}: giving up {found.archive_run}, which was interrupted")
+            give_up(work, found)
+            given_up.append(found.archive_run)
+    return tuple(finished), tuple(given_up)
+
+
+def give_up(work: Work, found: ArchiveRun) -> None:
+    """Fence a run off, delete its files, and say so; its rows are all in the warehouse."""
+    # First: an UNLOAD of it that is still at work will find the state changed, and fail.
+    with transaction(work):
+        ledger.set_state(work.session, found.archive_run, ledger.ABANDONED, visible=False)
+        ledger.forget_partitions(work.session, found.archive_run)
+    work.place.bucket.delete(
+        [item.key for item in work.place.bucket.list(work.place.bucket.key(found.location))]
+    )
+    with transaction(work):
+        ledger.set_state(work.session, found.archive_run, ledger.PRUNED)
+
+
+def _carry_out(work: Work, policy: Policy, as_of: date | None) -> Outcome:
+    today = as_of or _today(work.session)
+    due = _due(work.session, policy, today)
+    if due is None:
+        return Outcome(policy.name, NOTHING)
+    found = columns.of_relation(work.session, policy.table)
+    _check_columns(policy, found)
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+    registered = ArchiveRun(
+        name, policy.name, policy.table, *due, policy.after,
+        location(work.place, policy.name, name), policy.kms_key, ledger.UNLOADING,
+    )  # fmt: skip
+    with transaction(work):
+        ledger.register(work.session, registered)
+        if policy.after == DELETE:
+            # Before anything is unloaded: from now on nobody changes what is about to go.
+            ledger.set_horizon(work.session, policy.table, policy.name, policy.period, due[1])
+    work.progress(f"{policy.name}: unloading {policy.table} from {due[0]} to {due[1]}")
+    _unload(work, policy, registered, found)
+    return Outcome(policy.name, ledger.ARCHIVED, _finish(work, policy, _again(work, registered)))
+
+
+def _due(session: Session, policy: Policy, today: date) -> tuple[date, date] | None:
+    """The half-open range of days that is to be archived now; None when there is none."""
+    ended = [run for run in ledger.runs(session, policy.name) if run.finished_at is not None]
+    if policy.is_snapshot:
+        return None if any(run.period_from == today for run in ended) else (today, today + timedelta(days=1))
+    closed = policy.closed_before(today)
+    if ended:
+        first = max(run.period_to for run in ended)
+    else:
+        table, column = columns.table_name(policy.table), quote_ident(policy.period)
+        lowest = session.execute(f"select cast(min({column}) as date) from {table}").rows[0][0]
+        if lowest is None:
+            return None
+        first = start_of(lowest, policy.unit)
+    return (first, closed) if first < closed else None
+
+
+def _check_columns(policy: Policy, found: Sequence[Column]) -> None:
+    """Raise UsageError, at the policy's line, for a column that is not there or not of a type that can divide."""
+    types = {column.name: column.type for column in found}
+    for key, names in (("period", [policy.period] if policy.period else []), ("partition", policy.partition)):
+        at = f"{policy.place.path}:{policy.place.line(key)}"
+        for name in names:
+            if name not in types:
+                raise UsageError(f"{at}: {policy.table} has no column {name}; it has: {', '.join(types)}")
+            base = columns.base_of(types[name])
+            if key == "period" and base not in ("date", "timestamp"):
+                raise UsageError(
+                    f"{at}: the period {policy.table}.{name} is {types[name]}, not DATE or TIMESTAMP"
+                )
+            if key == "partition" and base not in _DIVIDE:
+                raise UsageError(
+                    f"{at}: UNLOAD cannot divide files by {policy.table}.{name}, which is {types[name]}"
+                )
+
+
+_DIVIDE = frozenset("smallint integer bigint decimal real boolean char varchar date timestamp".split())
+"""What PARTITION BY takes (developer guide, r_UNLOAD)."""
+
+
+def rows_of(policy: Policy, run: ArchiveRun) -> str:
+    """The condition that the run's rows of the table meet; empty for a snapshot."""
+    if policy.is_snapshot:
+        return ""
+    column = quote_ident(policy.period)
+    return f" where {column} >= date '{run.period_from}' and {column} < date '{run.period_to}'"
+
+
+def _query(policy: Policy, run: ArchiveRun, found: Sequence[Column]) -> str:
+    """What is unloaded: the columns as files have them, and the period last."""
+    if policy.is_snapshot:
+        period = f"cast('{run.period_from}' as date)"
+    else:
+        period = f"cast(date_trunc('{policy.unit}', {quote_ident(policy.period)}) as date)"
+    listed = ", ".join(column.unloaded for column in found)
+    return f"select {listed}, {period} as {PERIOD_COLUMN} from {columns.table_name(policy.table)}{rows_of(policy, run)}"
+
+
+def _unload(work: Work, policy: Policy, run: ArchiveRun, found: Sequence[Column]) -> None:
+    """UNLOAD, and what the columns held in the same snapshot, in one transaction."""
+    session = work.session
+    query = _query(policy, run, found)
+    divided = ",".join((PERIOD_COLUMN, *policy.partition))
+    with transaction(work):
+        session.execute(
+            f"call archive.run_policy({quote_literal(run.archive_run)}, {quote_literal(query)},"
+            f" {quote_literal(divided)}, {quote_literal(work.place.role)})"
+        )
+        work.progress(f"{policy.name}: counting what was unloaded")
+        rows, made = checks.counted(session, (*found, OWN), f"({query}) as unloaded")
+        ledger.record_columns(session, run.archive_run, made, rows)
+
+
+def _finish(work: Work, policy: Policy, run: ArchiveRun) -> ArchiveRun:
+    """From unloaded, or verified, to archived."""
+    if run.state == ledger.UNLOADED:
+        _verify(work, policy, run)
+        run = _again(work, run)
+    seconds = work.session.execute(
+        "select datediff(millisecond, started_at, sysdate) from archive.runs where archive_run = %s",
+        (run.archive_run,),
+    ).rows[0][0]
+    with transaction(work):
+        if run.after == DELETE:
+            _delete(work, policy, run)
+        ledger.finish(work.session, run, visible=run.after == DELETE, seconds=int(seconds) / 1000)
+    return _again(work, run)
+
+
+def _verify(work: Work, policy: Policy, run: ArchiveRun) -> None:
+    work.progress(f"{run.policy}: reading {run.row_count} rows back")
+    wanted = ledger.checks(work.session, run.archive_run)
+    stored = checks.held(work.place, run)
+    listed = checks.columns_of(wanted)
+    with leases.kept(work.session, work.lease):
+        checks.stage(work.session, work.place, run, listed)
+        rows, found = checks.counted(work.session, listed, checks.stage_name(run))
+        checks.compare(run, wanted, rows, found)
+        made = checks.partitions(work.session, run, stored, policy.period)
+        work.session.execute(f"drop table {checks.stage_name(run)}")
+    work.place.bucket.put(
+        work.place.bucket.key(run.location) + checks.NOTES,
+        checks.notes(replace(run, file_bytes=stored.size), wanted),
+    )
+    with transaction(work):
+        ledger.record_partitions(work.session, run.archive_run, made, stored.size, stored.files)
+
+
+def _delete(work: Work, policy: Policy, run: ArchiveRun) -> None:
+    """Delete exactly the rows that the files hold. Raises Unsafe when they are others by now."""
+    session, table = work.session, columns.table_name(policy.table)
+    session.execute(f"lock table {table}")
+    wanted = ledger.checks(session, run.archive_run)
+    listed = checks.columns_of(wanted)
+    present = columns.of_relation(session, policy.table)
+    if tuple(present) != tuple(column for column in listed if not column.is_own):
+        raise Unsafe(_changed(run, "its columns are others"))
+    rows, found = checks.counted(session, listed, f"({_query(policy, run, present)}) as present")
+    if rows != run.row_count or found != wanted:
+        raise Unsafe(_changed(run, f"it has {rows} rows there now, or other values"))
+    deleted = session.execute(f"delete from {table}{rows_of(policy, run)}").row_count
+    if deleted != rows:
+        raise Unsafe(_changed(run, f"{deleted} rows were deleted instead of {rows}, and brought back"))
+
+
+def _changed(run: ArchiveRun, what: str) -> str:
+    return (
+        f"{run.table_name} has changed from {run.period_from} to {run.period_to} since it was unloaded: {what}; nothing"
+        f" was deleted. `zeroshift archive prune --run {run.archive_run}` gives the run up, then run the policy again"
+    )
+
+
+def _again(work: Work, run: ArchiveRun) -> ArchiveRun:
+    return next(
+        found for found in ledger.runs(work.session, run.policy) if found.archive_run == run.archive_run
+    )
+
+
+def _today(session: Session) -> date:
+    today: date = session.execute("select cast(getdate() as date)").rows[0][0]
+    return today

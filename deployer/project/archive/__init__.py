@@ -1,0 +1,1 @@
+"""Archive policies: procedures/archive/*.toml."""

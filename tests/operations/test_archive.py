@@ -1,0 +1,160 @@
+"""`zeroshift archive` on the local Redshift and the local AWS's S3."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from archive_project import DELETING, ArchiveProject, fill, rows
+from small_project import SmallProject
+
+from deployer.errors import Unsafe, UsageError
+from deployer.operations.archive import look, prune, restore
+from deployer.operations.archive.run import NOTHING
+from deployer.warehouse import archive_ledger as ledger
+from deployer.warehouse.session import Session
+
+
+@pytest.fixture
+def archive(small: SmallProject) -> ArchiveProject:
+    """The project, and nothing in its bucket."""
+    made = ArchiveProject(small)
+    made.bucket.delete(made.keys())
+    return made
+
+
+def back(archive: ArchiveProject, name: str, **options: Any) -> restore.Restored:
+    project = archive.small.load()
+    return restore.restore(project, project.environment("local"), name, wait=30, **options)
+
+
+def verified(archive: ArchiveProject) -> list[str]:
+    project = archive.small.load()
+    return [one.problem for one in look.verify(project, project.environment("local"))]
+
+
+def pruned(archive: ArchiveProject, **options: Any) -> prune.Pruned:
+    project = archive.small.load()
+    return prune.prune(project, project.environment("local"), do=True, wait=30, **options)
+
+
+def test_closed_rows_leave_and_come_back(archive: ArchiveProject, session: Session) -> None:
+    archive.policy("old", DELETING)
+    archive.deploy()
+    fill(session)
+    before = rows(session)
+    (outcome,) = archive.run().outcomes
+    run = outcome.run
+    assert outcome.state == "archived" and run is not None
+    assert (str(run.period_from), str(run.period_to)) == ("2023-12-01", "2024-02-01")
+    assert run.row_count == 3 and run.is_visible
+    assert run.rows_per_second and run.bytes_per_second
+    assert rows(session) == before[3:]
+    assert [(str(part.archive_period), part.row_count, part.file_count) for part in ledger.partitions(session)] == [
+        ("2023-12-01", 1, 1), ("2024-01-01", 2, 1),
+    ]  # fmt: skip
+    first = ledger.partitions(session)[1]
+    assert (str(first.period_min), str(first.period_max)) == ("2024-01-01 00:00:00", "2024-01-31 00:00:00")
+    assert ledger.horizons(session) == {"shop.closed": run.period_to}
+    assert archive.run().outcomes[0].state == NOTHING
+    assert verified(archive) == [""]
+
+    # For a look, and only of one month.
+    session.execute("create schema look")
+    seen = back(archive, "old", into="look.january", first=date(2024, 1, 1))
+    assert (seen.table, seen.rows) == ("look.january", 2)
+    assert rows(session, "look.january") == before[:2]
+    with pytest.raises(UsageError, match="look.january is there already"):
+        back(archive, "old", into="look.january")
+
+    # The only copy stays.
+    with pytest.raises(Unsafe, match="is the only copy of 3 rows of shop.closed"):
+        pruned(archive, before=date(2030, 1, 1))
+
+    assert back(archive, "old").rows == 3
+    assert rows(session) == before
+    assert [item.state for item in ledger.runs(session)] == [ledger.RESTORED]
+    assert ledger.horizons(session) == {"shop.closed": date.min}
+    with pytest.raises(Unsafe, match="still has the rows"):
+        back(archive, "old")
+    session.execute("update shop.closed set name = 'spoilt' where id < 4")
+    assert back(archive, "old", swap=True).rows == 3
+    assert rows(session) == before
+
+    # Now the files may go.
+    (step,) = pruned(archive, before=date(2030, 1, 1)).steps
+    assert step.what == prune.DELETE and archive.keys() == []
+    assert ledger.partitions(session) == ()
+
+
+@pytest.mark.slow
+def test_a_table_that_has_changed_since(archive: ArchiveProject, session: Session) -> None:
+    archive.policy("old", DELETING)
+    archive.deploy()
+    fill(session)
+    before = rows(session)
+    archive.run()
+    session.execute("alter table shop.closed add column colour varchar(10) default 'red'")
+    session.execute("alter table shop.closed alter column name type varchar(400)")
+    session.execute("alter table shop.closed rename column ratio to share")
+    with pytest.raises(Unsafe, match="shop.closed has no column ratio any more"):
+        back(archive, "old")
+    assert session.execute("select count(*) from shop.closed").rows == ((2,),)
+    session.execute("alter table shop.closed rename column share to ratio")
+    assert back(archive, "old").rows == 3
+    assert rows(session) == before
+
+
+@pytest.mark.slow
+def test_a_snapshot_is_of_its_day(archive: ArchiveProject, session: Session) -> None:
+    archive.policy("sold", 'table = "shown.totals"\n')
+    archive.deploy()
+    first = archive.run(as_of=date(2024, 3, 15)).outcomes[0].run
+    assert first is not None and (first.row_count, first.is_visible) == (1, False)
+    assert archive.run(as_of=date(2024, 3, 15)).outcomes[0].state == NOTHING
+    session.execute("delete from shop.sales")
+    archive.run(as_of=date(2024, 3, 16))
+    back(archive, first.archive_run, into="shop.first")
+    assert [str(value) for value in session.execute("select * from shop.first").rows[0]] == ["2", "30.75"]
+    back(archive, "sold", into="shop.two_days")
+    assert session.execute("select sales from shop.two_days order by 1").rows == ((0,), (2,))
+    with pytest.raises(UsageError, match="is a snapshot"):
+        back(archive, "sold")
+
+
+@pytest.mark.slow
+def test_what_s3_lost_or_changed_is_told(archive: ArchiveProject, session: Session) -> None:
+    archive.policy("old", DELETING.replace("delete", "keep"))
+    archive.deploy()
+    fill(session)
+    archive.run()
+    assert len(rows(session)) == 5
+    bucket = archive.bucket
+    (key, other) = [key for key in archive.keys() if key.endswith(".parquet")]
+    data = bucket.read(other)
+    assert data is not None
+    bucket.put(other, data + b"x")
+    assert "bytes, where the manifest says" in verified(archive)[0]
+    bucket.put(other, bucket.read(key) or b"")
+    assert verified(archive) != [""]
+    bucket.put(other, data)
+    assert verified(archive) == [""]
+    # S3's lifecycle has expired it: the warehouse still has the rows.
+    bucket.delete(archive.keys())
+    (step,) = pruned(archive).steps
+    assert step.what == prune.EXPIRED
+    assert verified(archive) == [] and ledger.partitions(session) == ()
+
+
+@pytest.mark.slow
+def test_deleting_is_refused_where_it_is_not_safe(archive: ArchiveProject, session: Session) -> None:
+    archive.policy("old", DELETING)
+    archive.small.procedure("shop.add_old", "()", "insert into shop.closed (id) values (1);")
+    archive.deploy()
+    fill(session)
+    with pytest.raises(
+        Unsafe, match=r"procedures/archive/old.toml:4: procedures/shop/add_old.sql writes shop.closed"
+    ):
+        archive.run()
+    assert len(rows(session)) == 5 and archive.keys() == []
