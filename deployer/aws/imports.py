@@ -58,6 +58,17 @@ def adopt(aws: Aws, stack: Stack, wanted: tuple[Import, ...], progress: Progress
         one.logical_id: {"Type": one.kind, **RETAIN, "Properties": one.properties} for one in wanted
     }
     live = {} if new else stacks.describe(aws, stack.name) or {}
+    kept = {item["ParameterKey"] for item in live.get("Parameters", [])}
+    assert stack.template is not None
+    # What the properties refer to, and the stack does not have yet.
+    text = json.dumps([one.properties for one in wanted])
+    added = {
+        name: value
+        for name, value in stack.template.get("Parameters", {}).items()
+        if name not in kept and (f'{{"Ref": "{name}"}}' in text or f"${{{name}}}" in text)
+    }
+    if added:
+        body["Parameters"] = body.get("Parameters", {}) | added
     made = aws.call(
         "cloudformation",
         "create_change_set",
@@ -66,8 +77,8 @@ def adopt(aws: Aws, stack: Stack, wanted: tuple[Import, ...], progress: Progress
         ChangeSetType="IMPORT",
         TemplateBody=json.dumps(body, indent=1),
         Parameters=[
-            {"ParameterKey": item["ParameterKey"], "UsePreviousValue": True}
-            for item in live.get("Parameters", [])
+            *({"ParameterKey": name, "UsePreviousValue": True} for name in sorted(kept)),
+            *({"ParameterKey": name, "ParameterValue": stack.parameters[name]} for name in sorted(added)),
         ],
         ResourcesToImport=[
             {

@@ -103,16 +103,18 @@ def refused(made: Scope, one: AwsZeroEtl, differs: list[str]) -> Unsafe:
     )
 
 
-def adoptions(found: tuple[Found, ...]) -> tuple[Import, ...]:
-    """What is to be imported into the stack base, with the properties that it has."""
+def adoptions(made_of: Scope, found: tuple[Found, ...]) -> tuple[Import, ...]:
+    """What is to be imported into the stack base, with the properties that it has. Source and target are the template's
+    own expressions, which were compared with it: another text for the same ARN could pass for a replacement."""
     made = []
     for each in found:
         if not each.adopts or each.live is None:
             continue
+        template = resource.properties(made_of, each.one)
         properties: dict[str, Any] = {
             "IntegrationName": each.live.name,
-            "SourceArn": each.live.source,
-            "TargetArn": each.live.target,
+            "SourceArn": template["SourceArn"],
+            "TargetArn": template["TargetArn"],
             "DataFilter": each.live.data_filter,
             # As zeroshift.toml names it: AWS shows the key's ARN, also of the one that it owns itself and uses where
             # none was said.

@@ -132,7 +132,7 @@ def apply_base(
     stack = _stack(aws, project, environment, "base", where)
     told = expected.base if expected else None
     found = _integrations(aws, project, environment)
-    adopted = integration_stack.adoptions(found)
+    adopted = integration_stack.adoptions(scope.scope(project, environment), found)
     if adopted:
         # First the comparison: what the import changes is no longer as it was planned.
         planned = changesets.plan(aws, stack)
