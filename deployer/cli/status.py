@@ -91,6 +91,12 @@ def _show_landing(found: WarehouseStatus) -> None:
                 lag = "not known" if one.lag_ms is None else f"{one.lag_ms / 1000:g} s"
                 output.line(f"integration: {one.state}, lag {lag}")
         output.line()
+    for each in found.replication:
+        state = "runs" if each.running else "does not run"
+        told = f": {each.message}" if each.message else ""
+        output.line(f"replication of {each.name} from {each.source} into {each.landing} {state}{told}")
+    if found.replication:
+        output.line()
 
 
 def _show_runs(found: WarehouseStatus) -> None:

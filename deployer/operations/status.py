@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from deployer.errors import ZeroshiftError
-from deployer.operations import dead_runs, expected
+from deployer.operations import dead_runs, expected, replicators
 from deployer.operations.expected import Expected, Planned
+from deployer.operations.replicators import Replication
 from deployer.operations.schedules import deployed
-from deployer.operations.warehouses import data_api, local_aws, local_scheduler, target
+from deployer.operations.warehouses import data_api, local_aws, local_environment, local_scheduler, target
 from deployer.project.config import Environment, Project
 from deployer.project.environments import LOCAL
 from deployer.warehouse import ledger, runlog
@@ -76,6 +77,7 @@ class WarehouseStatus:
     schedules_note: str = ""
     backfills: tuple[Backfill, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    replication: tuple[Replication, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -100,6 +102,9 @@ def status(project: Project, environment: Environment) -> WarehouseStatus:
             schedules=expected.expected(schedules, log, now, firing=firing),
             schedules_note=note,
         )
+        if environment.kind == LOCAL:
+            engine_dsn = local_environment(project).status().engine_dsn
+            found = replace(found, replication=replicators.shown(project, environment, engine_dsn))
         return replace(found, problems=problems(found))
 
 
@@ -138,6 +143,13 @@ def problems(found: WarehouseStatus) -> tuple[str, ...]:
         f"the integration into {one.database} is in the state {one.state}"
         for one in found.integrations
         if one.state == "ErrorState"
+    ]
+    told += [
+        f"replication of {one.name} from {one.source}: {one.message}"
+        if one.running
+        else f"the replicator of {one.name} does not run; `zeroshift local up` starts it"
+        for one in found.replication
+        if one.message or not one.running
     ]
     told += [
         f"the landing table {item.database}.{item.schema}.{item.table} is {item.state}"

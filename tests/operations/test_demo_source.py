@@ -10,7 +10,7 @@ import pytest
 from deployer.errors import Unavailable, Unsafe, UsageError
 from deployer.local.landing.tables import TABLES
 from deployer.local.mariadb import server
-from deployer.operations import demo, demo_source, integration, local, replicators
+from deployer.operations import demo, demo_source, integration, local, query, replicators, status
 from deployer.project import config
 from deployer.project.config import Project
 
@@ -73,6 +73,12 @@ def test_a_real_source_gives_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
         assert local.down(project) and not local.source_status(project).running
         assert {each.apart for each in integration.reconcile(project, here)} == {0}
         assert local.source_status(project).running
+
+        # A replicator that died is started by a plain question, and `status` tells of it.
+        assert replicators.stop_all(project)
+        query.query(project, here, "select 1")
+        (seen,) = status.status(project, here).replication
+        assert (seen.name, seen.source, seen.running, seen.message) == ("rental", "local", True, "")
 
         # Another one sweeps both; back to files, nothing replicates any more.
         local.stop_replication(project)
