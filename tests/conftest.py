@@ -178,6 +178,9 @@ def empty(engine_dsn: str, admin: str) -> None:
             connection.execute(sql.SQL("drop owned by {} cascade").format(sql.Identifier(role)))
             connection.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
         connection.execute("delete from zeroshift.integrations")
+        connection.execute(
+            "truncate zeroshift.external_databases, zeroshift.external_tables, zeroshift.external_partitions"
+        )
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

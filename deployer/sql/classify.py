@@ -136,13 +136,28 @@ def _ddl(words: list[str], at: int) -> Kind:
         return Kind("alter_integration" if integration else "ddl", kind, alone=alone)
     if kind == "table" and verb == "alter":
         appends = "append" in words[rest:]
+        if _alters_external(words, rest):
+            return Kind("ddl", "external table", alone=True)
         retypes = any(words[i] == "type" and "alter" in words[rest + 1 : i] for i in range(rest, len(words)))
         return Kind("ddl", kind, alone=appends or retypes or external, commits=appends)
     if kind in ("rls", "masking"):
         return Kind("ddl", f"{kind} policy")
     if kind == "library":
         return Kind("ddl", kind, alone=True)
-    return Kind("ddl", "materialized view" if materialized else kind, alone=external and kind == "table")
+    if external and kind == "table":
+        kind = "external table"
+    return Kind("ddl", "materialized view" if materialized else kind, alone=kind == "external table")
+
+
+def _alters_external(words: list[str], at: int) -> bool:
+    """ALTER TABLE with an action that only external tables have."""
+    for index in range(at, len(words) - 1):
+        pair = (words[index], words[index + 1])
+        if pair in (("set", "location"), ("set", "file")) or words[index : index + 3] == ["set", "table", "properties"]:
+            return True
+        if pair in (("add", "partition"), ("exists", "partition"), ("drop", "partition")):
+            return words[index + 2 : index + 3] == [""]
+    return False
 
 
 def _has_query(words: list[str], at: int) -> bool:

@@ -1011,23 +1011,6 @@ select oid, tgrelid, tgname, tgfoid, tgtype, true as tgenabled, false as tgiscon
        tgconstrrelid, tgdeferrable, tginitdeferred, tgnargs, tgattr, tgargs
 from pg_catalog.pg_trigger where false;
 
--- There are no external schemas here: "SVV_EXTERNAL_SCHEMAS", "SVV_EXTERNAL_TABLES", "SVV_EXTERNAL_COLUMNS".
-create or replace view redshift_catalog.svv_external_schemas as
-select 0::oid as esoid, 0::smallint as eskind, ''::name as schemaname, 0 as esowner, ''::text as databasename,
-       ''::text as esoptions
-where false;
-
-create or replace view redshift_catalog.svv_external_tables as
-select ''::text as redshift_database_name, ''::text as schemaname, ''::text as tablename, ''::text as tabletype,
-       ''::text as location, ''::text as input_format, ''::text as output_format, ''::text as serialization_lib,
-       ''::text as serde_parameters, 0 as compressed, ''::text as parameters
-where false;
-
-create or replace view redshift_catalog.svv_external_columns as
-select ''::text as redshift_database_name, ''::text as schemaname, ''::text as tablename, ''::text as columnname,
-       ''::text as external_type, 0 as columnnum, 0 as part_key, ''::text as is_nullable
-where false;
-
 grant usage on schema redshift_catalog to public;
 grant select on all tables in schema redshift_catalog to public;
 revoke select on redshift_catalog.stl_error, redshift_catalog.svv_table_info, redshift_catalog.svv_integration,

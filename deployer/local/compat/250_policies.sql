@@ -814,6 +814,8 @@ as $$
            array(select c ->> 0 from jsonb_array_elements(p.columns) c),
            array(select c ->> 1 from jsonb_array_elements(p.columns) c), p.alias, null
     from zeroshift.policies p where p.name = any (wanted)
+    union all
+    select e.*, null from zeroshift.external_relations(wanted) e
 $$;
 
 -- The views whose texts have to be put to PostgreSQL again when policies change: those bound to a relation that a policy

@@ -65,7 +65,7 @@ def _checked(found: Any, item: Object, columns: Columns, serialize: bool) -> Any
             raise Refused(
                 f'column "{name}" is SUPER: COPY from Parquet needs SERIALIZETOJSON', sqlstate="0A000"
             )
-        if not _fits(given, wanted, kind):
+        if not fits(given, wanted, kind):
             raise Refused(
                 f"Spectrum Scan Error: File '{item.url}' has an incompatible Parquet schema for column"
                 f" '{found.field(number).name}'. Column type: {kind.name.upper()}, Parquet schema: {given}",
@@ -76,7 +76,8 @@ def _checked(found: Any, item: Object, columns: Columns, serialize: bool) -> Any
     return pa.schema(fields)
 
 
-def _fits(given: Any, wanted: Any, kind: RedshiftType) -> bool:
+def fits(given: Any, wanted: Any, kind: RedshiftType) -> bool:
+    """Whether a column of the Arrow type `given` can be read as `kind`, which `wanted` stands for."""
     from pyarrow import types
 
     if kind.name in ("timestamp", "timestamptz"):

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from deployer.local.gateway.backend import Row
 from deployer.local.gateway.types import from_format
-from deployer.local.translate.api import Relation
+from deployer.local.translate.api import EXTERNAL_TABLE, PSEUDO_COLUMNS, Relation
 from deployer.sql.lexer import LexError, tokenize
 from deployer.sql.names import Name
 
@@ -25,6 +25,7 @@ NEWER = "redshift_newer"
 """What clients of newer servers read beside that: relations and columns that PostgreSQL 8.0 does not have. They are
 found where a query says pg_catalog, as such clients do and people rarely; `*` does not show the columns."""
 
+_PSEUDO_NAMES = frozenset(name for name, _ in PSEUDO_COLUMNS)
 _OURS = frozenset([SYSTEM_VIEWS, INFORMATION, NEWER])
 """Known by other names only."""
 
@@ -91,16 +92,18 @@ class LiveCatalog:
                 None if value is None else value.decode() for value in row
             )
             assert schema is not None and relation is not None and kind is not None
+            listed = tuple(zip(_array(columns), map(from_format, _array(kinds)), strict=True))
             found = Relation(
                 name=Name(relation, schema),
                 kind=kind,
                 physical=("pg_temp" if temporary == "t" else schema, relation),
-                columns=tuple(zip(_array(columns), map(from_format, _array(kinds)), strict=True)),
+                columns=listed + (PSEUDO_COLUMNS if kind == EXTERNAL_TABLE else ()),
                 definition=definition,
+                hidden=_PSEUDO_NAMES if kind == EXTERNAL_TABLE else frozenset(),
                 protection=protection,
             )
             self._found.setdefault(relation, []).append((found, temporary == "t"))
-            if definition is not None:
+            if definition is not None and kind != EXTERNAL_TABLE:
                 # The translator puts the view's text in its place: its relations are asked for next.
                 self._words |= _words(definition)
 
@@ -125,7 +128,8 @@ def _in_schemas(
 ) -> Relation | None:
     for schema in schemas:
         found = _in_schema(candidates, schema, name)
-        if found is not None:
+        # "Search path isn't supported for external schemas and external tables": DG "CREATE EXTERNAL TABLE".
+        if found is not None and found.kind != EXTERNAL_TABLE:
             return found
     return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deployer.local.gateway import codec, late_binding, table_locks, types
+from deployer.local.gateway import codec, external, late_binding, table_locks, types
 from deployer.local.gateway.backend import ClientGone, ServerError
 from deployer.local.gateway.calls import (
     bound_parameters,
@@ -153,7 +153,9 @@ class Extended:
             table_locks.hold(runner, translation)
         self._number += 1
         prepared.backend_name = f"zs{self._number}"
-        sql = translation.statements[0]
+        # Over external tables a statement cannot be kept: their rows come with each execution. This one only tells what
+        # it returns.
+        sql = external.described(translation.statements[0], translation)
         describe = message(b"D", b"S", codec.text(prepared.backend_name))
         runner.unsynced = True
         declared = [types.postgres_oid(oid) for oid in oids]
@@ -171,6 +173,9 @@ class Extended:
                 if kind == b"T":
                     prepared.columns = types.shown(codec.unpack_columns(data), translation.columns)
                 break
+        if translation.external:
+            self._backend_close(b"S", prepared.backend_name)
+            prepared.backend_name = ""
         if translation.exclusive and not (runner.in_transaction or self._portals):
             # Give the snapshot that Parse has taken back: the write shall take its own behind the lock.
             runner.sync()
@@ -200,7 +205,7 @@ class Extended:
         bind = codec.unpack_bind(data)
         prepared = self._statement(bind.statement)
         self._runner.check_usable(prepared.kind)
-        if prepared.backend_name and prepared.cycle != self._cycle:
+        if (prepared.backend_name or prepared.external) and prepared.cycle != self._cycle:
             prepared = self._renewed(bind.statement, prepared)
         if bind.portal and bind.portal in self._portals:
             raise gateway_error(f'cursor "{bind.portal}" already exists', "42P03")
@@ -236,7 +241,7 @@ class Extended:
                 raise self._runner.own_words(error, prepared.text, sql, prepared.offset)
         elif prepared.kind.name == "call":
             self._check_call(prepared, bind)
-        elif bind.values:
+        elif bind.values and not prepared.external:
             raise gateway_error(f"{prepared.kind.name.upper()} takes no parameters", "08P01")
         self._portals[bind.portal] = portal
         self._session.put(message(b"2"))
@@ -340,7 +345,16 @@ class Extended:
             call(runner, prepared.text, sink, bound, portal.bind.results)
             runner.note(prepared.kind)
         elif prepared.translation is not None:
-            runner.execute(prepared.text, prepared.kind, prepared.translation, sink, offset=prepared.offset)
+            bind = portal.bind
+            declared = [types.postgres_oid(oid) for oid in prepared.declared]
+            runner.execute(
+                prepared.text,
+                prepared.kind,
+                prepared.translation,
+                sink,
+                offset=prepared.offset,
+                bound=external.Bound(bind.values, declared, bind.formats, bind.results),
+            )
 
     # -- Close ------------------------------------------------------------------------------------------------
 

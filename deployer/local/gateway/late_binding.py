@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from deployer.local.gateway import types
+from deployer.local.gateway import external, types
 from deployer.local.gateway.backend import ServerError
 from deployer.local.gateway.catalog import LiveCatalog
 from deployer.local.translate.api import Catalog, Relation, Translation
@@ -101,7 +101,8 @@ def _of(runner: Runner, name: Name, catalog: Catalog) -> Columns:
         return [(column, _written(kind)) for column, kind in translation.columns if kind is not None]
     # PostgreSQL knows the types that inference cannot tell. On the gateway's own connection: an error must not end the
     # session's transaction.
-    described = runner.internal.query(f"select * from ({translation.statements[0]}) as q limit 0").columns
+    empty = external.described(translation.statements[0], translation)
+    described = runner.internal.query(f"select * from ({empty}) as q limit 0").columns
     shown = types.shown(described, translation.columns)
     return [(column.name, _written(types.from_oid(column.type, column.modifier))) for column in shown]
 

@@ -29,6 +29,11 @@ class Prepared:
     declared: tuple[int, ...] = ()
     cycle: int = 0
 
+    @property
+    def external(self) -> bool:
+        """Whether it reads external tables: then it runs through the gateway."""
+        return self.translation is not None and bool(self.translation.external)
+
 
 @dataclass
 class Portal:

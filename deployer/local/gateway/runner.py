@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from deployer.local.files.s3 import Storage
-from deployer.local.gateway import codec, late_binding, protected_views, table_locks, tags, types
+from deployer.local.gateway import codec, external, late_binding, protected_views, table_locks, tags, types
 from deployer.local.gateway.backend import Backend, Result, Row, ServerError
 from deployer.local.gateway.catalog import LiveCatalog, pack_array
 from deployer.local.gateway.errors import ABORTED, CANCELLED, as_redshift, gateway_error
@@ -117,7 +117,8 @@ class Runner:
         """Raise ServerError if the transaction has failed, or if this statement must not be in one."""
         if self.backend.status == "E" and kind.name not in ("commit", "rollback"):
             raise gateway_error(ABORTED, "25P02")
-        if kind.alone and self.in_transaction:
+        # Of external tables the translation tells, with the words of the statement.
+        if kind.alone and kind.object != "external table" and self.in_transaction:
             what = f"{kind.name} {kind.object}".replace("ddl ", "").upper()
             raise gateway_error(f"{what} cannot run inside a transaction block", "25001")
 
@@ -243,13 +244,17 @@ class Runner:
         values: Sequence[bytes | None] = (),
         offset: int = 0,
         last: bool = False,
+        bound: external.Bound | None = None,
     ) -> int:
         """Run a translated statement; the answer of its main part goes to `sink`. Returns the rows it reported.
 
         `last`: nothing follows in this message, so the implicit transaction ends with it. `offset` is where `text`
-        begins in the client's own text. Raises ServerError in Redshift's words.
+        begins in the client's own text. `bound` are the parameters as a client has bound them, instead of `values`.
+        Raises ServerError in Redshift's words.
         """
         rows = 0
+        if translation.alone and self.in_transaction:
+            raise gateway_error(f"{translation.alone} cannot run inside a transaction block", "25001")
         table_locks.hold(self, translation)
         self.check(translation)
         self.journal.refresh(translation)
@@ -260,15 +265,20 @@ class Runner:
             if self.cancelled:
                 raise gateway_error(CANCELLED, "57014")
             main = index == translation.main
+            given = (bound or external.Bound(values)) if main else external.Bound()
+            sql, staged = external.staged(self, translation, sql, given)
             try:
                 if main:
                     plain = last and index == final and not _writes(translation, kind)
-                    tag = self._run(sql, sink, translation, values, sync=plain, tag=tags.own_tag(text, kind))
+                    tag = self._run(sql, sink, translation, given, sync=plain, tag=tags.own_tag(text, kind))
                     rows = tags.count(tag)
                 else:
-                    self._run(sql, None, translation, (), sync=False)
+                    self._run(sql, None, translation, given, sync=False)
             except ServerError as error:
                 raise self.own_words(error, text, sql if main else None, offset) from error
+            if kind.name != "declare":
+                # What a cursor reads has to stay until its transaction ends.
+                external.dropped(self, staged)
         if translation.kind == POLICY:
             protected_views.make_anew(self)
         self.finished(kind, translation, f"x {rows}")
@@ -315,7 +325,7 @@ class Runner:
     def control(self, sql: str, kind: Kind, sink: Sink, *, last: bool = False, tag: str = "") -> None:
         """Run PostgreSQL text of the gateway's own on behalf of the client (BEGIN, SET, SHOW ...)."""
         try:
-            self._run(sql, sink, Translation((sql,)), (), sync=last, tag=tag)
+            self._run(sql, sink, Translation((sql,)), external.Bound(), sync=last, tag=tag)
         except ServerError as error:
             told = as_redshift(error)
             told.fields.pop("P", None)
@@ -329,18 +339,18 @@ class Runner:
         sql: str,
         sink: Sink | None,
         translation: Translation,
-        values: Sequence[bytes | None],
+        bound: external.Bound,
         *,
         sync: bool,
         tag: str = "",
     ) -> str:
         """Run one PostgreSQL statement and stream its answer; returns the tag. Raises ServerError."""
-        bind = codec.Bind("", "", (), tuple(values), ()).pack()
+        bind = codec.Bind("", "", tuple(bound.formats), tuple(bound.values), tuple(bound.results)).pack()
         describe = codec.message(b"D", b"P", codec.text(""))
         execute = codec.message(b"E", codec.text(""), codec.int32(0))
         end = codec.message(b"S" if sync else b"H")
         self.unsynced = True
-        self.backend.send(codec.pack_parse("", sql), bind, describe, execute, end)
+        self.backend.send(codec.pack_parse("", sql, bound.types), bind, describe, execute, end)
         return self.stream(sink, translation, sync=sync, tag=tag)
 
     def stream(self, sink: Sink | None, translation: Translation, *, sync: bool, tag: str = "") -> str:

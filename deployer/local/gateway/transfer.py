@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING
 
 from deployer.local.gateway import codec
 from deployer.local.gateway.backend import ServerError
-from deployer.local.gateway.runner import Runner
+
+if TYPE_CHECKING:
+    from deployer.local.gateway.runner import Runner
 
 SEND_BYTES = 1 << 18
 

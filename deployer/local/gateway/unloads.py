@@ -8,6 +8,7 @@ from deployer.local.files.columns import PARTITION_TYPES, check_parquet, release
 from deployer.local.files.output import Output
 from deployer.local.files.parquet_out import write_parquet
 from deployer.local.files.text_out import write_text
+from deployer.local.gateway import external
 from deployer.local.gateway.backend import ServerError
 from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.gateway.transfer import copy_out
@@ -33,7 +34,10 @@ def unload(runner: Runner, text: str, sink: Sink, *, offset: int = 0) -> int:
         raise _moved(error, text, statement) from error
     storage = runner.storage(statement.role)
     parquet = statement.format == "parquet"
-    query = selection(translation.statements[translation.main], columns, parquet=parquet)
+    with_rows, tables = external.staged(
+        runner, translation, translation.statements[translation.main], external.Bound()
+    )
+    query = selection(with_rows, columns, parquet=parquet)
     with Output(statement, storage) as output:
         output.check()
         sql = f"copy ({query}) to stdout (format {'csv' if parquet else 'text'})"
@@ -49,6 +53,7 @@ def unload(runner: Runner, text: str, sink: Sink, *, offset: int = 0) -> int:
             _float_digits(runner, digits)
         if statement.manifest:
             output.write_manifest(columns)
+    external.dropped(runner, tables)
     release_memory()
     runner.note(classify("select 1"))
     message = f"UNLOAD completed, {rows} record(s) unloaded successfully."

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from deployer.local.policies import statements as policies
-from deployer.local.translate import ddl_alter, grants, materialized, users
-from deployer.local.translate.api import Relation, Translation
+from deployer.local.translate import ddl_alter, external, grants, materialized, users
+from deployer.local.translate.api import EXTERNAL_TABLE, Relation, Translation
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.bind_queries import Binder, Columns, rename
 from deployer.local.translate.casts import pg_literal
@@ -77,6 +77,8 @@ def _create(parser: Parser, context: Context) -> Translation:
         return users.create(parser, context)
     if parser.any_word(("rls", "masking")):
         return policies.create(parser, context)
+    if parser.is_word("external"):
+        return external.create(parser, context)
     if parser.is_word("procedure"):
         parser.refuse("CREATE PROCEDURE cannot run here: send it as a statement of its own")
     _lacking(parser, "CREATE")
@@ -173,6 +175,12 @@ def _check_bound(context: Context, pos: int) -> None:
                 f'the view reads "{relation.name}" of another database: such a view must be created WITH NO SCHEMA '
                 "BINDING",
                 position=pos,
+            )
+        if relation.kind == EXTERNAL_TABLE:
+            raise Refused(
+                f'External tables are not supported in views: "{relation.name}"',
+                position=pos,
+                hint="Create the view WITH NO SCHEMA BINDING.",
             )
         if relation.kind == "late_binding_view":
             raise Refused(
@@ -300,10 +308,12 @@ def _drop_relations(parser: Parser, context: Context) -> Translation:
     kind = parser.next().value
     quietly = parser.accept("if", "exists")
     names: list[str] = []
+    found: list[Relation | None] = []
     while True:
         pos = parser.token.start
         name = new_name(parser.name(), context, pos)
         relation = context.catalog.relation(name)
+        found.append(relation)
         if relation is not None and relation.physical[0] in SYSTEM_SCHEMAS:
             parser.refuse(f'permission denied: "{name}" is a system catalog', sqlstate="42501")
         if relation is not None:
@@ -313,6 +323,10 @@ def _drop_relations(parser: Parser, context: Context) -> Translation:
             break
     sql = f"DROP {kind.upper()} {'IF EXISTS ' if quietly else ''}{', '.join(names)}{_behaviour(parser)}"
     parser.done()
+    if any(one is not None and one.kind == EXTERNAL_TABLE for one in found):
+        if kind == "view":
+            raise Refused(f'"{name}" is not a view', position=pos, sqlstate="42809")
+        return external.drop(found, context, pos)
     return finish(context, [sql], kind=f"drop_{kind}")
 
 
@@ -325,11 +339,14 @@ def _drop_schemas(parser: Parser, context: Context) -> Translation:
             parser.refuse(f'cannot drop schema "{names[-1]}": it is a system one', sqlstate="42501")
         if not parser.accept_op(","):
             break
-    if parser.is_word("drop"):
-        parser.refuse("DROP SCHEMA ... DROP EXTERNAL DATABASE is not supported by the local Redshift yet")
+    databases = parser.accept("drop", "external", "database")
     listed = ", ".join(quote_ident(name) for name in names)
-    sql = f"DROP SCHEMA {'IF EXISTS ' if quietly else ''}{listed}{_behaviour(parser)}"
+    behaviour = _behaviour(parser)
+    sql = f"DROP SCHEMA {'IF EXISTS ' if quietly else ''}{listed}{behaviour}"
     parser.done()
+    if databases:
+        before = external.drop_databases(names, behaviour == " CASCADE")
+        return finish(context, [before, sql], kind="drop_schema", main=1)
     return finish(context, [sql], kind="drop_schema")
 
 
@@ -396,4 +413,7 @@ def _commented(name: Name, context: Context, pos: int) -> Relation:
     found = context.catalog.relation(local)
     if found is None:
         raise Refused(f'relation "{name}" does not exist', position=pos, sqlstate="42P01")
+    if found.kind == EXTERNAL_TABLE:
+        # No page says that it has comments, or that it has none.
+        raise Refused(f'COMMENT ON the external table "{name}" is not supported here', position=pos)
     return found

@@ -5,14 +5,16 @@ Source: Redshift Database Developer Guide, r_ALTER_TABLE, r_ALTER_SCHEMA.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from deployer.local.policies import statements as policies
-from deployer.local.translate import grants, materialized, users
-from deployer.local.translate.api import MATERIALIZED_VIEW, Relation, Translation
+from deployer.local.translate import external, grants, materialized, users
+from deployer.local.translate.api import EXTERNAL_TABLE, MATERIALIZED_VIEW, Relation, Translation
 from deployer.local.translate.bind_dml import check_writable
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context, finish
-from deployer.local.translate.datatypes import pg_type
+from deployer.local.translate.datatypes import column_type
 from deployer.local.translate.ddl_columns import column_definition, encoding
 from deployer.local.translate.tables import (
     Table,
@@ -84,6 +86,8 @@ def _alter_table(parser: Parser, context: Context) -> Translation:
     if relation is None:
         raise Refused(f'relation "{name}" does not exist', position=pos, sqlstate="42P01")
     context.targets[name] = relation
+    if relation.kind == EXTERNAL_TABLE:
+        return external.alter(parser, relation, context)
     if parser.is_word("row"):
         return policies.row_level_security(parser, relation, context)
     if relation.kind == MATERIALIZED_VIEW and not parser.is_word("owner"):
@@ -176,7 +180,7 @@ def _add(parser: Parser, relation: Relation, context: Context) -> list[str]:
         parser.refuse(
             "ALTER TABLE ADD COLUMN defined as NOT NULL must have a non-null default expression", token
         )
-    statements = [f"ALTER TABLE {target} ADD COLUMN {quote_ident(name)} {pg_type(kind)}{rest}"]
+    statements = [f"ALTER TABLE {target} ADD COLUMN {quote_ident(name)} {column_type(kind)}{rest}"]
     check = byte_check(name, kind)
     if check:
         statements[0] += f", ADD {check}"
@@ -301,9 +305,10 @@ def _alter_column(parser: Parser, relation: Relation, table: Table) -> list[str]
             token,
         )
     constraint = check_name(name, kinds[name])
+    kind = replace(kind, collation=kinds[name].collation)
     return [
         f"ALTER TABLE {target} DROP CONSTRAINT IF EXISTS {constraint}, ALTER COLUMN {quote_ident(name)} TYPE "
-        f"{pg_type(kind)}, ADD {byte_check(name, kind)}"
+        f"{column_type(kind)}, ADD {byte_check(name, kind)}"
     ]
 
 

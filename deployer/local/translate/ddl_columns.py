@@ -5,14 +5,17 @@ Source: Redshift Database Developer Guide, r_CREATE_TABLE_NEW.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from deployer.local.translate.api import EXTERNAL_TABLE
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.bind_queries import Binder
 from deployer.local.translate.context import Context
 from deployer.local.translate.scope import Scope
 from deployer.local.translate.tables import LIKED, Table
 from deployer.sql.parse.parser import Parser
+from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
 ENCODINGS = frozenset(
@@ -50,14 +53,22 @@ def column_definition(parser: Parser, table: Table, context: Context) -> None:
             table.sortkeys.append(name)
             table.sortstyle, table.attributed = "COMPOUND", True
         elif parser.accept("collate"):
-            parser.refuse(
-                "a column's COLLATE is not supported by the local Redshift yet; it compares bytes", token
-            )
+            kind = collated(parser, kind)
         elif parser.any_word(("constraint", "primary", "unique", "references", "check")):
             rest += _column_constraint(parser, table, name, context)
         else:
             break
     table.columns.append((name, kind, rest))
+
+
+def collated(parser: Parser, kind: RedshiftType) -> RedshiftType:
+    """A column's COLLATE clause, behind its word."""
+    token = parser.next()
+    if token.value.lower() not in ("case_sensitive", "cs", "case_insensitive", "ci"):
+        parser.refuse("COLLATE is CASE_SENSITIVE or CASE_INSENSITIVE on Redshift", token, "42601")
+    if not kind.is_text:
+        parser.refuse("COLLATE is for CHAR and VARCHAR columns", token, "42804")
+    return replace(kind, collation="ci" if token.value.lower() in ("case_insensitive", "ci") else "")
 
 
 def _default(parser: Parser, context: Context) -> str:
@@ -169,6 +180,9 @@ def like_table(parser: Parser, table: Table, context: Context) -> None:
     """LIKE copies columns and NOT NULL; with INCLUDING DEFAULTS the defaults too."""
     pos = parser.expect("like").start
     relation = context.relation(parser.name(), pos)
+    if relation.kind == EXTERNAL_TABLE:
+        # No page says whether it may be the parent.
+        raise Refused(f'LIKE of the external table "{relation.name}" is not supported here', position=pos)
     defaults = False
     if parser.accept("including"):
         parser.expect("defaults")

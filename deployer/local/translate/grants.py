@@ -5,7 +5,7 @@ Source: Redshift Database Developer Guide, r_GRANT, r_REVOKE, r_ALTER_DEFAULT_PR
 
 from __future__ import annotations
 
-from deployer.local.translate.api import Translation
+from deployer.local.translate.api import EXTERNAL_TABLE, Translation
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context, finish
@@ -180,6 +180,13 @@ def _target(parser: Parser, context: Context, rights: list[str], columns: dict[s
         relation = context.catalog.relation(name)
         if relation is None:
             raise Refused(f'relation "{name}" does not exist', position=pos, sqlstate="42P01")
+        if relation.kind == EXTERNAL_TABLE:
+            # DG "CREATE EXTERNAL TABLE": "Access to external tables is controlled by access to the external schema."
+            raise Refused(
+                f'privileges cannot be granted or revoked on the external table "{name}"',
+                position=pos,
+                hint="Grant or revoke USAGE on its schema.",
+            )
         tables.append(physical(relation))
         if not parser.accept_op(","):
             return f"TABLE {', '.join(tables)}"

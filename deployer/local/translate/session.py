@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from deployer.local.translate import materialized
-from deployer.local.translate.api import Translation
+from deployer.local.translate.api import EXTERNAL_TABLE, Translation
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.bind_queries import Binder
 from deployer.local.translate.casts import pg_literal
@@ -116,7 +116,11 @@ def _analyze(parser: Parser, context: Context) -> Translation:
     target = columns = ""
     if parser.is_identifier() and not parser.any_word(("predicate",)):
         pos = parser.token.start
-        target = " " + physical(context.relation(parser.name(), pos))
+        relation = context.relation(parser.name(), pos)
+        if relation.kind == EXTERNAL_TABLE:
+            # "Amazon Redshift doesn't analyze external tables": DG "CREATE EXTERNAL TABLE", numRows.
+            raise Refused("external tables cannot be analyzed: set the table property 'numRows'", position=pos)
+        target = " " + physical(relation)
         if parser.is_op("("):
             columns = f" ({', '.join(quote_ident(name) for name in parser.identifiers())})"
     if not parser.accept("predicate", "columns"):
@@ -218,6 +222,8 @@ def _prepare(parser: Parser, context: Context, translate: Statement) -> Translat
     parser.expect("as")
     typed = {f"${index + 1}": kind for index, kind in enumerate(kinds)}
     inner = translate(parser, Context(context.catalog, {**context.variables, **typed}))
+    if inner.external:
+        parser.refuse("PREPARE of a query on external tables is not supported by the local Redshift")
     if inner.kind not in ("select", "insert", "update", "delete"):
         parser.refuse("PREPARE takes SELECT, INSERT, UPDATE or DELETE on Redshift")
     listed = f" ({', '.join(pg_type(kind) for kind in kinds)})" if kinds else ""
