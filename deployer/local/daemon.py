@@ -30,6 +30,7 @@ from deployer.local.data_api.service import DataApi, settings
 from deployer.local.engine import Engine
 from deployer.local.events.store import sink
 from deployer.local.files.s3 import Connector
+from deployer.local.gateway.mirror import Mirror
 from deployer.local.gateway.server import Gateway
 from deployer.local.state import (
     DAEMON_LOCK,
@@ -58,6 +59,7 @@ class Daemon:
         self.engine: Engine | None = None
         self.gateway: Gateway | None = None
         self.data_api: DataApi | None = None
+        self.mirror: Mirror | None = None
         self.state: State = read_state(home) or new_state()
         self._external = os.environ.get("ZEROSHIFT_POSTGRES_DSN", "")
 
@@ -82,6 +84,9 @@ class Daemon:
         self.gateway = Gateway(server.target, _port(wanted), self.state.port, storage=Connector(self.home))
         self.gateway.tls = encryption.result()
         self.gateway.start()
+        gateway = self.gateway
+        self.mirror = Mirror(self.home, lambda: gateway.internal)
+        self.mirror.start()
         self.data_api = self._data_api(self.gateway)
         self.data_api.start()
         self.state = replace(
@@ -162,6 +167,8 @@ class Daemon:
         """End statements and sessions, shut PostgreSQL down."""
         if self.data_api is not None:
             self.data_api.stop()
+        if self.mirror is not None:
+            self.mirror.stop()
         if self.gateway is not None:
             self.gateway.close()
         if self.engine is not None:

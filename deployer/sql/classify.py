@@ -22,6 +22,8 @@ _SIMPLE = {
     "desc": "show",
 }  # fmt: skip
 _NOISE = {"or", "replace", "local", "global", "temporary", "temp", "external", "materialized", "unlogged"}
+_INTEGRATION_WORDS = {"alter": ["integration"], "create": ["from", "integration"]}
+"""What follows a database's name where a statement is about a zero-ETL integration."""
 _DDL_OBJECTS = {"alter": "alter", "create": "create", "drop": "drop"}
 
 
@@ -131,9 +133,9 @@ def _ddl(words: list[str], at: int) -> Kind:
     if kind == "database":
         # ALTER DATABASE: only its isolation form is documented as standing alone, the integration forms are not
         # settled (facts/redshift.md 1.4), so they are kept out of blocks as well.
-        integration = verb == "alter" and "integration" in words[rest + 2 : rest + 3]
+        integration = words[rest + 2 : rest + (3 if verb == "alter" else 4)] == _INTEGRATION_WORDS.get(verb)
         alone = verb != "alter" or integration or "isolation" in words
-        return Kind("alter_integration" if integration else "ddl", kind, alone=alone)
+        return Kind(f"{verb}_integration" if integration or verb == "drop" else "ddl", kind, alone=alone)
     if kind == "table" and verb == "alter":
         appends = "append" in words[rest:]
         if _alters_external(words, rest):

@@ -49,3 +49,12 @@ create table if not exists zeroshift.integration_activity (
     started_at timestamp not null,
     ended_at timestamp not null
 );
+
+-- What CREATE DATABASE ... FROM INTEGRATION and ALTER DATABASE ... INTEGRATION SET keep (DG "CREATE DATABASE"), and whether
+-- the integration is one of the local AWS rather than of a source that zeroshift.toml names.
+alter table zeroshift.integrations
+    add column if not exists from_aws boolean not null default false,
+    add column if not exists query_all_states boolean not null default false,
+    add column if not exists acceptinvchars boolean not null default false,
+    add column if not exists truncatecolumns boolean not null default false,
+    add column if not exists auto_remediation boolean not null default false;

@@ -42,10 +42,10 @@ language plpgsql stable security definer set search_path = pg_catalog as $$
 declare
     found record;
 begin
-    select t.table_state, t.reason into found
+    select t.table_state, t.reason, i.query_all_states into found
     from zeroshift.integration_tables t join zeroshift.integrations i using (integration_id)
     where i.target_database = database_name and t.schema_name = require_readable.schema_name and t.table_name = name;
-    if found.table_state in ('Synced', 'DroppedSource') then
+    if found.table_state in ('Synced', 'DroppedSource') or found.query_all_states then
         return true;
     end if;
     raise exception using errcode = '55000', message = format(

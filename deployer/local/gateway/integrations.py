@@ -1,31 +1,100 @@
-"""ALTER DATABASE name INTEGRATION REFRESH ...: DG "ALTER DATABASE".
+"""Databases of zero-ETL integrations: DG "CREATE DATABASE", "ALTER DATABASE", "DROP DATABASE".
 
-Of the statement's forms only REFRESH is run here: what SET changes is said in zeroshift.toml. REMEDIABLE tables, those
-"affected by duplicate rows", do not come about locally.
+    CREATE DATABASE name FROM INTEGRATION 'id' [DATABASE 'source'] [SET] [HISTORY_MODE [=] TRUE] ...
+    ALTER DATABASE name INTEGRATION REFRESH ... | SET ...
+    DROP DATABASE name
+
+The integrations are those of the local AWS (docs/local-aws.md). REMEDIABLE tables, those "affected by duplicate rows",
+do not come about locally. HISTORY_MODE ... FOR some tables is refused.
 """
 
 from __future__ import annotations
+
+import json
 
 from deployer.local.translate.casts import pg_literal
 from deployer.sql.lexer import Token, tokenize
 from deployer.sql.refused import Refused
 
+_FLAGS = ("acceptinvchars", "query_all_states", "truncatecolumns", "history_mode", "auto_remediation")
+_BOOLEANS = {"true": True, "false": False}
 
-def refresh(text: str) -> str:
-    """The engine's statement for a REFRESH; raises Refused for anything else."""
+
+def run(text: str, verb: str) -> str:
+    """The engine's statement for one of them; raises Refused."""
     tokens = tokenize(text)[:-1]
-    words = [token.value if token.kind == "word" else "" for token in tokens]
-    if words[4:5] != ["refresh"]:
-        raise Refused(
-            "ALTER DATABASE ... INTEGRATION SET is not supported locally: the settings of a local integration stand in"
-            " zeroshift.toml",
-            sqlstate="0A000",
-        )
-    chosen, at = words[5] if len(words) > 5 else "", 6
-    if chosen in ("all", "inerror") and words[6:7] == ["tables"]:
+    if verb == "create":
+        return _create(text, tokens)
+    if verb == "drop":
+        if len(tokens) != 3 or tokens[2].kind not in ("word", "quoted"):
+            raise _syntax(text, tokens, 3)
+        return f"select zeroshift.drop_integration_database({pg_literal(tokens[2].value)})"
+    if _word(tokens, 4) == "set":
+        settings, at = _settings(text, tokens, 5)
+        if at < len(tokens) or not settings:
+            if _word(tokens, at) == "for":
+                raise Refused("HISTORY_MODE ... FOR single tables is not supported by the local Redshift yet")
+            raise _syntax(text, tokens, at)
+        given = pg_literal(json.dumps(settings))
+        return f"select zeroshift.alter_integration_database({pg_literal(tokens[2].value)}, {given}::jsonb)"
+    return _refresh(text, tokens)
+
+
+def _create(text: str, tokens: list[Token]) -> str:
+    if len(tokens) < 6 or tokens[5].kind != "string":
+        raise _syntax(text, tokens, 5)
+    source, at = "null", 6
+    if _word(tokens, at) == "database":
+        # Quoted in the syntax, bare and in double quotes in the examples of its page.
+        if at + 1 >= len(tokens) or tokens[at + 1].kind not in ("string", "word", "quoted"):
+            raise _syntax(text, tokens, at + 1)
+        source, at = pg_literal(tokens[at + 1].value), at + 2
+    if _word(tokens, at) == "set":
+        at += 1
+    settings, at = _settings(text, tokens, at)
+    if at < len(tokens):
+        if _word(tokens, at) in ("with", "owner", "connection", "collate", "isolation"):
+            raise Refused(
+                "OWNER, CONNECTION LIMIT, COLLATE and ISOLATION LEVEL of a database are not supported locally",
+                position=tokens[at].start,
+            )
+        raise _syntax(text, tokens, at)
+    name, identifier = pg_literal(tokens[2].value), pg_literal(tokens[5].value)
+    given = pg_literal(json.dumps(settings))
+    return f"select zeroshift.create_integration_database({name}, {identifier}, {source}, {given}::jsonb)"
+
+
+def _settings(text: str, tokens: list[Token], at: int) -> tuple[dict[str, bool | int], int]:
+    """The settings, each at most once and in any order (the page's examples do not keep the syntax's), and where the
+    statement goes on."""
+    found: dict[str, bool | int] = {}
+    while (name := _word(tokens, at)) in (*_FLAGS, "refresh_interval"):
+        if name in found:
+            raise _syntax(text, tokens, at)
+        at += 1
+        if name in _FLAGS:
+            if at < len(tokens) and tokens[at].value == "=":
+                at += 1
+            if _word(tokens, at) not in _BOOLEANS:
+                raise _syntax(text, tokens, at)
+            found[name] = _BOOLEANS[_word(tokens, at)]
+        else:
+            if at >= len(tokens) or tokens[at].kind != "number" or not tokens[at].value.isdigit():
+                raise _syntax(text, tokens, at)
+            # What is too long for an integer is too long for an interval; the engine says so.
+            found[name] = min(int(tokens[at].value), 2**31 - 1)
+        at += 1
+    return found, at
+
+
+def _refresh(text: str, tokens: list[Token]) -> str:
+    if _word(tokens, 4) != "refresh":
+        raise _syntax(text, tokens, 4)
+    chosen, at = _word(tokens, 5), 6
+    names: list[str] = []
+    if chosen in ("all", "inerror") and _word(tokens, 6) == "tables":
         at = 7
-        names: list[str] = []
-        if words[7:9] == ["in", "schema"]:
+        if (_word(tokens, 7), _word(tokens, 8)) == ("in", "schema"):
             names, at = _list(tokens, 9, 1)
     elif chosen == "table":
         names, at = _list(tokens, 6, 2)
@@ -34,7 +103,13 @@ def refresh(text: str) -> str:
     if at < len(tokens):
         raise _syntax(text, tokens, at)
     listed = ", ".join(map(pg_literal, names))
-    return f"select zeroshift.refresh_integration({pg_literal(tokens[2].value)}, '{chosen}', array[{listed}]::text[])"
+    name = pg_literal(tokens[2].value)
+    return f"select zeroshift.refresh_integration({name}, '{chosen}', array[{listed}]::text[])"
+
+
+def _word(tokens: list[Token], at: int) -> str:
+    """The word there in lower case, "" when there is none."""
+    return tokens[at].value if at < len(tokens) and tokens[at].kind == "word" else ""
 
 
 def _list(tokens: list[Token], at: int, parts: int) -> tuple[list[str], int]:

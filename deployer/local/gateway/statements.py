@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deployer.local.gateway import codec, integrations
+from deployer.local.gateway import codec, integrations, mirror
 from deployer.local.gateway.calls import call
 from deployer.local.gateway.executor import create_procedure
 from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.gateway.settings import Setting, setting
+from deployer.local.gateway.show_lists import listing, show_list
 from deployer.local.gateway.shows import definition_column, show_definition
 from deployer.local.gateway.transfers import BULK
 from deployer.local.gateway.types import VARCHAR_OID
@@ -21,7 +22,10 @@ _BEGIN_WORDS = {
     "uncommitted", "repeatable", "write", "only", "snapshot", "commit", "end", "rollback", "abort",
 }  # fmt: skip
 
-CONTROLLED = {"begin", "commit", "rollback", "set", "reset", "show", "cancel", "alter_integration"}
+_INTEGRATION = {"create_integration": "create", "alter_integration": "alter", "drop_integration": "drop"}
+"""Kinds of statements on the database of an integration, and their verbs."""
+
+CONTROLLED = {"begin", "commit", "rollback", "set", "reset", "show", "cancel", *_INTEGRATION}
 """Kinds of statements that the gateway runs itself; they are not translated."""
 
 
@@ -67,8 +71,15 @@ def control(runner: Runner, text: str, kind: Kind, sink: Sink, *, last: bool = F
     if kind.name == "cancel":
         runner.control(_cancel(text), kind, Silent(sink), last=last, tag="CANCEL")
         return
-    if kind.name == "alter_integration":
-        runner.control(integrations.refresh(text), kind, Silent(sink), last=last, tag="ALTER DATABASE")
+    if kind.name in _INTEGRATION:
+        verb = _INTEGRATION[kind.name]
+        sql = integrations.run(text, verb)
+        mirror.refresh(runner.internal)
+        runner.control(sql, kind, Silent(sink), last=last, tag=f"{verb.upper()} DATABASE")
+        return
+    listed = listing(text, runner.database) if kind.name == "show" else None
+    if listed is not None:
+        show_list(runner, listed, kind, sink, last=last)
         return
     chosen = setting(text)
     runner.control(

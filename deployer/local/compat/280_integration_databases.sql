@@ -1,0 +1,162 @@
+-- Databases made FROM INTEGRATION: DG "CREATE DATABASE", "ALTER DATABASE", "DROP DATABASE". The integrations themselves are
+-- the local AWS's; deployer/local/gateway/mirror.py copies what it says of them.
+create table if not exists zeroshift.aws_integrations (
+    integration_id text primary key,
+    source text not null,
+    status text not null,
+    creation_time timestamp not null
+);
+
+-- Make the copy equal to what the local AWS has: an object of id -> {source, status, created}.
+create or replace function zeroshift.mirror_integrations(given jsonb) returns void
+language plpgsql set search_path = pg_catalog as $$
+begin
+    delete from zeroshift.aws_integrations where not given ? integration_id;
+    insert into zeroshift.aws_integrations
+    select key, value ->> 'source', value ->> 'status',
+           to_timestamp((value ->> 'created')::double precision) at time zone 'UTC'
+    from jsonb_each(given)
+    on conflict (integration_id) do update set status = excluded.status where aws_integrations.status <> excluded.status;
+    -- "If the state column has a value of ErrorState, it means something's wrong" (Aurora guide, zero-etl.troubleshooting).
+    update zeroshift.integrations i set state = case when a.status = 'failed' then 'ErrorState' else 'CdcRefreshState' end
+    from zeroshift.aws_integrations a
+    where i.from_aws and i.integration_id = a.integration_id
+      and (a.status = 'failed' and i.state <> 'ErrorState' or a.status = 'active' and i.state = 'ErrorState');
+end $$;
+revoke execute on function zeroshift.mirror_integrations(jsonb) from public;
+
+create or replace function zeroshift.require_interval(seconds integer) returns integer
+language plpgsql immutable set search_path = pg_catalog as $$
+begin
+    if seconds not between 0 and 432000 then
+        raise exception 'REFRESH_INTERVAL must be between 0 and 432000 seconds' using errcode = '22023';
+    end if;
+    return seconds;
+end $$;
+
+-- The words of these errors are ours: the documentation shows none. An Aurora cluster of the local AWS is a record without
+-- tables, so the database has everything of its source at once; rows come from `zeroshift local load` or replication.
+create or replace function zeroshift.create_integration_database(name text, id text, source_database text, settings jsonb)
+returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    found zeroshift.aws_integrations;
+    other text;
+begin
+    perform zeroshift.require_superuser('CREATE DATABASE ... FROM INTEGRATION');
+    if name = current_database() or exists (select from zeroshift.integrations i where i.target_database = name) then
+        raise exception 'database "%" already exists', name using errcode = '42P04';
+    end if;
+    select * into found from zeroshift.aws_integrations a where a.integration_id = id;
+    if found is null then
+        raise exception 'integration "%" does not exist', id using errcode = '42704';
+    elsif found.status <> 'active' then
+        -- MG zero-etl-using.creating-db: the integration must be Active.
+        raise exception 'integration "%" is not active: its status is %', id, found.status using errcode = '55000';
+    end if;
+    select i.target_database into other from zeroshift.integrations i where i.integration_id = id;
+    if other is not null then
+        raise exception 'integration "%" has the destination database "%" already', id, other using errcode = '55000';
+    end if;
+    if found.source = 'PostgreSQL' and source_database is null then
+        raise exception 'the integration''s source is PostgreSQL: the clause DATABASE is missing' using errcode = '42601';
+    elsif found.source = 'MySQL' and source_database is not null then
+        raise exception 'the clause DATABASE is for sources of PostgreSQL, this one is MySQL' using errcode = '42601';
+    elsif (select count(*) from zeroshift.integrations) >= 59 then
+        raise exception 'there can be 60 databases' using errcode = '54000';
+    end if;
+    insert into zeroshift.integrations (integration_id, target_database, source, source_database, state, is_history_mode,
+        refresh_interval, creation_time, from_aws, query_all_states, acceptinvchars, truncatecolumns, auto_remediation)
+    values (id, name, found.source, coalesce(source_database, ''), 'CdcRefreshState',
+        coalesce((settings ->> 'history_mode')::boolean, false),
+        zeroshift.require_interval(coalesce((settings ->> 'refresh_interval')::integer, 0)),
+        found.creation_time, true,
+        coalesce((settings ->> 'query_all_states')::boolean, false),
+        coalesce((settings ->> 'acceptinvchars')::boolean, false),
+        coalesce((settings ->> 'truncatecolumns')::boolean, false),
+        coalesce((settings ->> 'auto_remediation')::boolean, false));
+end $$;
+
+create or replace function zeroshift.require_integration_database(name text) returns zeroshift.integrations
+language plpgsql stable security definer set search_path = pg_catalog as $$
+declare
+    found zeroshift.integrations;
+begin
+    select * into found from zeroshift.integrations i where i.target_database = name;
+    if found is null then
+        raise exception 'database "%" is not created from a zero-ETL integration', name using errcode = '55000';
+    elsif not found.from_aws then
+        raise exception 'database "%" is fed by a local source: its settings stand in zeroshift.toml', name
+            using errcode = '0A000';
+    end if;
+    return found;
+end $$;
+
+create or replace function zeroshift.alter_integration_database(name text, settings jsonb) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    found zeroshift.integrations;
+    wanted boolean := (settings ->> 'history_mode')::boolean;
+begin
+    perform zeroshift.require_superuser('ALTER DATABASE');
+    found := zeroshift.require_integration_database(name);
+    if wanted is distinct from found.is_history_mode and wanted is not null
+        and exists (select from zeroshift.integration_tables t where t.integration_id = found.integration_id) then
+        raise exception 'the local Redshift cannot turn history mode on or off while the database "%" has tables', name
+            using errcode = '0A000';
+    end if;
+    update zeroshift.integrations i set
+        is_history_mode = coalesce(wanted, i.is_history_mode),
+        refresh_interval = zeroshift.require_interval(coalesce((settings ->> 'refresh_interval')::integer, i.refresh_interval)),
+        query_all_states = coalesce((settings ->> 'query_all_states')::boolean, i.query_all_states),
+        acceptinvchars = coalesce((settings ->> 'acceptinvchars')::boolean, i.acceptinvchars),
+        truncatecolumns = coalesce((settings ->> 'truncatecolumns')::boolean, i.truncatecolumns),
+        auto_remediation = coalesce((settings ->> 'auto_remediation')::boolean, i.auto_remediation)
+    where i.integration_id = found.integration_id;
+end $$;
+
+-- MG zero-etl.reqs-lims: "You must first delete any integrations that are associated with a destination database before
+-- deleting the destination database".
+create or replace function zeroshift.drop_integration_database(name text) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    found zeroshift.integrations;
+    one record;
+begin
+    perform zeroshift.require_superuser('DROP DATABASE');
+    found := zeroshift.require_integration_database(name);
+    if exists (select from zeroshift.aws_integrations a where a.integration_id = found.integration_id) then
+        raise exception 'database "%" is the destination of the integration "%", which must be deleted first', name,
+            found.integration_id using errcode = '55006';
+    end if;
+    for one in select n.nspname, c.relname from pg_namespace n join pg_class c on c.relnamespace = n.oid
+               where n.nspname in (select name || '.' || t.schema_name from zeroshift.integration_tables t
+                                   where t.integration_id = found.integration_id) and c.relkind = 'r' loop
+        execute format('drop table %I.%I', one.nspname, one.relname);
+    end loop;
+    for one in select distinct name || '.' || t.schema_name as nspname from zeroshift.integration_tables t
+               where t.integration_id = found.integration_id loop
+        execute format('drop schema if exists %I', one.nspname);
+    end loop;
+    delete from zeroshift.integrations i where i.integration_id = found.integration_id;
+end $$;
+
+-- As in 200_catalog.sql, and with the integrations of the local AWS: those that have no database yet, and of those that
+-- have one only what still exists.
+create or replace view redshift_catalog.svv_integration as
+select i.integration_id::character(128), i.target_database::character(128), i.source::character(128), i.state::character(128),
+       coalesce((select r.lag_ms from zeroshift.replications r where r.integration_id = i.integration_id), 0) as current_lag,
+       format('{"txn_seq":%s,"txn_id":%s}', i.txn_seq, i.txn_seq)::character(128) as last_replicated_checkpoint,
+       (select count(*) from zeroshift.integration_tables t
+        where t.integration_id = i.integration_id and t.table_state = 'Synced')::integer as total_tables_replicated,
+       (select count(*) from zeroshift.integration_tables t
+        where t.integration_id = i.integration_id and t.table_state = 'Failed')::integer as total_tables_failed,
+       i.creation_time, i.refresh_interval, i.source_database::character(128), i.is_history_mode
+from zeroshift.integrations i
+where not i.from_aws or exists (select from zeroshift.aws_integrations a where a.integration_id = i.integration_id)
+union all
+select a.integration_id::character(128), ''::character(128), a.source::character(128),
+       case when a.status = 'failed' then 'ErrorState' else 'PendingDbConnectState' end::character(128), 0::bigint,
+       '{"txn_seq":0,"txn_id":0}'::character(128), 0, 0, a.creation_time, 0, ''::character(128), false
+from zeroshift.aws_integrations a
+where a.status <> 'creating' and not exists (select from zeroshift.integrations i where i.integration_id = a.integration_id);

@@ -1,0 +1,142 @@
+"""CREATE DATABASE ... FROM INTEGRATION and its like: what the local AWS has, the local Redshift connects to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redshift_connector
+from zero_etl_cloud import ZeroEtlCloud
+
+from deployer import aurora
+from deployer.local.environment import LocalEnvironment
+
+
+@pytest.fixture
+def sql(environment: LocalEnvironment, zero_etl: ZeroEtlCloud) -> Iterator[Any]:
+    """Runs a statement as admin, outside of transactions; its rows."""
+    status = environment.ensure_up()
+    connection = redshift_connector.connect(
+        host=status.host,
+        port=status.port,
+        user=status.user,
+        password=status.password,
+        database="dev",
+        ssl=False,
+    )
+    connection.autocommit = True
+
+    def run(text: str) -> list[list[Any]]:
+        cursor = connection.cursor()
+        cursor.execute(text)
+        rows = cursor.fetchall() if cursor.description else []
+        return [[one.strip() if isinstance(one, str) else one for one in row] for row in rows]
+
+    yield run
+    zero_etl.clear()
+    for (name,) in run("select database_name from svv_redshift_databases where database_name like 'made_%'"):
+        run(f'drop database "{name}"')
+    connection.close()
+
+
+def refused(run: Any, text: str, message: str) -> None:
+    with pytest.raises(redshift_connector.ProgrammingError, match=message):
+        run(text)
+
+
+def make(cloud: ZeroEtlCloud, source: str, target: str, **more: Any) -> str:
+    """The id of an active integration."""
+    made = cloud.rds.create_integration(SourceArn=source, TargetArn=target, IntegrationName="rental", **more)
+    arn = str(made["IntegrationArn"])
+    cloud.until(lambda: cloud.status(arn) == "active")
+    return arn.rpartition(":")[2]
+
+
+INTEGRATION = (
+    "select state, target_database, source, source_database, refresh_interval, is_history_mode from svv_integration"
+)
+
+
+def test_a_database_is_made_from_an_integration(zero_etl: ZeroEtlCloud, sql: Any) -> None:
+    source, target = zero_etl.ready()
+    zero_etl.behaviour.hold("rental", "creating")
+    made = zero_etl.rds.create_integration(SourceArn=source, TargetArn=target, IntegrationName="rental")
+    identifier = made["IntegrationArn"].rpartition(":")[2]
+    create = f"create database made_rental from integration '{identifier}'"
+    refused(sql, create, "is not active: its status is creating")
+    zero_etl.behaviour.release()
+    zero_etl.until(lambda: zero_etl.status(made["IntegrationArn"]) == "active")
+    of_it = f"{INTEGRATION} where integration_id = '{identifier}'"
+    zero_etl.until(lambda: sql(of_it) == [["PendingDbConnectState", "", "MySQL", "", 0, False]])
+
+    refused(sql, f"{create} database 'rental'", "DATABASE is for sources of PostgreSQL")
+    refused(sql, "create database made_x from integration 'none'", 'integration "none" does not exist')
+    refused(sql, f"{create} set refresh_interval 432001", "between 0 and 432000 seconds")
+    refused(sql, f"{create} set history_mode perhaps", "syntax error at or near .*perhaps")
+    refused(sql, f"{create} set history_mode true history_mode true", "syntax error")
+    refused(sql, create.replace("made_rental", "dev"), "already exists")
+    sql("begin")
+    refused(sql, create, "cannot run inside a transaction block")
+    sql("rollback")
+    sql(f"{create} set history_mode = true refresh_interval 120 truncatecolumns true acceptinvchars = false")
+    assert sql(of_it) == [["CdcRefreshState", "made_rental", "MySQL", "", 120, True]]
+    assert sql("select 1 from svv_redshift_databases where database_name = 'made_rental'") == [[1]]
+    refused(sql, create, "already exists")
+    refused(
+        sql, create.replace("made_rental", "made_two"), "has the destination database .*made_rental.* already"
+    )
+
+    sql("alter database made_rental integration set refresh_interval 60 query_all_states true")
+    sql("alter database made_rental integration set history_mode false")
+    assert sql(of_it)[0][4:] == [60, False]
+    refused(sql, "alter database made_rental integration set", "syntax error at end of input")
+    refused(
+        sql,
+        "alter database dev integration set refresh_interval 1",
+        "is not created from a zero-ETL integration",
+    )
+
+    refused(sql, "drop database made_rental", "must be deleted first")
+    zero_etl.behaviour.become("rental", "failed", "Internal", "x")
+    zero_etl.until(lambda: sql(of_it)[0][0] == "ErrorState")
+    zero_etl.rds.delete_integration(IntegrationIdentifier=made["IntegrationArn"])
+    zero_etl.until(lambda: sql(of_it) == [])
+    assert sql("select 1 from svv_redshift_databases where database_name = 'made_rental'") == [[1]], (
+        "the data stay"
+    )
+    sql("drop database made_rental")
+    assert sql("select 1 from svv_redshift_databases where database_name = 'made_rental'") == []
+
+
+def test_a_source_of_postgresql_names_its_database(zero_etl: ZeroEtlCloud, sql: Any) -> None:
+    source = zero_etl.cluster("pg", engine=aurora.POSTGRESQL, version="16.8")
+    target = zero_etl.namespace()
+    zero_etl.authorize(target, source)
+    identifier = make(zero_etl, source, target, DataFilter="include: rental.public.*")
+    create = f"create database made_pg from integration '{identifier}'"
+    refused(sql, create, "the clause DATABASE is missing")
+    sql(f'{create} database "rental" history_mode true')
+    assert sql(f"{INTEGRATION} where target_database = 'made_pg'") == [
+        ["CdcRefreshState", "made_pg", "PostgreSQL", "rental", 0, True]
+    ]
+
+
+def test_only_a_superuser_may(zero_etl: ZeroEtlCloud, sql: Any, environment: LocalEnvironment) -> None:
+    identifier = make(zero_etl, *zero_etl.ready())
+    sql("drop user if exists made_nobody")
+    sql("create user made_nobody password 'Passw0rd'")
+    status = environment.ensure_up()
+    connection = redshift_connector.connect(
+        host=status.host, port=status.port, user="made_nobody", password="Passw0rd", database="dev", ssl=False
+    )
+    connection.autocommit = True
+    for text in (
+        f"create database made_a from integration '{identifier}'",
+        "alter database made_a integration set refresh_interval 1",
+        "drop database made_a",
+    ):
+        with pytest.raises(redshift_connector.ProgrammingError, match="must be superuser"):
+            connection.cursor().execute(text)
+    connection.close()
+    sql("drop user made_nobody")
