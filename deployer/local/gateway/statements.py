@@ -9,7 +9,6 @@ from deployer.local.gateway.calls import call
 from deployer.local.gateway.executor import create_procedure
 from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.gateway.settings import Setting, setting
-from deployer.local.gateway.show_lists import listing, show_list
 from deployer.local.gateway.shows import definition_column, show_definition
 from deployer.local.gateway.transfers import BULK
 from deployer.local.gateway.types import VARCHAR_OID
@@ -76,10 +75,6 @@ def control(runner: Runner, text: str, kind: Kind, sink: Sink, *, last: bool = F
         sql = integrations.run(text, verb)
         mirror.refresh(runner.internal)
         runner.control(sql, kind, Silent(sink), last=last, tag=f"{verb.upper()} DATABASE")
-        return
-    listed = listing(text, runner.database) if kind.name == "show" else None
-    if listed is not None:
-        show_list(runner, listed, kind, sink, last=last)
         return
     chosen = setting(text)
     runner.control(
