@@ -51,6 +51,7 @@ def test_closed_rows_leave_and_come_back(archive: ArchiveProject, session: Sessi
     assert run.row_count == 3 and run.is_visible
     assert run.rows_per_second and run.bytes_per_second
     assert rows(session) == before[3:]
+    assert rows(session, "archive.all_old") == before
     assert [(str(part.archive_period), part.row_count, part.file_count) for part in ledger.partitions(session)] == [
         ("2023-12-01", 1, 1), ("2024-01-01", 2, 1),
     ]  # fmt: skip
@@ -73,7 +74,7 @@ def test_closed_rows_leave_and_come_back(archive: ArchiveProject, session: Sessi
         pruned(archive, before=date(2030, 1, 1))
 
     assert back(archive, "old").rows == 3
-    assert rows(session) == before
+    assert rows(session) == before == rows(session, "archive.all_old")
     assert [item.state for item in ledger.runs(session)] == [ledger.RESTORED]
     assert ledger.horizons(session) == {"shop.closed": date.min}
     with pytest.raises(Unsafe, match="still has the rows"):
@@ -119,6 +120,9 @@ def test_a_snapshot_is_of_its_day(archive: ArchiveProject, session: Session) -> 
     assert [str(value) for value in session.execute("select * from shop.first").rows[0]] == ["2", "30.75"]
     back(archive, "sold", into="shop.two_days")
     assert session.execute("select sales from shop.two_days order by 1").rows == ((0,), (2,))
+    assert session.execute("select archive_period, sales from archive.all_sold order by 1").rows == (
+        (date(2024, 3, 15), 2), (date(2024, 3, 16), 0),
+    )  # fmt: skip
     with pytest.raises(UsageError, match="is a snapshot"):
         back(archive, "sold")
 

@@ -26,6 +26,8 @@ class Place:
     role: str
     folder: str
     """What all keys of ours begin with, a slash last: a bucket that exists already may hold other things."""
+    spectrum: bool = True
+    """Whether the files are made readable as external tables, which need a data catalog."""
 
 
 def place(project: Project, environment: Environment, progress: Progress = silent) -> Place:
@@ -37,7 +39,9 @@ def place(project: Project, environment: Environment, progress: Progress = silen
     if environment.remote is None:
         name = environment.archive.bucket or f"{naming.prefix(project, environment)}-archive"
         _ensure(aws, name)
-        return Place(Bucket(aws, name), DEFAULT_ROLE, folder(project, environment))
+        return Place(
+            Bucket(aws, name), DEFAULT_ROLE, folder(project, environment), environment.archive.spectrum
+        )
     outputs = stacks.outputs(aws, naming.stack(project, environment, "base"))
     if ROLE_OUTPUT not in outputs:
         raise Unavailable(
@@ -45,7 +49,7 @@ def place(project: Project, environment: Environment, progress: Progress = silen
             f" `zeroshift deploy --env {environment.name}` makes it when procedures/archive has policies"
         )
     bucket = Bucket(aws, environment.archive.bucket or outputs[BUCKET_OUTPUT])
-    return Place(bucket, outputs[ROLE_OUTPUT], folder(project, environment))
+    return Place(bucket, outputs[ROLE_OUTPUT], folder(project, environment), environment.archive.spectrum)
 
 
 def folder(project: Project, environment: Environment) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from deployer.errors import Unsafe
+from deployer.operations.archive import external
 from deployer.operations.archive.look import held_runs
 from deployer.operations.archive.place import place
 from deployer.operations.archive.run import Work, give_up, opened, transaction
@@ -106,6 +107,8 @@ def _do(work: Work, run: ArchiveRun, step: Step) -> None:
         with transaction(work):
             ledger.set_state(work.session, run.archive_run, state)
             ledger.forget_partitions(work.session, run.archive_run)
+    if work.place.spectrum:
+        external.hide(work.session, run)
     bucket = work.place.bucket
     bucket.delete([item.key for item in bucket.list(bucket.key(run.location))])
 

@@ -1,9 +1,9 @@
 """`zeroshift archive run`: unload what is closed, prove it, and only then let the warehouse forget it.
 
 The steps of a run, each committed: registered (unloading), UNLOAD with the counts of the same snapshot (unloaded),
-files checked and read back (verified), and one transaction that deletes and switches what the union view shows
-(archived). A run that dies is found by the next one: an unloading one is given up and its files are deleted, any other
-is finished. The deployment lease keeps other runs and deployments out meanwhile.
+files checked and read back (verified), partitions added, and one transaction that deletes and switches what the view
+shows (archived). A run that dies is found by the next one: an unloading one is given up and its files are deleted, any
+other is finished. The deployment lease keeps other runs and deployments out meanwhile.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from deployer.errors import Unsafe, UsageError
-from deployer.operations.archive import checks, columns
+from deployer.operations.archive import checks, columns, external
 from deployer.operations.archive.columns import OWN, Column
 from deployer.operations.archive.place import Place, location, place
 from deployer.operations.progress import Progress, silent
@@ -143,6 +143,8 @@ def give_up(work: Work, found: ArchiveRun) -> None:
     with transaction(work):
         ledger.set_state(work.session, found.archive_run, ledger.ABANDONED, visible=False)
         ledger.forget_partitions(work.session, found.archive_run)
+    if work.place.spectrum:
+        external.hide(work.session, found)
     work.place.bucket.delete(
         [item.key for item in work.place.bucket.list(work.place.bucket.key(found.location))]
     )
@@ -250,6 +252,8 @@ def _finish(work: Work, policy: Policy, run: ArchiveRun) -> ArchiveRun:
     if run.state == ledger.UNLOADED:
         _verify(work, policy, run)
         run = _again(work, run)
+    if work.place.spectrum:
+        external.show(work.session, work.place, policy, run)
     seconds = work.session.execute(
         "select datediff(millisecond, started_at, sysdate) from archive.runs where archive_run = %s",
         (run.archive_run,),
