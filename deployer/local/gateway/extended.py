@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deployer.local.gateway import codec, external, late_binding, table_locks, types
+from deployer.local.gateway import codec, external, late_binding, show_lists, table_locks, types
 from deployer.local.gateway.backend import ClientGone, ServerError
 from deployer.local.gateway.calls import (
     bound_parameters,
@@ -22,8 +22,7 @@ from deployer.local.gateway.errors import gateway_error
 from deployer.local.gateway.executor import create_procedure
 from deployer.local.gateway.prepared import Portal, Prepared
 from deployer.local.gateway.runner import Runner, Sink
-from deployer.local.gateway.settings import setting
-from deployer.local.gateway.shows import definition_column, show_definition
+from deployer.local.gateway.shows import definition_column, show_definition, shown_column
 from deployer.local.gateway.statements import CONTROLLED, control
 from deployer.local.gateway.transfers import BULK
 from deployer.sql.classify import Kind, classify
@@ -116,12 +115,10 @@ class Extended:
         if self._runner.backend.status == "E" and kind.name not in ("commit", "rollback"):
             self._runner.check_usable(kind)
         prepared = Prepared(text, kind, offset, declared=oids, cycle=self._cycle)
-        if kind.name == "show":
-            shown = definition_column(text)
-            prepared.columns = (
-                shown or codec.Column(setting(text).column, 0, 0, types.VARCHAR_OID, -1, -1, 0),
-            )
-        if kind.name not in CONTROLLED and kind.name not in BULK:
+        listed = kind.name == "show" and show_lists.lists(text)
+        if kind.name == "show" and not listed:
+            prepared.columns = (shown_column(text),)
+        if listed or (kind.name not in CONTROLLED and kind.name not in BULK):
             try:
                 self._translate(prepared, oids)
             except (Refused, ServerError) as error:
@@ -143,7 +140,10 @@ class Extended:
             prepared.translation = create_procedure(runner, prepared.text)
             return
         variables = {f"${i}": types.from_oid(oid) for i, oid in enumerate(oids, 1) if oid}
-        translation = runner.translation(prepared.text, variables)
+        if prepared.kind.name == "show":
+            translation = show_lists.translation(prepared.text, runner.database)
+        else:
+            translation = runner.translation(prepared.text, variables)
         prepared.translation = translation
         if len(translation.statements) > 1 or prepared.kind.commits:
             return
@@ -186,7 +186,7 @@ class Extended:
         Raises ServerError when it would return other columns than the client was told.
         """
         variables = {f"${i}": types.from_oid(oid) for i, oid in enumerate(old.declared, 1) if oid}
-        if self._runner.translation(old.text, variables) is old.translation:
+        if old.kind.name == "show" or self._runner.translation(old.text, variables) is old.translation:
             old.cycle = self._cycle
             return old
         new = Prepared(old.text, old.kind, old.offset, declared=old.declared, cycle=self._cycle)

@@ -26,6 +26,7 @@ from deployer.sql.refused import Refused
 
 # The name under which clients find it, seen in their public code.
 DEFINITION = codec.Column("Show Table DDL statement", 0, 0, types.VARCHAR_OID, -1, -1, 0)
+VIEW_DEFINITION = codec.Column("Show View DDL statement", 0, 0, types.VARCHAR_OID, -1, -1, 0)
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _ASSIGNED = {
@@ -45,9 +46,30 @@ def shows_table(text: str) -> bool:
     return [token.value for token in tokenize(text)[:2]] == ["show", "table"]
 
 
+def shows_view(text: str) -> bool:
+    """Whether a statement is SHOW VIEW."""
+    return [token.value for token in tokenize(text)[:2]] == ["show", "view"]
+
+
+def show_view(runner: Runner, text: str, sink: Sink) -> None:
+    """SHOW VIEW [schema.]name: the text that its user wrote. Raises Refused and ServerError."""
+    name = _read(text, "view")
+    for schema in [name.schema] if name.schema else runner.search_path():
+        found = runner.catalog_query(
+            "select definition from redshift_catalog.pg_views where schemaname = $1 and viewname = $2",
+            [schema.encode(), name.name.encode()],
+        ).rows
+        if found:
+            sink.columns([VIEW_DEFINITION])
+            sink.rows(codec.pack_row([found[0][0]]), 1)
+            sink.complete("SHOW")
+            return
+    raise _missing(name)
+
+
 def show_table(runner: Runner, text: str, sink: Sink) -> None:
     """SHOW TABLE [schema.]name. Raises Refused and ServerError."""
-    name = _read(text)
+    name = _read(text, "table")
     for schema in [name.schema] if name.schema else runner.search_path():
         values = [schema.encode(), name.name.encode(), runner.user.encode()]
         found = runner.catalog_query("select zeroshift.table_definition($1, $2, $3)", values).rows
@@ -59,10 +81,10 @@ def show_table(runner: Runner, text: str, sink: Sink) -> None:
     raise _missing(name)
 
 
-def _read(text: str) -> Name:
+def _read(text: str, what: str) -> Name:
     reader = Reader(text, read_tokens(text))
     try:
-        reader.expect("show", "table")
+        reader.expect("show", what)
         name = read_name(reader)
         if reader.token.kind != "end":
             reader.fail()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deployer.local.gateway import codec, integrations, mirror
+from deployer.local.gateway import codec, integrations, mirror, show_lists
 from deployer.local.gateway.calls import call
 from deployer.local.gateway.executor import create_procedure
 from deployer.local.gateway.runner import Runner, Sink
@@ -41,6 +41,10 @@ def _run(runner: Runner, text: str, kind: Kind, sink: Sink, offset: int, last: b
         show_definition(runner, text, sink)
         if last:
             runner.sync()
+        return
+    if kind.name == "show" and show_lists.lists(text):
+        listed = show_lists.translation(text, runner.database)
+        runner.execute(text, kind, listed, sink, offset=offset, last=last)
         return
     if kind.name in CONTROLLED:
         control(runner, text, kind, sink, last=last)
