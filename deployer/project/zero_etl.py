@@ -9,7 +9,10 @@ from urllib.parse import unquote, urlsplit
 from deployer.data_filter import DataFilter, FilterError
 from deployer.project.toml_file import Reader, Table
 
-_KEYS = ("source", "password_env", "password_file", "filter", "landing", "refresh_interval")
+_KEYS = (
+    "source", "password_env", "password_file", "filter", "landing", "refresh_interval", "truncatecolumns",
+    "acceptinvchars", "query_all_states",
+)  # fmt: skip
 # Stay within what both guides allow: 64 lower-case letters and digits (facts/redshift.md 1.4 says where they differ).
 _LANDING = r"[a-z][a-z0-9_]{0,63}"
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -43,6 +46,9 @@ class ZeroEtl:
     password_file: str = ""
     refresh_interval: int = 0
     is_local: bool = False
+    truncatecolumns: bool = False
+    acceptinvchars: bool = False
+    query_all_states: bool = False
     is_postgres: bool = False
 
 
@@ -83,6 +89,9 @@ def _one(reader: Reader, at: Table, name: str, value: object) -> ZeroEtl:
         password_file=reader.text(at, table, "password_file", ""),
         refresh_interval=reader.number(at, table, "refresh_interval", 0, LONGEST_INTERVAL, 0),
         is_local=is_local,
+        truncatecolumns=reader.flag(at, table, "truncatecolumns"),
+        acceptinvchars=reader.flag(at, table, "acceptinvchars"),
+        query_all_states=reader.flag(at, table, "query_all_states"),
         is_postgres=is_postgres,
     )
 

@@ -33,6 +33,11 @@ def test_a_source_and_its_defaults(tmp_path: Path) -> None:
 def test_the_local_source(tmp_path: Path) -> None:
     (one,) = load(tmp_path, 'source = "local"\n').zero_etl
     assert one.is_local
+    assert (one.truncatecolumns, one.acceptinvchars, one.query_all_states) == (False, False, False)
+    (one,) = load(
+        tmp_path, 'source = "local"\ntruncatecolumns = true\nacceptinvchars = true\nquery_all_states = true\n'
+    ).zero_etl
+    assert (one.truncatecolumns, one.acceptinvchars, one.query_all_states) == (True, True, True)
     assert (one.database, one.filter.text, one.landing) == ("rental", "include: rental.*", "rental_landing")
 
 

@@ -11,6 +11,7 @@ from deployer.local.replication import landing
 from deployer.local.replication.batch import TableBatch
 from deployer.local.replication.definition import ColumnDefinition, TableDefinition
 from deployer.local.replication.landing import HISTORY, Connection
+from deployer.local.replication.lenient import Lenient
 
 _HISTORY = sql.SQL(", ").join(map(sql.Identifier, HISTORY))
 
@@ -19,7 +20,9 @@ class Diverged(Exception):
     """Landing does not hold what the source has changed; the message is the table's reason."""
 
 
-def write(connection: Connection, database: str, table: TableDefinition, batch: TableBatch) -> None:
+def write(
+    connection: Connection, database: str, table: TableDefinition, batch: TableBatch, lenient: Lenient
+) -> None:
     """Bring the landing table up to the batch's end. Raises Diverged, or a psycopg error for a value.
 
     As in landing/stage.py a version that ends is written again at the table's end, as Redshift does.
@@ -36,11 +39,12 @@ def write(connection: Connection, database: str, table: TableDefinition, batch: 
     statement = sql.SQL("copy {} ({}, {}) from stdin").format(
         landing.table_of(database, table), names, _HISTORY
     )
+    mended = (lambda row: row) if lenient.idle else lenient.row
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row, begin, end in batch.versions:
-            copy.write_row((*row, "f", begin.isoformat(" "), end.isoformat(" ")))
+            copy.write_row((*mended(row), "f", begin.isoformat(" "), end.isoformat(" ")))
         for row, begin in batch.present.values():
-            copy.write_row((*row, "t", begin.isoformat(" "), None))
+            copy.write_row((*mended(row), "t", begin.isoformat(" "), None))
 
 
 def _end(connection: Connection, database: str, table: TableDefinition, batch: TableBatch) -> int:

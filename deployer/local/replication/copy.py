@@ -17,6 +17,7 @@ from deployer.local.replication.ddl import Place
 from deployer.local.replication.definition import TableDefinition
 from deployer.local.replication.landing import HISTORY
 from deployer.local.replication.position import Position, PositionLost
+from deployer.local.replication.settings import Settings
 from deployer.local.replication.state import DROPPED, FAILED, SYNCED, Connection, Replicated, State
 
 _TRIES = 10
@@ -136,7 +137,7 @@ def _one(
     else:
         try:
             with connection.transaction():
-                rows = _fill(connection, state.config.landing, taken, table, before, at)
+                rows = _fill(connection, state.config, taken, table, before, at)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             made.state, made.reason = FAILED, reason_of(error)
             made.definition = before.definition if before else None
@@ -157,10 +158,11 @@ def _one(
 
 
 def _fill(
-    connection: Connection, database: str, taken: Snapshot, table: TableDefinition, before: Replicated | None,
+    connection: Connection, config: Settings, taken: Snapshot, table: TableDefinition, before: Replicated | None,
     at: datetime,
 ) -> int:  # fmt: skip
     """The table's rows into landing, in place of what is there. Returns how many."""
+    database, lenient = config.landing, config.lenient(table)
     name = landing.table_of(database, table)
     same = before is not None and before.definition is not None and _alike(before.definition, table)
     if same:
@@ -171,7 +173,8 @@ def _fill(
     columns = sql.SQL(", ").join(map(sql.Identifier, (*table.names, *HISTORY)))
     with connection.cursor() as cursor:
         with cursor.copy(sql.SQL("copy {} ({}) from stdin").format(name, columns)) as target:
-            with ahead.reading(taken.lines(table, f"t\t{at.isoformat(' ')}\t\\N")) as pieces:
+            lines = taken.lines(table, f"t\t{at.isoformat(' ')}\t\\N")
+            with ahead.reading(lines if lenient.idle else lenient.lines(lines)) as pieces:
                 for piece in pieces:
                     target.write(piece)
         rows = cursor.rowcount

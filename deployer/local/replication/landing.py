@@ -58,7 +58,7 @@ def create(connection: Connection, database: str, table: TableDefinition) -> Non
     ]
     connection.execute(sql.SQL("create table {} ({})").format(name, sql.SQL(", ").join(columns)))
     connection.execute(sql.SQL("grant select on {} to admin with grant option").format(name))
-    # Asleep until the table cannot be read (State._guard).
+    # Asleep until the table cannot be read (State.guard).
     connection.execute(
         sql.SQL(
             "create policy zeroshift_states on {} using ((select zeroshift.require_readable({}, {}, {})))"

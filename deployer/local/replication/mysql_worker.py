@@ -10,6 +10,7 @@ from typing import Any
 from deployer.local.replication import snapshot, source, tables
 from deployer.local.replication.batch import Net, TableBatch
 from deployer.local.replication.ddl import Place
+from deployer.local.replication.lenient import QUESTION_MARKS
 from deployer.local.replication.position import Position, PositionLost
 from deployer.local.replication.rowimage import Undecodable
 from deployer.local.replication.settings import Settings
@@ -27,7 +28,7 @@ class MySqlWorker(Worker):
     def __init__(self, config: Settings, engine_dsn: str, server_id: int, stop: threading.Event) -> None:
         super().__init__(config, engine_dsn, server_id, stop)
         self.source = source.of(config)
-        self._decoders = tables.Decoders()
+        self._decoders = tables.Decoders(QUESTION_MARKS if config.acceptinvchars else "strict")
 
     def _check(self, known: Known | None) -> str:
         with self.source.connect() as connection:

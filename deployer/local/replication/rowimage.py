@@ -45,9 +45,15 @@ class Undecodable(Exception):
 class RowDecoder:
     """Decodes the rows of one table's events."""
 
-    def __init__(self, columns: Sequence[Any], definitions: Sequence[ColumnDefinition]) -> None:
-        """`columns` are those of mysql-replication's table map. Raises Undecodable."""
-        self._columns = [_decoder(column, known) for column, known in zip(columns, definitions, strict=True)]
+    def __init__(
+        self, columns: Sequence[Any], definitions: Sequence[ColumnDefinition], errors: str = "strict"
+    ) -> None:
+        """`columns` are those of mysql-replication's table map; `errors` is what str() does with invalid characters.
+        Raises Undecodable.
+        """
+        self._columns = [
+            _decoder(column, known, errors) for column, known in zip(columns, definitions, strict=True)
+        ]
         self._count = len(self._columns)
         self._nulls = (self._count + 7) // 8
 
@@ -76,7 +82,7 @@ class RowDecoder:
         return found
 
 
-def _decoder(column: Any, known: ColumnDefinition) -> Decode:
+def _decoder(column: Any, known: ColumnDefinition, errors: str) -> Decode:
     kind = column.type
     if kind in _INTEGERS:
         letter, size = _INTEGERS[kind]
@@ -88,9 +94,9 @@ def _decoder(column: Any, known: ColumnDefinition) -> Decode:
     if kind == FIELD_TYPE.NEWDECIMAL:
         return _decimal(column.precision, column.decimals)
     if kind in (FIELD_TYPE.VARCHAR, FIELD_TYPE.STRING, FIELD_TYPE.VAR_STRING):
-        return _text(column, known, 1 if column.max_length <= 255 else 2)
+        return _text(column, known, 1 if column.max_length <= 255 else 2, errors)
     if kind == FIELD_TYPE.BLOB:
-        return _text(column, known, column.length_size)
+        return _text(column, known, column.length_size, errors)
     if kind == FIELD_TYPE.DATE:
         return _date
     if kind == FIELD_TYPE.DATETIME2:
@@ -159,7 +165,7 @@ def _decimal(precision: int, decimals: int) -> Decode:
     return decode
 
 
-def _text(column: Any, known: ColumnDefinition, prefix: int) -> Decode:
+def _text(column: Any, known: ColumnDefinition, prefix: int, errors: str) -> Decode:
     """Text or bytes behind their length. BINARY loses the zero bytes at its end in the binlog, and gets them back."""
     if known.type in BINARIES:
         width = known.size if known.type == "binary" else 0
@@ -175,14 +181,14 @@ def _text(column: Any, known: ColumnDefinition, prefix: int) -> Decode:
 
         def short(data: bytes, at: int) -> tuple[str, int]:
             end = at + 1 + data[at]
-            return str(data[at + 1 : end], encoding), end
+            return str(data[at + 1 : end], encoding, errors), end
 
         return short
 
     def long(data: bytes, at: int) -> tuple[str, int]:
         start = at + prefix
         end = start + int.from_bytes(data[at:start], "little")
-        return str(data[start:end], encoding), end
+        return str(data[start:end], encoding, errors), end
 
     return long
 

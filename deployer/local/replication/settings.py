@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict, dataclass
 
 from deployer.data_filter import DataFilter
+from deployer.local.replication.definition import TableDefinition
+from deployer.local.replication.lenient import Lenient
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,9 @@ class Settings:
     filter_text: str
     refresh_interval: int = 0
     is_postgres: bool = False
+    truncatecolumns: bool = False
+    acceptinvchars: bool = False
+    query_all_states: bool = False
 
     def __repr__(self) -> str:
         return f"Settings({self.name}, {self.user}@{self.host}:{self.port})"
@@ -34,6 +39,10 @@ class Settings:
     def lets_through(self, place: tuple[str, str]) -> bool:
         """Whether a table of the source, named by schema and table, is replicated."""
         return self.filter.lets_through(*([self.database] if self.is_postgres else []), *place)
+
+    def lenient(self, table: TableDefinition) -> Lenient:
+        """What becomes of the table's values that cannot land as they are."""
+        return Lenient(table, truncate=self.truncatecolumns, accept=self.acceptinvchars)
 
     @property
     def fingerprint(self) -> str:

@@ -110,6 +110,11 @@ class State:
             " and ended_at < (now() at time zone 'UTC') - %s::interval",
             (self.id, _KEPT),
         )
+        connection.execute(
+            "delete from zeroshift.integration_state_changes where integration_id = %s"
+            " and record_time < (now() at time zone 'UTC') - %s::interval",
+            (self.id, _KEPT),
+        )
 
     def load(self, connection: Connection) -> Known | None:
         """What was remembered; None before the first copy."""
@@ -233,9 +238,9 @@ class State:
                 table.copied_at,
             ),
         )
-        self._guard(connection, table)
+        self.guard(connection, table)
 
-    def _guard(self, connection: Connection, table: Replicated) -> None:
+    def guard(self, connection: Connection, table: Replicated) -> None:
         """Let a table be read only while it is Synced or DroppedSource: DG r_CREATE_DATABASE, QUERY_ALL_STATES.
 
         The policy of the guarded table raises, naming the state. It is on only then: it would cost plans.
@@ -244,7 +249,7 @@ class State:
         found = connection.execute(
             "select relrowsecurity from pg_class where oid = to_regclass(%s)", (name.as_string(connection),)
         ).fetchone()
-        guarded = table.state not in READABLE
+        guarded = table.state not in READABLE and not self.config.query_all_states
         if found is not None and found[0] != guarded:
             connection.execute(
                 sql.SQL("alter table {} {} row level security").format(

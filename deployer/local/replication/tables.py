@@ -35,8 +35,10 @@ _TRAITS = (
 class Decoders:
     """Row decoders by table and shape. A table map comes with each statement and is nearly always the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, errors: str = "strict") -> None:
+        """`errors` is what str() does with invalid characters."""
         self._known: dict[tuple[Any, ...], RowDecoder] = {}
+        self._errors = errors
 
     def of(self, table: TableDefinition, columns: Sequence[Any]) -> RowDecoder | None:
         """The decoder; None when the table map has other columns than the table is known to have."""
@@ -49,7 +51,7 @@ class Decoders:
         )
         found = self._known.get(shape)
         if found is None:
-            found = self._known[shape] = RowDecoder(columns, table.columns)
+            found = self._known[shape] = RowDecoder(columns, table.columns, self._errors)
         return found
 
 

@@ -146,6 +146,10 @@ class Worker(ABC):
             self._copy(None)
         else:
             self.position, self._stamp = known.position, stamp
+            with self.connection.transaction():
+                for table in self.tables.values():
+                    # QUERY_ALL_STATES may be another one.
+                    self.state.guard(self.connection, table)
             if known.filter_text != self.config.filter_text:
                 self._refilter()
             self._resync(self.state.initiated(self.connection))
@@ -249,7 +253,8 @@ class Worker(ABC):
             return
         try:
             with self.connection.transaction():
-                apply.write(self.connection, self.config.landing, table.definition, batch)
+                lenient = self.config.lenient(table.definition)
+                apply.write(self.connection, self.config.landing, table.definition, batch, lenient)
         except (apply.Diverged, psycopg.errors.UniqueViolation) as error:
             table.state = REQUIRED
             table.reason = f"Landing differs from the source: {str(error).splitlines()[0]}"

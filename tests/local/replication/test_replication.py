@@ -121,6 +121,15 @@ def test_states_resync_and_what_cannot_be_read(
     assert replica.present("nokey") == [(7,), (8,)]
     session = connect(autocommit=True)
     cursor = session.cursor()
+    cursor.execute(
+        "select trim(new_state), trim(state_change_reason) from sys_integration_table_state_change"
+        " where table_name = 'nokey' order by record_time"
+    )
+    assert list(map(tuple, cursor.fetchall())) == [
+        ("Failed", "The table has no primary key"),
+        ("ResyncInitiated", ""),
+        ("Synced", ""),
+    ]
     with pytest.raises(
         Exception, match="rental_landing.rental.bookings cannot be queried: its state is Failed"
     ):
@@ -149,6 +158,47 @@ def test_states_resync_and_what_cannot_be_read(
     source_server.execute("create table nokey (a int primary key)")
     replica.until(lambda: replica.states()["nokey"][1], "the reason")
     assert replica.states()["nokey"][0] == "DroppedSource"
+
+
+def test_values_that_cannot_land_as_they_are(
+    source_server: MariaDb, engine_dsn: str, fresh_database: Any, connect: Any
+) -> None:
+    """TRUNCATECOLUMNS, ACCEPTINVCHARS and QUERY_ALL_STATES: in the first copy and in changes, off and then on."""
+    long, odd = "ä\\t" * 25_000, "a\\0b"
+    source_server.execute(
+        "create table wide (id int primary key, note longtext, other varchar(9) character set latin1)",
+        f"insert into wide values (1, '{long}', 'x'), (2, 'short', '{odd}')",
+    )
+    strict = Replica(source_server, engine_dsn).start()
+    try:
+        assert "TRUNCATECOLUMNS" in strict.until_state("wide", "Failed")
+    finally:
+        strict.close()
+    fitting = "ä\t" * 21_845
+    assert len(fitting.encode()) == 65_535
+    lenient = Replica(
+        source_server, engine_dsn, truncatecolumns=True, acceptinvchars=True, query_all_states=True
+    ).start()
+    try:
+        lenient.engine.execute("select zeroshift.refresh_integration('rental_landing', 'inerror', '{}')")
+        lenient.until_state("wide", "Synced")
+        assert lenient.present("wide") == [(1, fitting, "x"), (2, "short", "a?b")]
+        # The byte 0x81 is no character of Windows' Latin 1, which is MySQL's latin1.
+        source_server.execute(
+            "update wide set other = x'6181' where id = 2",
+            f"insert into wide values (3, concat('{long}', 'z'), '{odd}')",
+            "delete from wide where id = 1",
+        )
+        lenient.catch_up()
+        assert lenient.present("wide") == [(2, "short", "a?"), (3, fitting, "a?b")]
+        source_server.execute("set sql_mode = ''", "alter table wide add column d date")
+        source_server.execute("set sql_mode = ''", "update wide set d = '0000-00-00'")
+        lenient.until_state("wide", "Failed")
+        cursor = connect(autocommit=True).cursor()
+        cursor.execute("select count(*) from rental_landing.rental.wide where _record_is_active")
+        assert list(map(tuple, cursor.fetchall())) == [(2,)]
+    finally:
+        lenient.close()
 
 
 def test_only_one_replicator_writes(replica: Replica, source_server: MariaDb) -> None:
