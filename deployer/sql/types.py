@@ -29,6 +29,8 @@ class RedshiftType:
     precision: int | None = None
     scale: int | None = None
     length: int | None = None
+    collation: str = ""
+    """Of char and varchar: "ci" when it compares without regard to case (COLLATE CASE_INSENSITIVE)."""
 
     @property
     def is_integer(self) -> bool:

@@ -38,7 +38,6 @@ REFUSED = {
     "ADD or\nDROP CONSTRAINT": "alter table t add constraint k unique (a)",
     "INCLUDING DEFAULTS": "create table v (like t including defaults)",
     "materialized views": "create materialized view m as select a from t",
-    "COLLATE": "create table v (c varchar(3) collate case_insensitive)",
     "paths in SUPER": "attach masking policy p on t (d.x) to public",
     "HyperLogLog": "select hll(a) from t",
     "63 bytes": f"select a as {'x' * 64} from t",

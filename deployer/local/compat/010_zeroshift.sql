@@ -224,7 +224,10 @@ as $$
     left join zeroshift.late_binding_views l on l.oid = c.oid
     left join lateral (
         select array_agg(attname::text order by attnum) as names,
-               array_agg(format_type(atttypid, atttypmod) order by attnum) as types
+               array_agg(format_type(atttypid, atttypmod) || case when attcollation = (
+                   select l.oid from pg_collation l join pg_namespace s on s.oid = l.collnamespace
+                   where l.collname = 'case_insensitive' and s.nspname = 'redshift') then ' collate ci' else '' end
+                   order by attnum) as types
         from pg_attribute
         where attrelid = c.oid and attnum > 0 and not attisdropped
     ) a on true

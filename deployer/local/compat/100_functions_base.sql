@@ -19,6 +19,9 @@ begin
 end
 $$;
 
+-- A mark on columns with COLLATE CASE_INSENSITIVE, no more: the translator writes how their values are compared.
+create collation if not exists redshift.case_insensitive from "C";
+
 create or replace function redshift.fail(message text, state text default '22023') returns boolean
 language plpgsql immutable as $$
 begin

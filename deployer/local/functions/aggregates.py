@@ -76,6 +76,12 @@ def _extreme(name: str) -> Callable[[Call], str]:
         if kind is not None and kind.name in ("boolean", "super"):
             raise refuse(call, f"its argument is {kind.name.upper()}; cast it to a number", sqlstate="42883")
         value = call.args[0]
+        if kind is not None and kind.collation == "ci":
+            if call.over:
+                raise refuse(call, "over case-insensitive text is not run as a window function yet")
+            direction = "DESC" if name == "max" else "ASC"
+            ordered = f"{value} ORDER BY {blank_free(call, 0)} {direction}"
+            return f"(pg_catalog.array_agg({ordered}) FILTER (WHERE ({value}) IS NOT NULL))[1]"
         if kind is not None and kind.name in ("varchar", "unknown"):
             value = f"({value})::text"
         return _aggregate(call, name, value)

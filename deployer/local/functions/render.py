@@ -39,6 +39,8 @@ def text(call: Call, index: int) -> str:
 def blank_free(call: Call, index: int) -> str:
     """Argument `index` for a comparison: CHAR and VARCHAR compare without trailing blanks, as bpchar does."""
     kind = call.types[index]
+    if kind is not None and kind.collation == "ci":
+        return f"redshift.lower(({call.args[index]})::text)::bpchar"
     return f"({call.args[index]})::bpchar" if kind is not None and kind.is_text else call.args[index]
 
 

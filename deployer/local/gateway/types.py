@@ -64,6 +64,8 @@ _BY_OID = {
 
 def from_format(name: str) -> RedshiftType:
     """The Redshift type of what PostgreSQL's format_type() calls `name`; `unknown` for a type Redshift lacks."""
+    if name.endswith(" collate ci"):
+        return replace(from_format(name.removesuffix(" collate ci")), collation="ci")
     if name in _NAMES:
         return _NAMES[name]
     sized = _SIZED.fullmatch(name)

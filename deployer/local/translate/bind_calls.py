@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from deployer.local.functions import registry
 from deployer.local.functions.api import Call, Function
-from deployer.local.translate.bind_base import BinderBase
+from deployer.local.translate.bind_base import BinderBase, check_collations, compared, folds
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.scope import Scope, Typed
 from deployer.sql.parse.nodes import FunctionCall, Literal, OrderItem
 from deployer.sql.refused import Refused
-from deployer.sql.types import INTEGER, UNKNOWN
+from deployer.sql.types import INTEGER, UNKNOWN, VARCHAR
+
+_BY_COLLATION = frozenset(
+    """
+    regexp_count regexp_instr regexp_replace regexp_substr strpos charindex position greatest least bpcharcmp
+    bttext_pattern_cmp
+    """.split()
+)
+"""They follow the collation of their arguments (r_CREATE_DATABASE); case-insensitive ones are refused."""
 
 
 class CallBinder(BinderBase):
@@ -25,8 +35,13 @@ class CallBinder(BinderBase):
                 sqlstate="42883",
             )
         if node.name in ("grouping", "grouping_id"):
-            listed = ", ".join(self.expr(arg, scope).sql for arg in node.args)
+            one_of, scope.one_of = scope.one_of, {}
+            values = [self.expr(arg, scope) for arg in node.args]
+            scope.one_of = one_of
+            listed = ", ".join(compared(value) if value.sql in one_of else value.sql for value in values)
             return Typed(f"GROUPING({listed})", INTEGER)
+        if node.name == "collate" and node.schema == "":
+            return self._collate(node, scope)
         try:
             function = registry.lookup(node.name, newer_client=node.schema == "pg_catalog")
             return self._render(node, function, scope)
@@ -34,6 +49,27 @@ class CallBinder(BinderBase):
             if error.position is None:
                 error.position = node.pos
             raise
+
+    def _collate(self, node: FunctionCall, scope: Scope) -> Typed:
+        """COLLATE(text, 'case_sensitive' | 'case_insensitive'): the same value, compared in another way (r_COLLATE)."""
+        name = node.args[1] if len(node.args) == 2 else None
+        collations = {"case_sensitive": "", "case_insensitive": "ci"}
+        if not isinstance(name, Literal) or name.kind != "string" or name.value.lower() not in collations:
+            raise Refused(
+                "COLLATE takes a text and 'case_sensitive' or 'case_insensitive'",
+                position=node.pos,
+                sqlstate="42601",
+            )
+        value = self.expr(node.args[0], scope)
+        kind = VARCHAR if value.type == UNKNOWN else value.type
+        if kind is None or not kind.is_text:
+            raise Refused("COLLATE takes a CHAR or VARCHAR", position=node.pos, sqlstate="42883")
+        collation = collations[name.value.lower()]
+        if collation and self.context.only_catalogs:
+            raise Refused(
+                "Case insensitive collation is not supported in leader node only query.", position=node.pos
+            )
+        return Typed(f"({value.sql})", replace(kind, collation=collation))
 
     def _render(self, node: FunctionCall, function: Function, scope: Scope) -> Typed:
         if function.bare != node.bare and not (function.bare and not node.args):
@@ -51,20 +87,35 @@ class CallBinder(BinderBase):
             self.context.leader_only.append((node.name, node.pos))
         if function.compute_only:
             self.context.compute_only.append((node.name, node.pos))
+        aggregated = function.kind == "aggregate" and node.over is None
+        one_of = scope.one_of
+        if aggregated:
+            scope.one_of = {}
         values = [
             Typed(pg_literal(""), UNKNOWN) if function.datepart and index == 0 else self.expr(arg, scope)
             for index, arg in enumerate(node.args)
         ]
         types = tuple(value.type for value in values)
+        fold = check_collations(values, node.pos)
+        if fold and function.name in _BY_COLLATION:
+            raise Refused(
+                f"{node.name.upper()} on case-insensitive text is not run by the local Redshift yet; use "
+                "COLLATE(..., 'case_sensitive') or LOWER(...)"
+            )
         within = [self.order_item(item, scope) for item in node.within]
+        scope.one_of = one_of
         order_types = tuple(value.type for _, value in within)
         if node.over is None:
             self._one_order(function, values, within, scope)
         partition = order = over = ""
         if node.over is not None:
             scope.has_window = True
-            partition = ", ".join(self.expr(item, scope).sql for item in node.over.partition)
-            order = ", ".join(self.order_item(item, scope)[0] for item in node.over.order)
+            partition = ", ".join(compared(self.expr(item, scope)) for item in node.over.partition)
+            order = ", ".join(
+                compared(value) + _direction(item)
+                for item in node.over.order
+                for value in [self.order_item(item, scope)[1]]
+            )
             parts = [
                 f"PARTITION BY {partition}" if partition else "",
                 f"ORDER BY {order}" if order else "",
@@ -72,6 +123,8 @@ class CallBinder(BinderBase):
             ]
             over = f"OVER ({' '.join(part for part in parts if part)})"
         result = registry.result_type(function, types, order_types, tuple(node.args))
+        if fold and result is not None and result.is_text:
+            result = replace(result, collation="ci")
         call = Call(
             name=node.name,
             args=tuple(value.sql for value in values),
@@ -122,7 +175,7 @@ class CallBinder(BinderBase):
                 "Redshift doesn't support string literals in ORDER BY clauses", position=item.expr.pos
             )
         value = self.expr(item.expr, scope)
-        return value.sql + _direction(item), value
+        return (compared(value) if folds(value) else value.sql) + _direction(item), value
 
 
 def _direction(item: OrderItem) -> str:

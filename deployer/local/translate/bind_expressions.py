@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from deployer.local.translate import infer, intervals
-from deployer.local.translate.bind_base import blank_insensitive, is_texty
+from deployer.local.translate.bind_base import blank_insensitive, check_collations, is_texty
 from deployer.local.translate.bind_calls import CallBinder
 from deployer.local.translate.bind_operators import OperatorBinder
 from deployer.local.translate.bind_predicates import PredicateBinder
@@ -59,6 +60,8 @@ class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self.grouped = 0
+        """How many blocks around have one_of."""
         self._methods: dict[type[Expr], Callable[[Any, Scope], Typed]] = {
             Literal: self._literal,
             Parameter: self._parameter,
@@ -86,7 +89,14 @@ class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
 
     def expr(self, node: Expr, scope: Scope) -> Typed:
         """`node` as PostgreSQL text, complete in itself: it can be put anywhere without more parentheses."""
-        return self._methods[type(node)](node, scope)
+        value = self._methods[type(node)](node, scope)
+        if self.grouped:
+            block: Scope | None = scope
+            while block is not None:
+                if value.sql in block.one_of:
+                    return Typed(block.one_of[value.sql], value.type)
+                block = block.parent
+        return value
 
     # leaves
 
@@ -193,8 +203,12 @@ class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
         results = [self.expr(result, scope) for _, result in node.whens]
         if operand is not None:
             texts = is_texty(operand.type) or any(is_texty(test.type) for test in tests)
-            parts.append(blank_insensitive(operand) if texts else operand.sql)
-            test_sql = [blank_insensitive(test) if texts else test.sql for test in tests]
+            fold = check_collations((operand, *tests), node.pos)
+            if SUPER in (operand.type, *(test.type for test in tests)):
+                test_sql = [self.compare("=", operand, test, node.pos).sql for test in tests]
+            else:
+                parts.append(blank_insensitive(operand, fold) if texts else operand.sql)
+                test_sql = [blank_insensitive(test, fold) if texts else test.sql for test in tests]
         else:
             test_sql = [test.sql for test in tests]
         for test, result in zip(test_sql, results, strict=True):
@@ -203,9 +217,12 @@ class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
             results.append(self.expr(node.default, scope))
             parts.append(f"ELSE {results[-1].sql}")
         nodes = [result for _, result in node.whens] + ([node.default] if node.default is not None else [])
+        fold = check_collations(results, node.pos)
         kind = self.together(
             [self.literal_type(value, at) for value, at in zip(results, nodes, strict=True)], node.pos
         )
+        if fold and kind is not None:
+            kind = replace(kind, collation="ci")
         return self._sized(f"({' '.join(parts)} END)", kind)
 
     def literal_type(self, value: Typed, node: Expr) -> Kind:

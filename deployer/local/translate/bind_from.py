@@ -39,7 +39,7 @@ class FromBinder(RotateBinder):
     correlated_queries: int
 
     @abstractmethod
-    def compare(self, op: str, left: Typed, right: Typed) -> Typed:
+    def compare(self, op: str, left: Typed, right: Typed, pos: int = 0) -> Typed:
         """A comparison of two values."""
 
     @abstractmethod
@@ -250,7 +250,7 @@ class FromBinder(RotateBinder):
         conditions: list[str] = []
         for name in names:
             one, two = self._side(name, left, "left", item.pos), self._side(name, right, "right", item.pos)
-            comparison = self.compare("=", Typed(one.sql, one.type), Typed(two.sql, two.type))
+            comparison = self.compare("=", Typed(one.sql, one.type), Typed(two.sql, two.type), item.pos)
             assert comparison.type == BOOLEAN
             conditions.append(comparison.sql)
             if item.kind == "right":

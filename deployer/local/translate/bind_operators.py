@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from deployer.local.translate import infer, supers
-from deployer.local.translate.bind_base import BinderBase, blank_insensitive, is_texty
+from deployer.local.translate.bind_base import (
+    BinderBase,
+    blank_insensitive,
+    check_collations,
+    folds,
+    is_texty,
+)
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
 from deployer.local.translate.scope import Scope, Typed
@@ -68,7 +75,7 @@ class OperatorBinder(BinderBase):
             return Typed(f"({first} {op.upper()} {second})", BOOLEAN)
         left, right = self.expr(node.left, scope), self.expr(node.right, scope)
         if op in _COMPARISONS:
-            return self.compare(op, left, right)
+            return self.compare(op, left, right, node.pos)
         if op in _ARITHMETIC:
             return self._arithmetic(node, left, right)
         if op == "||":
@@ -85,13 +92,16 @@ class OperatorBinder(BinderBase):
     def _regular_expression(self, node: Binary, left: Typed, right: Typed) -> Typed:
         """~ and its kin are POSIX operators; the double ones spell LIKE."""
         op = node.op
-        if op in ("~*", "!~*"):
+        if check_collations((left, right), node.pos) and op in ("~", "!~", "~~", "!~~"):
+            op += "*"
+        if node.op in ("~*", "!~*"):
             message = f"operator {op} is not supported on Redshift; use ~ with LOWER(), or REGEXP_INSTR"
             self.context.over_user_tables.append(Refused(message, position=node.pos))
         return Typed(f"({left.sql} {op} {right.sql})", BOOLEAN)
 
-    def compare(self, op: str, left: Typed, right: Typed) -> Typed:
+    def compare(self, op: str, left: Typed, right: Typed, pos: int = 0) -> Typed:
         """A comparison; of texts, without trailing blanks."""
+        check_collations((left, right), pos)
         if SUPER in (left.type, right.type):
             return supers.compare(op, left, right)
         a, b = self._comparable(left, right)
@@ -101,7 +111,8 @@ class OperatorBinder(BinderBase):
         if (is_texty(left.type) and (is_texty(right.type) or right.type == UNKNOWN)) or (
             is_texty(right.type) and left.type == UNKNOWN
         ):
-            return blank_insensitive(left), blank_insensitive(right)
+            fold = folds(left, right)
+            return blank_insensitive(left, fold), blank_insensitive(right, fold)
         if is_texty(left.type) and right.type is not None and right.type.is_numeric:
             text, number = _text_and_number(left, right)
             return text, number
@@ -203,8 +214,10 @@ class OperatorBinder(BinderBase):
                 )  # fmt: skip
             plain = side.type is None or side.type == UNKNOWN or side.type.is_text
             sides.append(side.sql if plain else f"({side.sql})::text")
+        fold = check_collations((left, right), node.pos)
         kinds = [self._text_type(left, node.left), self._text_type(right, node.right)]
-        return Typed(f"({sides[0]} || {sides[1]})", infer.concatenation(*kinds))
+        kind = infer.concatenation(*kinds)
+        return Typed(f"({sides[0]} || {sides[1]})", replace(kind, collation="ci") if fold else kind)
 
     def _text_type(self, value: Typed, node: Expr) -> RedshiftType:
         if isinstance(node, Literal) and node.kind == "string":

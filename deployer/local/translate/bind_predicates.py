@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.local.translate import supers
-from deployer.local.translate.bind_base import BinderBase, blank_insensitive, is_texty
+from deployer.local.translate.bind_base import BinderBase, blank_insensitive, check_collations, is_texty
 from deployer.local.translate.infer import Kind
 from deployer.local.translate.scope import Scope, Typed
 from deployer.sql.parse.datatypes import redshift_text
@@ -36,7 +36,8 @@ class PredicateBinder(BinderBase):
             return Typed(f"(NOT ({bounds}))" if node.negated else f"({bounds})", BOOLEAN)
         word = "NOT BETWEEN" if node.negated else "BETWEEN"
         if is_texty(value.type) or (is_texty(low.type) and value.type == UNKNOWN):
-            value_sql, low_sql, high_sql = (blank_insensitive(part) for part in (value, low, high))
+            fold = check_collations((value, low, high), node.pos)
+            value_sql, low_sql, high_sql = (blank_insensitive(part, fold) for part in (value, low, high))
             return Typed(f"({value_sql} {word} {low_sql} AND {high_sql})", BOOLEAN)
         return Typed(f"({value.sql} {word} {low.sql} AND {high.sql})", BOOLEAN)
 
@@ -48,8 +49,9 @@ class PredicateBinder(BinderBase):
             return Typed(f"(NOT ({tests}))" if node.negated else f"({tests})", BOOLEAN)
         word = "NOT IN" if node.negated else "IN"
         if is_texty(value.type) or (value.type == UNKNOWN and any(is_texty(item.type) for item in items)):
-            listed = ", ".join(blank_insensitive(item) for item in items)
-            return Typed(f"({blank_insensitive(value)} {word} ({listed}))", BOOLEAN)
+            fold = check_collations((value, *items), node.pos)
+            listed = ", ".join(blank_insensitive(item, fold) for item in items)
+            return Typed(f"({blank_insensitive(value, fold)} {word} ({listed}))", BOOLEAN)
         return Typed(f"({value.sql} {word} ({', '.join(item.sql for item in items)}))", BOOLEAN)
 
     def _in_query(self, node: InQuery, scope: Scope) -> Typed:
@@ -59,11 +61,13 @@ class PredicateBinder(BinderBase):
         self._check_in_query(node, inner)
         word = "NOT IN" if node.negated else "IN"
         if is_texty(value.type) and is_texty(columns[0][1]):
-            sql = f'SELECT "c"::bpchar FROM ({sql}) AS "q"("c")'
-            return Typed(f"({blank_insensitive(value)} {word} ({sql}))", BOOLEAN)
+            item = Typed('"c"', columns[0][1])
+            fold = check_collations((value, item), node.pos)
+            sql = f'SELECT {blank_insensitive(item, fold)} FROM ({sql}) AS "q"("c")'
+            return Typed(f"({blank_insensitive(value, fold)} {word} ({sql}))", BOOLEAN)
         if SUPER in (value.type, columns[0][1]):
-            item = supers.as_super(Typed('"c"', columns[0][1]), node.pos)
-            sql = f'SELECT {item}::json FROM ({sql}) AS "q"("c")'
+            element = supers.as_super(Typed('"c"', columns[0][1]), node.pos)
+            sql = f'SELECT {element}::json FROM ({sql}) AS "q"("c")'
             found = f"{supers.as_super(value, node.pos)}::json OPERATOR(redshift.=) ANY ({sql})"
             return Typed(f"(NOT ({found}))" if node.negated else f"({found})", BOOLEAN)
         return Typed(f"({value.sql} {word} ({sql}))", BOOLEAN)
@@ -88,6 +92,14 @@ class PredicateBinder(BinderBase):
         value, pattern = self.expr(node.operand, scope), self.expr(node.pattern, scope)
         value, pattern = _pattern_operand(value, node), _pattern_operand(pattern, node)
         word = {"like": "LIKE", "ilike": "ILIKE", "similar": "SIMILAR TO"}[node.op]
+        if check_collations((value, pattern), node.pos):
+            if node.op == "similar":
+                raise Refused(
+                    "SIMILAR TO on case-insensitive text is not supported by the local Redshift yet; use LIKE or "
+                    "COLLATE(..., 'case_sensitive')",
+                    position=node.pos,
+                )
+            word = "ILIKE"
         sql = f"{value.sql} {'NOT ' if node.negated else ''}{word} {pattern.sql}"
         if node.escape is not None:
             sql += f" ESCAPE {self.expr(node.escape, scope).sql}"
@@ -99,8 +111,11 @@ class PredicateBinder(BinderBase):
             sql, columns, _ = self.nested(node.argument, scope)
             self._one_column(columns, node.pos)
             if is_texty(value.type) and is_texty(columns[0][1]):
-                sql = f'SELECT "c"::bpchar FROM ({sql}) AS "q"("c")'
-                return Typed(f"({blank_insensitive(value)} {node.op} {node.word.upper()} ({sql}))", BOOLEAN)
+                item = Typed('"c"', columns[0][1])
+                fold = check_collations((value, item), node.pos)
+                sql = f'SELECT {blank_insensitive(item, fold)} FROM ({sql}) AS "q"("c")'
+                text = blank_insensitive(value, fold)
+                return Typed(f"({text} {node.op} {node.word.upper()} ({sql}))", BOOLEAN)
             return Typed(f"({value.sql} {node.op} {node.word.upper()} ({sql}))", BOOLEAN)
         array = self.expr(node.argument, scope)
         return Typed(f"({value.sql} {node.op} {node.word.upper()} ({array.sql}))", BOOLEAN)

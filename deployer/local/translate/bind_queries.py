@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from deployer.local.translate import infer, outer_joins
 from deployer.local.translate.api import Relation
+from deployer.local.translate.bind_base import compared, folds, is_texty
 from deployer.local.translate.bind_expressions import ExpressionBinder, column_name
 from deployer.local.translate.bind_from import FromBinder
+from deployer.local.translate.bind_groups import GroupBinder, Keys
 from deployer.local.translate.bind_operators import truth
+from deployer.local.translate.bind_sets import Bound, Columns, SetBinder, direction, output_position, set_word
 from deployer.local.translate.context import Context
-from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
 from deployer.local.translate.scope import Scope, Typed, no_column
 from deployer.sql.names import quote_ident
-from deployer.sql.parse.datatypes import redshift_text
 from deployer.sql.parse.nodes import (
     Body,
     Column,
@@ -31,22 +30,10 @@ from deployer.sql.parse.nodes import (
 from deployer.sql.refused import Refused
 from deployer.sql.types import UNKNOWN, VARCHAR, RedshiftType
 
-Columns = list[tuple[str, Kind]]
-
 _PATTERN = "This type of correlated subquery pattern is not supported yet: "
 
 
-@dataclass(slots=True)
-class Bound:
-    """A bound query: text, output columns, what produced them, and what its block saw."""
-
-    sql: str
-    columns: Columns
-    nodes: list[Expr | None] = field(default_factory=list)
-    scope: Scope = field(default_factory=Scope)
-
-
-class Binder(ExpressionBinder, FromBinder):
+class Binder(ExpressionBinder, FromBinder, GroupBinder, SetBinder):
     """Binds whole queries."""
 
     def __init__(self, context: Context) -> None:
@@ -131,7 +118,7 @@ class Binder(ExpressionBinder, FromBinder):
                 )
         left = self._cast_columns(base, kinds, always=True)
         right = self._cast_columns(step, kinds, always=True)
-        return f"({left}) {_set_word(body)} ({right})", columns
+        return f"({left}) {set_word(body)} ({right})", columns
 
     def _names(self, body: Body, name: str) -> bool:
         return repr(body).find(f"parts=('{name}',)") >= 0
@@ -157,70 +144,6 @@ class Binder(ExpressionBinder, FromBinder):
             sql += f" OFFSET {self.expr(query.offset, empty).sql}"
         return sql
 
-    # set operations
-
-    def _set_operation(self, body: SetOperation, outer: Scope | None) -> Bound:
-        left, right = self._body(body.left, outer, None), self._body(body.right, outer, None)
-        if len(left.columns) != len(right.columns):
-            raise Refused(
-                f"each {body.op.upper()} query must have the same number of columns",
-                position=body.pos,
-                sqlstate="42601",
-            )
-        kinds = [self._meet(a, b, body) for (_, a), (_, b) in zip(left.columns, right.columns, strict=True)]
-        sql = f"({self._cast_columns(left, kinds)}) {_set_word(body)} ({self._cast_columns(right, kinds)})"
-        scope = Scope()
-        for side in (left.scope, right.scope):
-            scope.absorb(side)
-            scope.has_window |= side.has_window
-        columns = [(name, kind) for (name, _), kind in zip(left.columns, kinds, strict=True)]
-        return Bound(sql, columns, [None] * len(columns), scope)
-
-    def _meet(self, left: Kind, right: Kind, body: SetOperation) -> Kind:
-        kind = self.together([left, right], body.pos)
-        if kind is None and left is not None and right is not None and not self.context.only_catalogs:
-            raise Refused(
-                f"{body.op.upper()} types {redshift_text(left)} and {redshift_text(right)} cannot be matched; CAST "
-                "one of them",
-                position=body.pos,
-                sqlstate="42804",
-            )
-        return kind
-
-    def _cast_columns(self, bound: Bound, kinds: list[Kind], *, always: bool = False) -> str:
-        """The query with its columns cast to `kinds`, where PostgreSQL would not come to the same type itself."""
-        casts = [
-            kind is not None
-            and kind != UNKNOWN
-            and kind != own
-            and (always or (kind.is_decimal and kind.precision is not None) or kind.name == "double")
-            for (_, own), kind in zip(bound.columns, kinds, strict=True)
-        ]
-        if not any(casts):
-            return bound.sql
-        names = [f'"c{index}"' for index in range(len(kinds))]
-        items = [
-            f"{name}::{pg_type(kind)} AS {quote_ident(label)}" if cast and kind is not None
-            else f"{name} AS {quote_ident(label)}"
-            for name, cast, kind, (label, _) in zip(names, casts, kinds, bound.columns, strict=True)
-        ]  # fmt: skip
-        return f'SELECT {", ".join(items)} FROM ({bound.sql}) AS "u"({", ".join(names)})'
-
-    def _output_order(self, order: list[OrderItem], bound: Bound) -> list[str]:
-        """ORDER BY over a set operation: output columns by name or position."""
-        names = [name for name, _ in bound.columns]
-        rendered: list[str] = []
-        for item in order:
-            position = output_position(item.expr, names)
-            if position is None:
-                raise Refused(
-                    "ORDER BY of a set operation takes output columns or their positions",
-                    position=item.pos,
-                    sqlstate="0A000",
-                )
-            rendered.append(str(position) + direction(item))
-        return rendered
-
     # SELECT
 
     def _select(self, select: Select, outer: Scope | None, query: Query | None) -> Bound:
@@ -230,26 +153,41 @@ class Binder(ExpressionBinder, FromBinder):
         else:
             from_sql = self.from_clause(select.tables, scope)
             conditions = [] if select.where is None else [select.where]
+        keys = self.keys(select, scope) if select.group else Keys()
+        where = self._filter(conditions, scope) if keys.values else None
+        if where is None and keys.values:
+            # WHERE names an alias of the select list: that is an expression over rows, not over groups.
+            self._items(select, scope)
+            where = " WHERE " + " AND ".join(truth(self.expr(condition, scope)) for condition in conditions)
+            scope.aliases = {}
+        scope.one_of, self.grouped = keys.values, self.grouped + bool(keys.values)
         items, columns, nodes, correlated = self._items(select, scope)
-        tests = [truth(self.expr(condition, scope)) for condition in conditions]
-        where = f" WHERE {' AND '.join(tests)}" if tests else ""
+        if where is None:
+            tests = [truth(self.expr(condition, scope)) for condition in conditions]
+            where = f" WHERE {' AND '.join(tests)}" if tests else ""
         named, scope.aliases = scope.aliases, {}
         names = [name for name, _ in columns]
-        groups = [self._group(item, scope, names, correlated) for item in select.group]
+        groups = [self._group(item, scope, names, correlated, keys) for item in select.group]
         having = f" HAVING {self.expr(select.having, scope).sql}" if select.having is not None else ""
         order = query.order if query is not None else []
         rest = where + (f" GROUP BY {', '.join(groups)}" if groups else "") + having
         source = f" FROM {from_sql}" if from_sql else ""
+        keyed = select.distinct and any(is_texty(kind) for _, kind in columns)
+        distinct = "DISTINCT " if select.distinct and not keyed else ""
         if select.qualify is None:
             listed = [f"{item} AS {quote_ident(name)}" for item, name in zip(items, names, strict=True)]
-            distinct = "DISTINCT " if select.distinct else ""
             sql = f"SELECT {distinct}{', '.join(listed)}{source}{rest}"
-            ordered = [self._order(item, scope, names) for item in order]
+            ordered = [] if keyed else [self._order(item, scope, items, columns) for item in order]
         else:
             scope.aliases = named
             condition = self.expr(select.qualify, scope).sql
             scope.aliases = {}
-            sql, ordered = self._qualified(select, items, names, order, scope, condition, source + rest)
+            within = [] if keyed else order
+            sql, ordered = self._qualified(distinct, items, columns, within, scope, condition, source + rest)
+        if keyed:
+            places = [self._distinct_place(item, scope, items, names) for item in order]
+            sql, ordered = self.distinct(sql, columns, places)
+        self.grouped -= bool(keys.values)
         if query is not None:
             sql += self._tail(ordered, query, scope)
         return Bound(sql, columns, nodes, scope)
@@ -267,22 +205,25 @@ class Binder(ExpressionBinder, FromBinder):
         return outer_joins.joined(plan, parts, on, select.where.pos), plan.rest
 
     def _qualified(
-        self, select: Select, items: list[str], names: list[str], order: list[OrderItem], scope: Scope,
+        self, distinct: str, items: list[str], columns: Columns, order: list[OrderItem], scope: Scope,
         condition: str, rest: str,
     ) -> tuple[str, list[str]]:  # fmt: skip
         """QUALIFY: the select list and the condition inside, the filter (then DISTINCT and ORDER BY) outside."""
+        names = [name for name, _ in columns]
         inner = [f'{item} AS "c{index}"' for index, item in enumerate(items)]
         inner.append(f'{condition} AS "qualified"')
         ordered: list[str] = []
         for number, item in enumerate(order):
             position = output_position(item.expr, names)
-            if position is None:
+            if position is not None and folds(Typed("", columns[position - 1][1])):
+                key = compared(Typed(f'"c{position - 1}"', columns[position - 1][1]))
+                ordered.append(key + direction(item))
+            elif position is None:
                 inner.append(f'{self.expr(item.expr, scope).sql} AS "o{number}"')
                 ordered.append(f'"o{number}"' + direction(item))
             else:
                 ordered.append(str(position) + direction(item))
         outer = [f'"c{index}" AS {quote_ident(name)}' for index, name in enumerate(names)]
-        distinct = "DISTINCT " if select.distinct else ""
         sql = f'SELECT {distinct}{", ".join(outer)} FROM (SELECT {", ".join(inner)}{rest}) AS "q" WHERE "qualified"'
         return sql, ordered
 
@@ -327,10 +268,14 @@ class Binder(ExpressionBinder, FromBinder):
             )
         return [(one.sql, one.name, one.type) for one in matching[0].fields if not one.hidden]
 
-    def _group(self, item: Expr | Grouping, scope: Scope, names: list[str], correlated: set[int]) -> str:
+    def _group(
+        self, item: Expr | Grouping, scope: Scope, names: list[str], correlated: set[int], keys: Keys
+    ) -> str:
         if isinstance(item, Grouping):
-            inner = ", ".join(self._group(one, scope, names, correlated) for one in item.items)
+            inner = ", ".join(self._group(one, scope, names, correlated, keys) for one in item.items)
             return f"{item.kind} ({inner})".strip()
+        if id(item) in keys.by_node:
+            return keys.by_node[id(item)]
         position: int | None = None
         if isinstance(item, Literal) or (
             isinstance(item, Column)
@@ -345,33 +290,36 @@ class Binder(ExpressionBinder, FromBinder):
             self._pattern("a GROUP BY column that is the result of a correlated sub-query", item.pos)
         return str(position)
 
-    def _order(self, item: OrderItem, scope: Scope, names: list[str]) -> str:
+    def _order(self, item: OrderItem, scope: Scope, items: list[str], columns: Columns) -> str:
+        position = output_position(item.expr, [name for name, _ in columns])
+        if position is None:
+            return self.order_item(item, scope)[0]
+        value = Typed(items[position - 1], columns[position - 1][1])
+        return (compared(value) if folds(value) else str(position)) + direction(item)
+
+    def _distinct_place(
+        self, item: OrderItem, scope: Scope, items: list[str], names: list[str]
+    ) -> tuple[int, str]:
+        """The output column that ORDER BY of a SELECT DISTINCT means, from 0 on, and its direction."""
         position = output_position(item.expr, names)
         if position is not None:
-            return str(position) + direction(item)
-        return self.order_item(item, scope)[0]
+            return position - 1, direction(item)
+        value = self.expr(item.expr, scope)
+        if value.sql not in items:
+            raise Refused(
+                "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
+                position=item.pos,
+                sqlstate="42P10",
+            )
+        return items.index(value.sql), direction(item)
 
-
-def _set_word(body: SetOperation) -> str:
-    return body.op.upper() + (" ALL" if body.all else "")
-
-
-def direction(item: OrderItem) -> str:
-    """DESC and NULLS as written; the defaults (NULL last ascending, first descending) are PostgreSQL's too."""
-    return (" DESC" if item.descending else "") + (f" NULLS {item.nulls.upper()}" if item.nulls else "")
-
-
-def output_position(node: Expr, names: list[str]) -> int | None:
-    """The 1-based output column that a position or a bare output name means, else None."""
-    if isinstance(node, Literal) and node.kind == "number" and node.value.isdigit():
-        position = int(node.value)
-        if not 1 <= position <= len(names):
-            raise Refused(f"position {position} is not in select list", position=node.pos, sqlstate="42P10")
-        return position
-    if isinstance(node, Column) and len(node.parts) == 1 and node.parts[0] in names:
-        if names.count(node.parts[0]) == 1:
-            return names.index(node.parts[0]) + 1
-    return None
+    def _filter(self, conditions: list[Expr], scope: Scope) -> str | None:
+        """The text of WHERE; None when it names an alias of a select list that is not bound yet."""
+        try:
+            tests = [truth(self.expr(condition, scope)) for condition in conditions]
+        except Refused:
+            return None
+        return f" WHERE {' AND '.join(tests)}" if tests else ""
 
 
 def rename(columns: Columns, names: tuple[str, ...], relation: str, pos: int) -> Columns:

@@ -21,6 +21,11 @@ def pg_type(kind: RedshiftType) -> str:
     return _PG_NAMES.get(kind.name, kind.name)
 
 
+def column_type(kind: RedshiftType) -> str:
+    """`kind` as the type of a column that is made: with its collation."""
+    return pg_type(kind) + (" COLLATE redshift.case_insensitive" if kind.collation == "ci" else "")
+
+
 def pg_literal(text: str) -> str:
     """A string literal for PostgreSQL that means the same whatever standard_conforming_strings says."""
     quoted = "'" + text.replace("'", "''") + "'"

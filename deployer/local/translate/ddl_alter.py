@@ -5,6 +5,8 @@ Source: Redshift Database Developer Guide, r_ALTER_TABLE, r_ALTER_SCHEMA.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from deployer.local.policies import statements as policies
 from deployer.local.translate import external, grants, materialized, users
 from deployer.local.translate.api import EXTERNAL_TABLE, MATERIALIZED_VIEW, Relation, Translation
@@ -12,7 +14,7 @@ from deployer.local.translate.bind_dml import check_writable
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context, finish
-from deployer.local.translate.datatypes import pg_type
+from deployer.local.translate.datatypes import column_type
 from deployer.local.translate.ddl_columns import column_definition, encoding
 from deployer.local.translate.tables import (
     Table,
@@ -178,7 +180,7 @@ def _add(parser: Parser, relation: Relation, context: Context) -> list[str]:
         parser.refuse(
             "ALTER TABLE ADD COLUMN defined as NOT NULL must have a non-null default expression", token
         )
-    statements = [f"ALTER TABLE {target} ADD COLUMN {quote_ident(name)} {pg_type(kind)}{rest}"]
+    statements = [f"ALTER TABLE {target} ADD COLUMN {quote_ident(name)} {column_type(kind)}{rest}"]
     check = byte_check(name, kind)
     if check:
         statements[0] += f", ADD {check}"
@@ -303,9 +305,10 @@ def _alter_column(parser: Parser, relation: Relation, table: Table) -> list[str]
             token,
         )
     constraint = check_name(name, kinds[name])
+    kind = replace(kind, collation=kinds[name].collation)
     return [
         f"ALTER TABLE {target} DROP CONSTRAINT IF EXISTS {constraint}, ALTER COLUMN {quote_ident(name)} TYPE "
-        f"{pg_type(kind)}, ADD {byte_check(name, kind)}"
+        f"{column_type(kind)}, ADD {byte_check(name, kind)}"
     ]
 
 

@@ -5,6 +5,7 @@ Source: Redshift Database Developer Guide, r_CREATE_TABLE_NEW.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from deployer.local.translate.api import EXTERNAL_TABLE
@@ -34,7 +35,6 @@ def column_definition(parser: Parser, table: Table, context: Context) -> None:
         )
     rest = ""
     while True:
-        token = parser.token
         if parser.accept("not", "null"):
             rest += " NOT NULL"
         elif parser.accept("null"):
@@ -52,14 +52,22 @@ def column_definition(parser: Parser, table: Table, context: Context) -> None:
             table.sortkeys.append(name)
             table.sortstyle, table.attributed = "COMPOUND", True
         elif parser.accept("collate"):
-            parser.refuse(
-                "a column's COLLATE is not supported by the local Redshift yet; it compares bytes", token
-            )
+            kind = collated(parser, kind)
         elif parser.any_word(("constraint", "primary", "unique", "references", "check")):
             rest += _column_constraint(parser, table, name, context)
         else:
             break
     table.columns.append((name, kind, rest))
+
+
+def collated(parser: Parser, kind: RedshiftType) -> RedshiftType:
+    """A column's COLLATE clause, behind its word."""
+    token = parser.next()
+    if token.value.lower() not in ("case_sensitive", "cs", "case_insensitive", "ci"):
+        parser.refuse("COLLATE is CASE_SENSITIVE or CASE_INSENSITIVE on Redshift", token, "42601")
+    if not kind.is_text:
+        parser.refuse("COLLATE is for CHAR and VARCHAR columns", token, "42804")
+    return replace(kind, collation="ci" if token.value.lower() in ("case_insensitive", "ci") else "")
 
 
 def _default(parser: Parser, context: Context) -> str:

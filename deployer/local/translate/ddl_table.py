@@ -8,7 +8,7 @@ from __future__ import annotations
 from deployer.local.translate.api import Translation
 from deployer.local.translate.bind_queries import Binder, Bound, stored_types
 from deployer.local.translate.context import Context, finish
-from deployer.local.translate.datatypes import pg_type
+from deployer.local.translate.datatypes import column_type
 from deployer.local.translate.ddl_columns import column_definition, like_table, set_distkey, table_constraint
 from deployer.local.translate.tables import (
     Table,
@@ -89,7 +89,7 @@ def _finished(table: Table, quietly: bool, context: Context) -> Translation:
     if quietly:
         existing = context.catalog.relation(table.name)
         if existing is not None:
-            definition = ", ".join(f"{quote_ident(name)} {pg_type(kind)}" for name, kind, _ in table.columns)
+            definition = ", ".join(f"{quote_ident(name)} {column_type(kind)}" for name, kind, _ in table.columns)
             temp = "TEMP " if table.temporary else ""
             sql = f"CREATE {temp}TABLE IF NOT EXISTS {target_sql(table)} ({definition})"
             return finish(context, [sql], kind="create_table")

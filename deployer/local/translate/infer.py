@@ -182,10 +182,11 @@ def _meet(left: RedshiftType, right: RedshiftType) -> Kind:
         scale = max(s1, s2)
         return decimal(max(min(max(p1 - s1, p2 - s2) + scale, limit), scale), scale)
     if left.is_text and right.is_text:
+        collation = left.collation or right.collation
         if left.length is None or right.length is None:
-            return VARCHAR
+            return RedshiftType("varchar", collation=collation)
         name = "char" if left.name == right.name == "char" else "varchar"
-        return RedshiftType(name, length=max(left.length, right.length))
+        return RedshiftType(name, length=max(left.length, right.length), collation=collation)
     if left.name in _MOMENTS and right.name in _MOMENTS:
         return TIMESTAMPTZ if "timestamptz" in (left.name, right.name) else TIMESTAMP
     return None
@@ -207,5 +208,5 @@ def stored(kind: Kind) -> Kind:
     if kind is None:
         return None
     if kind.name in ("varchar", "char", "name") and kind.length is None:
-        return RedshiftType("varchar", length=MAX_VARCHAR)
+        return RedshiftType("varchar", length=MAX_VARCHAR, collation=kind.collation)
     return kind

@@ -87,6 +87,8 @@ class Scope:
     skips: int | None = None
     """The offset of a reference from inside that passes over this whole block, if there is one."""
     has_window: bool = False
+    one_of: dict[str, str] = field(default_factory=dict)
+    """The text of a grouped expression -> one value of its group (bind_groups), where it stands outside aggregates."""
     sorted_by: str = ""
     """What the sort-based aggregates of this block sort by."""
 

@@ -13,7 +13,7 @@ from typing import Any
 from deployer.local.translate.api import Relation
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context
-from deployer.local.translate.datatypes import pg_type
+from deployer.local.translate.datatypes import column_type
 from deployer.sql.names import Name, quote_ident
 from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
@@ -92,7 +92,7 @@ def create_sql(table: Table, quietly: bool = False) -> str:
     """CREATE TABLE for PostgreSQL, with the checks that count bytes."""
     parts = [f"LIKE {like}" for like in table.likes]
     parts += [
-        f"{quote_ident(name)} {pg_type(kind)}{rest}" for name, kind, rest in table.columns if rest != LIKED
+        f"{quote_ident(name)} {column_type(kind)}{rest}" for name, kind, rest in table.columns if rest != LIKED
     ]
     parts += [check for name, kind, _ in table.columns if (check := byte_check(name, kind))]
     temp = "TEMP " if table.temporary else ""

@@ -125,7 +125,7 @@ class PrimaryParser(CallParser):
             self.next()
             return Column(("oid",), pos=token.start)
         if word.upper() in RESERVED and not (
-            self.is_op("(", 1) and word in ("left", "right", "array", "percent")
+            self.is_op("(", 1) and word in ("left", "right", "array", "percent", "collate")
         ):
             if word != "raw" or not self.is_op(".", 1):
                 self.fail()

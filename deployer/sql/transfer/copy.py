@@ -5,24 +5,33 @@ Source: Redshift Database Developer Guide, "COPY" and its pages on data source, 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from deployer.sql.names import Name
 from deployer.sql.refused import Refused
+from deployer.sql.transfer.moments import reader
 from deployer.sql.transfer.options import Options, exclusive
 
+_FILE = re.compile("s3://[^/]+/.+")
 _COMPRESSIONS = ("gzip", "bzip2", "zstd")
-_FORMATS = ("csv", "json", "parquet")
+_FORMATS = ("csv", "json", "parquet", "orc", "fixedwidth")
+COLUMNAR = ("parquet", "orc")
+MOST_ERRORS = 100_000
+"""MAXERROR's limit."""
 _LATER = {
-    "avro": "AVRO", "orc": "ORC", "lzop": "LZOP", "fixedwidth": "FIXEDWIDTH", "shapefile": "SHAPEFILE",
-    "ssh": "SSH", "readratio": "READRATIO", "encoding": "ENCODING", "ignoreallerrors": "IGNOREALLERRORS",
-    "noload": "NOLOAD", "encrypted": "ENCRYPTED",
+    "avro": "AVRO", "lzop": "LZOP", "shapefile": "SHAPEFILE", "ssh": "SSH", "readratio": "READRATIO",
+    "encoding": "ENCODING", "noload": "NOLOAD", "encrypted": "ENCRYPTED",
 }  # fmt: skip
 
 
 @dataclass
 class Copy:
-    """One COPY. `format` is text, csv, json or parquet; `columns` is empty where the statement lists none."""
+    """One COPY. `format` is text, csv, json, parquet, orc or fixedwidth; `columns` is empty where none are listed.
+
+    `widths` are those of FIXEDWIDTH, in characters. `max_errors` is the number of errors that ends the load, 0 for the
+    first; None for IGNOREALLERRORS.
+    """
 
     table: Name
     columns: tuple[str, ...]
@@ -32,7 +41,7 @@ class Copy:
     manifest: bool = False
     format: str = "text"
     json_paths: str = "auto"
-    """auto, auto ignorecase or noshred."""
+    """auto, auto ignorecase, noshred or the place of a JSONPaths file, s3://bucket/key."""
     serialize_to_json: bool = False
     compression: str | None = None
     delimiter: str | None = None
@@ -53,8 +62,14 @@ class Copy:
     date_format: str | None = None
     time_format: str | None = None
     explicit_ids: bool = False
-    max_errors: int = 0
+    max_errors: int | None = 0
+    widths: tuple[int, ...] = ()
     given: set[str] = field(default_factory=set)
+
+    @property
+    def tolerant(self) -> bool:
+        """Whether the load goes on behind a record that does not fit."""
+        return self.max_errors is None or self.max_errors > 1
 
     @property
     def separator(self) -> str:
@@ -118,10 +133,14 @@ def _format(options: Options, copy: Copy) -> bool:
             copy.quote = _character(options, "QUOTE")
         if name == "json" and (options.has_string() or options.take("as")):
             copy.json_paths = options.string()
-            if copy.json_paths not in ("auto", "auto ignorecase", "noshred"):
+            if copy.json_paths not in ("auto", "auto ignorecase", "noshred") and not _FILE.fullmatch(
+                copy.json_paths
+            ):
                 raise options.refuse(
-                    "COPY ... JSON with a JSONPaths file is not supported by the local Redshift yet; use 'auto'"
+                    "COPY ... JSON takes 'auto', 'auto ignorecase', 'noshred' or the s3:// place of a JSONPaths file"
                 )
+        if name == "fixedwidth":
+            copy.widths = _widths(options)
         if name == "parquet":
             copy.serialize_to_json = options.take("serializetojson")
         return True
@@ -148,7 +167,13 @@ def _reading(options: Options, copy: Copy) -> bool:
     elif options.take("fillrecord"):
         copy.fill_record = True
     elif options.take("maxerror"):
-        copy.max_errors = int(options.number())
+        start = options.token.start
+        number = int(options.number())
+        if not 0 <= number <= MOST_ERRORS:
+            raise options.refuse(f"MAXERROR must be between 0 and {MOST_ERRORS}", start)
+        copy.max_errors = number
+    elif options.take("ignoreallerrors"):
+        copy.max_errors = None
     elif options.take("region"):
         options.string()
     elif options.take("statupdate"):
@@ -193,6 +218,20 @@ def _conversion(options: Options, copy: Copy) -> bool:
     return True
 
 
+def _widths(options: Options) -> tuple[int, ...]:
+    """FIXEDWIDTH's 'label:width,label:width'; the labels have no meaning."""
+    start = options.token.start
+    widths = []
+    for part in options.string().split(","):
+        _, colon, width = part.rpartition(":")
+        if not colon or not width.strip().isdigit() or not int(width):
+            raise options.refuse(
+                "FIXEDWIDTH takes 'label:width,label:width', each width a number above 0", start
+            )
+        widths.append(int(width))
+    return tuple(widths)
+
+
 def _character(options: Options, what: str) -> str:
     start = options.token.start
     value = options.string()
@@ -202,7 +241,8 @@ def _character(options: Options, what: str) -> str:
 
 
 _COLUMNAR = {
-    "ACCEPTINVCHARS", "FILLRECORD", "IAM_ROLE", "STATUPDATE", "MANIFEST", "EXPLICIT_IDS", "FORMAT", "PARQUET", "REGION",
+    "ACCEPTINVCHARS", "FILLRECORD", "IAM_ROLE", "STATUPDATE", "MANIFEST", "EXPLICIT_IDS", "FORMAT", "PARQUET", "ORC",
+    "REGION",
 }  # fmt: skip
 """DG "COPY from columnar data formats". REGION is accepted there as everywhere and has no effect here."""
 
@@ -211,14 +251,18 @@ def _check(copy: Copy) -> None:
     given = copy.given
     if not copy.role:
         raise Refused("COPY needs an authorization: IAM_ROLE default or IAM_ROLE 'arn'", sqlstate="42601")
-    if copy.format == "parquet":
-        exclusive("COPY", ["PARQUET"], sorted(given - _COLUMNAR))
-        if copy.fill_record:
-            raise Refused("COPY ... PARQUET FILLRECORD is not supported by the local Redshift yet")
+    if copy.format in COLUMNAR:
+        exclusive("COPY", [copy.format.upper()], sorted(given - _COLUMNAR))
     if copy.format == "csv":
         exclusive("COPY", ["CSV"], [name for name in ("REMOVEQUOTES", "ESCAPE") if name in given])
     elif "QUOTE" in given:
         raise Refused("COPY: QUOTE is for CSV only", sqlstate="42601")
+    if copy.format == "fixedwidth":
+        exclusive(
+            "COPY", ["FIXEDWIDTH"], sorted(given & {"DELIMITER", "ESCAPE", "REMOVEQUOTES", "FILLRECORD"})
+        )
+    if copy.max_errors is None:
+        exclusive("COPY", ["IGNOREALLERRORS"], sorted(given & {"MAXERROR"}))
     if copy.format == "json":
         exclusive(
             "COPY",
@@ -228,11 +272,9 @@ def _check(copy: Copy) -> None:
                 & {"DELIMITER", "ESCAPE", "REMOVEQUOTES", "FILLRECORD", "IGNOREHEADER", "IGNOREBLANKLINES"}
             ),
         )
-    if copy.max_errors > 1:
-        # Rows with errors would be left out; 0 and 1 stop at the first.
-        raise Refused("COPY ... MAXERROR above 1 is not supported by the local Redshift yet")
     for value, what in ((copy.date_format, "DATEFORMAT"), (copy.time_format, "TIMEFORMAT")):
-        if value not in (None, "auto", "YYYY-MM-DD", "YYYY-MM-DD HH:MI:SS"):
-            raise Refused(f"COPY ... {what} {value!r} is not supported by the local Redshift yet; use 'auto'")
-    if copy.accept_any_date:
-        raise Refused("COPY ... ACCEPTANYDATE is not supported by the local Redshift yet")
+        if value not in (None, "auto"):
+            reader(value, what)
+    if copy.accept_any_date and copy.date_format is None:
+        # "Always use ACCEPTANYDATE with the DATEFORMAT parameter": what it does without no page says.
+        raise Refused("COPY: ACCEPTANYDATE needs DATEFORMAT", sqlstate="42601")

@@ -22,8 +22,6 @@ TOOL = SHARED / "tools" / "redshift_examples.py"
 CASES = SHARED / "data" / "redshift_examples" / "examples.jsonl"
 
 REFUSED = {
-    "r_COLLATE#689c1656": "COLLATE",
-    "r_COLLATE#cb1fcc4f": "COLLATE",
     "r_enable_case_sensitive_super_attribute#6e0f36ef": "enable_case_sensitive_super_attribute",
     "r_enable_case_sensitive_super_attribute#8259f972": "enable_case_sensitive_super_attribute",
     "r_error_on_nondeterministic_update#0bc35169": "error_on_nondeterministic_update",
