@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import redshift_connector
 from zero_etl_cloud import ZeroEtlCloud
 
 from deployer import aurora
+from deployer.errors import UsageError
 from deployer.local.environment import LocalEnvironment
+from deployer.local.landing.load import load
 
 
 @pytest.fixture
@@ -54,7 +59,8 @@ def make(cloud: ZeroEtlCloud, source: str, target: str, **more: Any) -> str:
 
 
 INTEGRATION = (
-    "select state, target_database, source, source_database, refresh_interval, is_history_mode from svv_integration"
+    "select state, target_database, source, source_database, refresh_interval, is_history_mode"
+    " from svv_integration"
 )
 
 
@@ -140,3 +146,46 @@ def test_only_a_superuser_may(zero_etl: ZeroEtlCloud, sql: Any, environment: Loc
             connection.cursor().execute(text)
     connection.close()
     sql("drop user made_nobody")
+
+
+def test_local_rows_land_in_it(
+    zero_etl: ZeroEtlCloud,
+    sql: Any,
+    engine_dsn: str,
+    make_empty: Callable[[], None],
+    engine: Any,
+    tmp_path: Path,
+) -> None:
+    make_empty()
+    identifier = make(zero_etl, *zero_etl.ready())
+    sql(f"create database rental_landing from integration '{identifier}'")
+    (tmp_path / "exchange_rates.csv").write_text("currency,rate_date,usd_per_unit\nEUR,2025-01-01,1.1\n")
+    with pytest.raises(UsageError, match="INTEGRATION SET HISTORY_MODE TRUE"):
+        load(engine_dsn, tmp_path, datetime(2025, 1, 2))
+    sql("alter database rental_landing integration set history_mode true")
+    load(engine_dsn, tmp_path, datetime(2025, 1, 2))
+    assert sql("select currency, _record_is_active from rental_landing.rental.exchange_rates") == [
+        ["EUR", True]
+    ]
+    assert sql("select integration_id from svv_integration") == [[identifier]]
+    assert sql(
+        "select target_database, table_state from svv_integration_table_state"
+        f" where integration_id = '{identifier}' and table_name = 'exchange_rates'"
+    ) == [["rental_landing", "Synced"]]
+    assert sql("select checkpoint_type, modified_tables from sys_integration_activity") == [["snapshot", 1]]
+    refused(
+        sql,
+        "alter database rental_landing integration set history_mode false",
+        "cannot turn history mode on or off",
+    )
+    # Only Synced tables can be read, unless QUERY_ALL_STATES says otherwise.
+    engine.execute("update zeroshift.integration_tables set table_state = 'Failed'")
+    readable = "select zeroshift.require_readable('rental_landing', 'rental', 'exchange_rates')"
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="its state is Failed"):
+        engine.execute(readable)
+    sql("alter database rental_landing integration set query_all_states true")
+    assert engine.execute(readable).fetchone() == (True,)
+    zero_etl.clear()
+    zero_etl.until(lambda: sql("select 1 from svv_integration") == [])
+    sql("drop database rental_landing")
+    make_empty()

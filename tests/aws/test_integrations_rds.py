@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +13,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from zero_etl_cloud import ZeroEtlCloud
 
 from deployer import aurora
+from deployer.local.aws.environment import LocalAws
+from deployer.local.aws.integrations.store import Store
 
 
 def refused(call: Any, code: str, **parameters: Any) -> str:
@@ -283,3 +288,80 @@ def test_it_fails_on_order(zero_etl: ZeroEtlCloud) -> None:
     zero_etl.until(lambda: zero_etl.status(arn) == "active")
     zero_etl.behaviour.become("*", "needs_attention", "MissingPrimaryKey", "rental.audit has none")
     assert zero_etl.status(arn) == "needs_attention"
+
+
+@pytest.mark.slow
+def test_a_kill_forgets_nothing(tmp_path: Path) -> None:
+    local = LocalAws(tmp_path / "home")
+    try:
+        cloud = ZeroEtlCloud(local.home, local.up())
+        source = cloud.cluster()
+        (namespace,) = cloud.serverless.list_namespaces()["namespaces"]
+        target = namespace["namespaceArn"]
+        cloud.authorize(target, source)
+        cloud.behaviour.hold("rental", "creating")
+        cloud.faults.refuse("rds", "ModifyIntegration", "InternalFailure", at=2)
+        arn = create(cloud, source, target)
+        pid = local.status().pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        cloud.until(lambda: not local.running)
+
+        again = ZeroEtlCloud.__new__(ZeroEtlCloud)
+        again.__dict__ |= cloud.__dict__ | {"_status": local.up()}
+        rds = again.client("rds")
+        assert rds.describe_integrations()["Integrations"][0]["Status"] == "creating"
+        assert again.client("redshift").get_resource_policy(ResourceArn=target)["ResourcePolicy"]["Policy"]
+        cloud.behaviour.release()
+        cloud.until(lambda: rds.describe_integrations()["Integrations"][0]["Status"] == "active")
+        rds.modify_integration(IntegrationIdentifier=arn, Description="one")
+        refused(rds.modify_integration, "InternalFailure", IntegrationIdentifier=arn, Description="two")
+    finally:
+        local.down()
+
+
+def test_time_is_the_clock_s(tmp_path: Path) -> None:
+    """A transition takes as long as the clock says, whoever asks."""
+    (tmp_path / "aws").mkdir()
+    now = [1000.0]
+    record = {"IntegrationName": "rental", "TargetArn": "t"}
+    store = Store(tmp_path, lambda: now[0])
+    with store.use() as records:
+        store.begin(record, "creating")
+        records["one"] = record
+    now[0] += 1.9
+    assert store.is_creating_into("t")
+    store = Store(tmp_path, lambda: now[0])
+    now[0] += 0.1
+    assert not store.is_creating_into("t")
+    with store.use() as records:
+        assert records["one"]["Status"] == "active"
+        store.begin(records["one"], "deleting")
+    now[0] += 1.0
+    assert not store.is_target("t")
+
+
+@pytest.mark.slow
+def test_quotas(zero_etl: ZeroEtlCloud) -> None:
+    """Five integrations of one source, one after the other, into namespaces of their own."""
+    source = zero_etl.cluster()
+    targets = []
+    for number in range(6):
+        name = f"quota-{number}"
+        made = zero_etl.serverless.create_namespace(namespaceName=name)["namespace"]
+        targets.append(made["namespaceArn"])
+        zero_etl.serverless.create_workgroup(workgroupName=name, namespaceName=name)
+        zero_etl.authorize(targets[-1], source)
+    try:
+        for number in range(5):
+            arn = create(zero_etl, source, targets[number], f"rental-{number}")
+            zero_etl.until(lambda: zero_etl.status(arn) != "creating")  # noqa: B023
+        refused(
+            zero_etl.rds.create_integration, "IntegrationQuotaExceededFault",
+            SourceArn=source, TargetArn=targets[5], IntegrationName="rental-5",
+        )  # fmt: skip
+    finally:
+        zero_etl.clear()
+        for number in range(6):
+            zero_etl.serverless.delete_workgroup(workgroupName=f"quota-{number}")
+            zero_etl.serverless.delete_namespace(namespaceName=f"quota-{number}")

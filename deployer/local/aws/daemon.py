@@ -119,6 +119,8 @@ class Daemon:
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AUTH": "true" if self.enforce else "false",
             "LOG_LEVEL": "WARNING",
+            # Otherwise its MQTT broker listens on every interface, whatever BIND_HOST says.
+            "IOT_MTLS_ENABLED": "0",
             FRONT: f"http://127.0.0.1:{front}",
             # It writes its pid file there, by its port's name.
             "TMPDIR": str(temporary),

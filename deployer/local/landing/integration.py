@@ -25,7 +25,8 @@ SCHEMA = f"{LANDING_DATABASE}.{LANDING_SCHEMA}"
 """The PostgreSQL schema that stands for the landing database and its one schema."""
 
 INTEGRATION_ID = str(uuid.uuid5(uuid.NAMESPACE_DNS, SCHEMA))
-"""The same in every local environment, so that printed output can be compared."""
+"""The same in every local environment, so that printed output can be compared. A landing database that was made FROM
+INTEGRATION keeps its own."""
 
 HISTORY_COLUMNS = ("_record_is_active", "_record_create_time", "_record_delete_time")
 
@@ -112,13 +113,19 @@ def ensure(connection: Connection, *, created: datetime | None = None) -> None:
     script = resources.files("deployer.local") / "compat" / "020_integrations.sql"
     connection.execute(sql.SQL(script.read_text(encoding="utf-8")))
     other = connection.execute(
-        "select 1 from zeroshift.integrations where target_database = %s and integration_id <> %s",
+        "select from_aws, is_history_mode from zeroshift.integrations"
+        " where target_database = %s and integration_id <> %s",
         (LANDING_DATABASE, INTEGRATION_ID),
     ).fetchone()
-    if other is not None:
+    if other is not None and not other[0]:
         raise UsageError(
             f"the landing database {LANDING_DATABASE} is fed by replication (zero_etl in zeroshift.toml), and takes no"
             " snapshots; change the source itself"
+        )
+    if other is not None and not other[1]:
+        raise UsageError(
+            f"the landing database {LANDING_DATABASE} was made without history mode, which snapshots are loaded in: run"
+            f" ALTER DATABASE {LANDING_DATABASE} INTEGRATION SET HISTORY_MODE TRUE, and repeat"
         )
     schema = sql.Identifier(SCHEMA)
     connection.execute(sql.SQL("create schema if not exists {}").format(schema))
@@ -160,9 +167,18 @@ def ensure(connection: Connection, *, created: datetime | None = None) -> None:
         connection.execute(
             "insert into zeroshift.integration_tables (integration_id, schema_name, table_name, table_state,"
             " is_history_mode) values (%s, %s, %s, 'Synced', true) on conflict do nothing",
-            (INTEGRATION_ID, LANDING_SCHEMA, table.name),
+            (identifier(connection), LANDING_SCHEMA, table.name),
         )
     _grant(connection)
+
+
+def identifier(connection: Connection) -> str:
+    """The id of the integration that the landing database belongs to."""
+    found = connection.execute(
+        "select integration_id from zeroshift.integrations where target_database = %s and from_aws",
+        (LANDING_DATABASE,),
+    ).fetchone()
+    return str(found[0]) if found else INTEGRATION_ID
 
 
 def begin_commit(connection: Connection, at: datetime) -> Checkpoint:
@@ -173,7 +189,7 @@ def begin_commit(connection: Connection, at: datetime) -> Checkpoint:
     naive = utc(at)
     found = connection.execute(
         "select last_applied_at, txn_seq from zeroshift.integrations where integration_id = %s",
-        (INTEGRATION_ID,),
+        (identifier(connection),),
     ).fetchone()
     assert found is not None  # ensure() made it
     last, txn_seq = found
@@ -190,7 +206,7 @@ def end_commit(connection: Connection, checkpoint: Checkpoint) -> None:
     connection.execute(
         "update zeroshift.integrations set last_applied_at = %s, txn_seq = %s, state = 'CdcRefreshState'"
         " where integration_id = %s",
-        (checkpoint.at, checkpoint.txn_seq, INTEGRATION_ID),
+        (checkpoint.at, checkpoint.txn_seq, identifier(connection)),
     )
 
 
@@ -224,7 +240,7 @@ def record_activity(
             inserted + updated,
             snapshot,
             checkpoint.at,
-            INTEGRATION_ID,
+            identifier(connection),
             LANDING_SCHEMA,
             table.name,
         ),
@@ -234,7 +250,7 @@ def record_activity(
         " checkpoint_type, record_time, inserted_rows, updated_rows, deleted_rows, started_at, ended_at)"
         " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
-            INTEGRATION_ID,
+            identifier(connection),
             LANDING_SCHEMA,
             table.name,
             checkpoint.txn_seq,
@@ -286,7 +302,7 @@ def _is_complete(connection: Connection) -> bool:
         " join pg_namespace as n on n.oid = c.relnamespace and n.nspname = %s"
         " where t.integration_id = %s and not exists (select from pg_roles as r where r.rolname = 'admin'"
         " and not has_table_privilege(r.oid, c.oid, 'select with grant option'))",
-        (SCHEMA, INTEGRATION_ID),
+        (SCHEMA, identifier(connection)),
     ).fetchone()
     return found == (len(TABLES),)
 

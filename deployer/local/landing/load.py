@@ -118,7 +118,7 @@ def _is_first(connection: Connection, table: Table) -> bool:
     found = connection.execute(
         "select copied_at is null from zeroshift.integration_tables"
         " where integration_id = %s and schema_name = %s and table_name = %s",
-        (integration.INTEGRATION_ID, LANDING_SCHEMA, table.name),
+        (integration.identifier(connection), LANDING_SCHEMA, table.name),
     ).fetchone()
     return found == (True,)
 
