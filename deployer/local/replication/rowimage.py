@@ -15,6 +15,7 @@ from typing import Any
 
 from pymysqlreplication.constants import FIELD_TYPE
 
+from deployer.local.replication import json_binary
 from deployer.local.replication.definition import BINARIES, ColumnDefinition
 
 Row = tuple[str | None, ...]
@@ -97,6 +98,8 @@ def _decoder(column: Any, known: ColumnDefinition, errors: str) -> Decode:
         return _text(column, known, 1 if column.max_length <= 255 else 2, errors)
     if kind == FIELD_TYPE.BLOB:
         return _text(column, known, column.length_size, errors)
+    if kind == FIELD_TYPE.JSON:
+        return _json(known, column.length_size)
     if kind == FIELD_TYPE.DATE:
         return _date
     if kind == FIELD_TYPE.DATETIME2:
@@ -191,6 +194,20 @@ def _text(column: Any, known: ColumnDefinition, prefix: int, errors: str) -> Dec
         return str(data[start:end], encoding, errors), end
 
     return long
+
+
+def _json(known: ColumnDefinition, prefix: int) -> Decode:
+    """MySQL's own JSON; MariaDB's is a text."""
+
+    def decode(data: bytes, at: int) -> tuple[str, int]:
+        start = at + prefix
+        end = start + int.from_bytes(data[at:start], "little")
+        try:
+            return json_binary.text(data[start:end], _decimal), end
+        except json_binary.BadJson as error:
+            raise Undecodable(f"The column {known.name} holds JSON that cannot be read: {error}") from None
+
+    return decode
 
 
 def _encoding(column: Any, known: ColumnDefinition) -> str:
