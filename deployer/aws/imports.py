@@ -115,13 +115,13 @@ def adopt(aws: Aws, stack: Stack, wanted: tuple[Import, ...], progress: Progress
 
 
 def without(aws: Aws, stack: Stack, logical_id: str) -> Stack:
-    """The stack as it stands, without one of its resources, and the outputs that name it."""
+    """The stack as it stands, without one of its resources (none for an empty id), and the outputs that name it."""
     body = _template(aws, stack.name, new=False)
     body["Resources"].pop(logical_id, None)
     body["Outputs"] = {
         key: value
         for key, value in body.get("Outputs", {}).items()
-        if f'"{logical_id}"' not in json.dumps(value)
+        if not logical_id or f'"{logical_id}"' not in json.dumps(value)
     }
     live = stacks.describe(aws, stack.name) or {}
     values = {item["ParameterKey"]: item.get("ParameterValue", "") for item in live.get("Parameters", [])}

@@ -1,13 +1,17 @@
-"""`zeroshift integration`: zero-ETL into the local warehouse, from a real MySQL or MariaDB."""
+"""`zeroshift integration`: zero-ETL into the local warehouse from a real server, and of AWS into one in AWS."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from deployer.cli import encode, output
 from deployer.cli.options import CONTEXT, Here, environment_option
-from deployer.errors import Unavailable
+from deployer.errors import Unavailable, UsageError
 from deployer.operations import integration as operations
+from deployer.project.environments import LOCAL
 
 _NAME = click.option("--integration", "name", metavar="NAME", help="Which one, where there are several.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -15,7 +19,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
 @click.group(context_settings=CONTEXT)
 def integration() -> None:
-    """Zero-ETL into the local warehouse: its state, its tables, copying them anew, counting both sides."""
+    """Zero-ETL integrations: their state, their tables, copying them anew, counting both sides."""
 
 
 @integration.command()
@@ -29,7 +33,7 @@ def integration() -> None:
 @environment_option
 def status(here: Here, max_lag: int | None, as_json: bool) -> None:
     """Show every integration; exits 1 when one does not replicate, or a table of it is out of sync."""
-    found = operations.status(here.project, here.environment)
+    found = _status(here)
     if as_json:
         output.line(encode.dump(found))
     else:
@@ -53,12 +57,17 @@ def status(here: Here, max_lag: int | None, as_json: bool) -> None:
             if each.message:
                 output.line(f"{each.name}: {each.message}")
     for each in found:
-        if not each.running or each.state != "CdcRefreshState":
+        if not each.running or (_is_local(here) and each.state != "CdcRefreshState"):
             raise Unavailable(f"integration {each.name} does not replicate: {each.message or each.state}")
-        if each.failed or each.waiting:
+        out = (each.failed or 0) + (each.waiting or 0)
+        if out:
             raise Unavailable(
-                f"integration {each.name} has {each.failed + each.waiting} tables out of sync;"
-                " `zeroshift integration tables` names them"
+                f"integration {each.name} has {out} tables out of sync; `zeroshift integration tables` names them"
+            )
+        if max_lag is not None and each.lag_ms is None and not _is_local(here):
+            raise Unavailable(
+                f"how far integration {each.name} is behind cannot be told: this login is no superuser (admin_secret),"
+                " and CloudWatch has had no value for a quarter of an hour"
             )
         if max_lag is not None and (each.lag_ms or 0) > max_lag:
             raise Unavailable(f"integration {each.name} is {each.lag_ms} ms behind, more than {max_lag}")
@@ -69,7 +78,7 @@ def status(here: Here, max_lag: int | None, as_json: bool) -> None:
 @environment_option
 def tables(here: Here, as_json: bool) -> None:
     """List the replicated tables with state and reason."""
-    found = operations.tables(here.project, here.environment)
+    found = _tables(here)
     if as_json:
         output.line(encode.dump(found))
     else:
@@ -89,7 +98,7 @@ def refresh(here: Here, names: tuple[str, ...], everything: bool, failed: bool, 
     --accept-reseed.
     """
     with output.progress(lasting=False) as progress:
-        found = operations.refresh(
+        found = _operation(here, "refresh")(
             here.project, here.environment, names, everything=everything, failed=failed, integration=name,
             progress=progress,
         )  # fmt: skip
@@ -111,7 +120,7 @@ def refresh(here: Here, names: tuple[str, ...], everything: bool, failed: bool, 
 def reconcile(here: Here, threshold: int, name: str | None, as_json: bool) -> None:
     """Count the present rows of every table in the source and in landing; exits 1 when they differ."""
     with output.progress(lasting=False) as progress:
-        found = operations.reconcile(
+        found = _operation(here, "reconcile")(
             here.project, here.environment, integration=name, threshold=threshold, progress=progress
         )
     if as_json:
@@ -145,3 +154,64 @@ def show(found: tuple[operations.IntegrationTable, ...]) -> None:
     for each in found:
         if each.reason:
             output.line(f"{each.schema}.{each.table}: {each.reason}")
+
+
+@integration.command()
+@click.argument("name", metavar="NAME")
+@click.option("--yes", is_flag=True, help="Do it. Without, it says what would be lost.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long to wait for a deployment.",
+)
+@environment_option
+def recreate(here: Here, name: str, yes: bool, wait: float) -> None:
+    """Delete the integration NAME of AWS, wait, and make it anew; its history is lost, and everything copied again.
+
+    For what AWS cannot change: source, target, KMS key, or an integration that has failed. It may be killed and
+    repeated.
+    """
+    if _is_local(here):
+        raise UsageError(
+            f"environment {here.environment.name} is local: `zeroshift integration refresh --all` copies"
+            f" everything anew"
+        )
+    from deployer.operations import integration_recreate
+
+    with output.progress() as progress:
+        done = integration_recreate.recreate(
+            here.project, here.environment, name, yes=yes, wait=wait, progress=progress
+        )
+    output.line(f"integration {done.name} is {done.state}; lost is {done.lost}")
+
+
+def _is_local(here: Here) -> bool:
+    return here.environment.kind == LOCAL
+
+
+def _operation(here: Here, name: str) -> Callable[..., Any]:
+    """The operation for the environment's kind."""
+    if _is_local(here):
+        found: Callable[..., Any] = getattr(operations, name)
+        return found
+    # boto3 takes longer to load than most commands to run.
+    from deployer.operations import integration_aws
+
+    found = getattr(integration_aws, name)
+    return found
+
+
+def _status(here: Here) -> tuple[operations.IntegrationStatus, ...]:
+    found: tuple[operations.IntegrationStatus, ...] = _operation(here, "status")(
+        here.project, here.environment
+    )
+    return found
+
+
+def _tables(here: Here) -> tuple[operations.IntegrationTable, ...]:
+    found: tuple[operations.IntegrationTable, ...] = _operation(here, "tables")(
+        here.project, here.environment
+    )
+    return found

@@ -25,7 +25,10 @@ _COMPARISONS = 5
 
 @dataclass(frozen=True)
 class IntegrationStatus:
-    """One integration. `lag_ms` is SVV_INTEGRATION.current_lag, None before the first copy; `message` what is wrong."""
+    """One integration. `lag_ms` is SVV_INTEGRATION.current_lag, None before the first copy; `message` what is wrong.
+
+    In AWS a number is None that only a superuser could tell.
+    """
 
     name: str
     source: str
@@ -34,9 +37,9 @@ class IntegrationStatus:
     state: str
     lag_ms: int | None
     checkpoint: str
-    synced: int
-    failed: int
-    waiting: int
+    synced: int | None
+    failed: int | None
+    waiting: int | None
     message: str
 
 
@@ -81,7 +84,7 @@ def status(project: Project, environment: Environment) -> tuple[IntegrationStatu
                 " from svv_integration"
             ).rows
         }
-        listed = _tables(session)
+        listed = listed_tables(session)
         result = []
         for each in replicators.integrations(project, environment):
             row = found.get(each.landing)
@@ -109,7 +112,7 @@ def tables(project: Project, environment: Environment) -> tuple[IntegrationTable
     """The replicated tables of every configured integration."""
     landings = {each.landing for each in replicators.integrations(project, environment)}
     with _session(project, environment) as (session, _):
-        return tuple(table for table in _tables(session) if table.landing in landings)
+        return tuple(table for table in listed_tables(session) if table.landing in landings)
 
 
 def refresh(
@@ -130,11 +133,11 @@ def refresh(
     if sum([bool(names), everything, failed]) != 1:
         raise UsageError("name the tables to refresh as schema.table, or say --failed or --all")
     one = _chosen(project, environment, integration)
-    places = {_place(name) for name in names}
+    places = {place(name) for name in names}
     listed = ", ".join(f"{quote_ident(schema)}.{quote_ident(table)}" for schema, table in sorted(places))
     what = "all tables" if everything else "inerror tables" if failed else f"table {listed}"
     with _session(project, environment) as (session, _):
-        before = [table for table in _tables(session) if table.landing == one.landing]
+        before = [table for table in listed_tables(session) if table.landing == one.landing]
         # DG "ALTER DATABASE": not said whether it may stand in a transaction block, so it does not.
         session.execute(f"alter database {quote_ident(one.landing)} integration refresh {what}")
         meant = {
@@ -146,7 +149,9 @@ def refresh(
         }
         deadline = time.monotonic() + 3600
         while True:
-            now = [t for t in _tables(session) if t.landing == one.landing and (t.schema, t.table) in meant]
+            now = [
+                t for t in listed_tables(session) if t.landing == one.landing and (t.schema, t.table) in meant
+            ]
             waiting = [t for t in now if t.state == "ResyncInitiated"]
             if not waiting:
                 return tuple(now)
@@ -201,7 +206,8 @@ def _session(project: Project, environment: Environment) -> Iterator[tuple[Sessi
         yield session, found.engine_dsn
 
 
-def _tables(session: Session) -> list[IntegrationTable]:
+def listed_tables(session: Session) -> list[IntegrationTable]:
+    """SVV_INTEGRATION_TABLE_STATE, as a superuser."""
     # The character columns are blank-padded.
     rows = session.execute(
         "select trim(target_database), trim(schema_name), trim(table_name), trim(table_state), table_rows,"
@@ -233,7 +239,8 @@ def _chosen(project: Project, environment: Environment, name: str | None) -> Zer
     return there[name]
 
 
-def _place(name: str) -> tuple[str, str]:
+def place(name: str) -> tuple[str, str]:
+    """Schema and table of `schema.table`, either part perhaps quoted; raises UsageError."""
     found = re.fullmatch(r'("[^"]+"|[^".]+)\.("[^"]+"|[^".]+)', name)
     if found is None:
         raise UsageError(f"{name!r} is no table of an integration; write schema.table")

@@ -177,6 +177,8 @@ def _carry_out(
                 " made it meanwhile: plan again"
             )
         integration_ledger.write(session, one.name, settings)
+        # Where a killed `zeroshift integration recreate` had come further than to its deletion, this has ended it.
+        integration_ledger.settle(session, one.name)
     for step in mine:
         if step.action == ALTER:
             progress(f"setting {step.setting} of {what} to {step.value}")

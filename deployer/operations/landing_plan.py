@@ -82,7 +82,7 @@ def steps(
             made.append(Step(CREATE, one))
             continue
         row = fed.get(one.landing)
-        if admin is not None:
+        if admin is not None or each.live is None:
             _check_owner(environment, each, row)
         known = integration_ledger.read(own, one.name)
         if row is not None:

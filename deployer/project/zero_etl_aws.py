@@ -70,7 +70,7 @@ class AwsZeroEtl:
     truncatecolumns: bool = False
     acceptinvchars: bool = False
     max_lag: int | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     connection: SourceConnection | None = None
     line: int = 0
 

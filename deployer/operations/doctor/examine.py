@@ -16,6 +16,7 @@ from deployer.operations.doctor import (
     rights,
     route,
     stacks,
+    zero_etl,
 )
 from deployer.operations.doctor.model import Check, Diagnosis, Examination, Part, unknown
 from deployer.operations.progress import Progress, silent
@@ -30,6 +31,7 @@ _PARTS: tuple[tuple[str, Part], ...] = (
     ("deployments", deployment.checks),
     ("identities", identities.checks),
     ("stacks", stacks.checks),
+    ("zero-ETL", zero_etl.checks),
 )
 
 
