@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 from zero_etl_cloud import ZeroEtlCloud
@@ -231,10 +232,41 @@ def test_the_resource_policy_decides(zero_etl: ZeroEtlCloud) -> None:
     arn = create(zero_etl, source, target)
     zero_etl.until(lambda: zero_etl.status(arn) == "active")
 
+    assumed = assume(zero_etl, "maker")
+    another = good | {"TargetArn": zero_etl.namespace("local"), "IntegrationName": "other"}
+    put(zero_etl, another["TargetArn"], statement(another["TargetArn"], source))
+    refused(assumed.create_integration, "AccessDenied", **another)
+    account = source.split(":")[4]
+    principal = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{account}:role/maker"},
+        "Action": "redshift:CreateInboundIntegration",
+    }
+    put(zero_etl, another["TargetArn"], statement(another["TargetArn"], source), principal)
+    assert assumed.create_integration(**another)["Status"] == "creating"
+
     put(zero_etl, target, statement(target, source + "-other"))
     assert zero_etl.status(arn) == "failed", "a source that is no longer authorized is out"
     put(zero_etl, target, statement(target, source))
     assert zero_etl.status(arn) == "failed", "for good"
+
+
+def assume(cloud: ZeroEtlCloud, role: str) -> Any:
+    """A client of RDS that signs as this role."""
+    iam = cloud.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    given = cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    iam.delete_role(RoleName=role)
+    return boto3.client(
+        "rds",
+        region_name="eu-central-1",
+        endpoint_url=cloud.rds.meta.endpoint_url,
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )
 
 
 def statement(target: str, source: str) -> dict[str, Any]:

@@ -13,15 +13,13 @@ services that name it in the request (query and JSON protocols); "*" means every
 
 from __future__ import annotations
 
-import fcntl
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deployer.local.aws.environment import AWS_DIRECTORY
-from deployer.local.aws.jsonfile import write_json
+from deployer.local.aws.jsonfile import held, read_json, write_json
 
 FILE = "faults.json"
 
@@ -70,7 +68,8 @@ class Faults:
 
     def clear(self) -> None:
         """Forget all orders."""
-        self._path.unlink(missing_ok=True)
+        with held(self._path):
+            self._path.unlink(missing_ok=True)
 
     def take(self, service: str, operation: str) -> Fault | None:
         """Count one call; the order that it falls under."""
@@ -93,18 +92,13 @@ class Faults:
     def _add(self, fault: Fault) -> None:
         if fault.at < 1 or fault.times < 1:
             raise ValueError("at and times count from 1")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._held() as orders:
             orders.append(fault)
 
     @contextmanager
     def _held(self) -> Iterator[list[Fault]]:
         """The orders, under a lock; what becomes of the list is written back."""
-        with self._path.with_suffix(".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            try:
-                orders = [Fault(**item) for item in json.loads(self._path.read_text(encoding="utf-8"))]
-            except FileNotFoundError:
-                orders = []
+        with held(self._path):
+            orders = [Fault(**item) for item in read_json(self._path, [])]
             yield orders
             write_json(self._path, [asdict(order) for order in orders])

@@ -168,8 +168,8 @@ class _Handler(BaseHTTPRequestHandler):
                 status, content = service.handle(call)
             except Exception:
                 log.exception("%s failed", operation)
-                internal = Fault(name, operation, "InternalFailure", "see aws.log", 500)
-                self._fail(internal, target)
+                code = "InternalServerException" if target else "InternalFailure"
+                self._fail(Fault(name, operation, code, "see aws.log", 500), target)
                 return
         if fault is not None:
             self._fail(fault, target)

@@ -12,14 +12,13 @@ It stands in a file, so that any process can give orders and a restart does not 
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from deployer.local.aws.environment import AWS_DIRECTORY
-from deployer.local.aws.jsonfile import read_json, write_json
+from deployer.local.aws.jsonfile import held, read_json, write_json
 
 FILE = "zero-etl-behaviour.json"
 
@@ -64,7 +63,8 @@ class Behaviour:
 
     def clear(self) -> None:
         """Forget all orders."""
-        self._path.unlink(missing_ok=True)
+        with held(self._path):
+            self._path.unlink(missing_ok=True)
 
     def lasts(self, status: str) -> float:
         """Seconds."""
@@ -89,14 +89,12 @@ class Behaviour:
         return found
 
     def _change(self, kind: str, given: dict[str, Any]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._held() as state:
             state[kind] = state.get(kind, {}) | given
 
     @contextmanager
     def _held(self) -> Iterator[dict[str, Any]]:
-        with self._path.with_suffix(".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with held(self._path):
             state: dict[str, Any] = read_json(self._path, {})
             yield state
             write_json(self._path, state)
