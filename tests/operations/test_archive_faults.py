@@ -1,0 +1,108 @@
+"""Kill -9 behind every statement of an archive run and of a restore: the view shows every row once, always."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from archive_project import DELETING, ArchiveProject, fill, rows
+from small_project import SmallProject
+from test_deploy_faults import killed
+
+from deployer.errors import StatementFailed
+from deployer.operations.archive import restore
+from deployer.operations.archive.external import SCHEMA, view_name
+from deployer.warehouse import archive_ledger as ledger
+from deployer.warehouse import lease
+from deployer.warehouse.session import Session
+
+VIEW = view_name("old")
+
+
+def empty(archive: ArchiveProject, session: Session) -> None:
+    """The table as it was before anything was archived, and nothing of an archive."""
+    archive.bucket.delete(archive.keys())
+    session.execute(f"drop view if exists {VIEW}")
+    for table in session.execute(
+        "select tablename from svv_external_tables where schemaname = %s", (SCHEMA,)
+    ).rows:
+        session.execute(f"drop table {SCHEMA}.{table[0]}")
+    if session.execute("select 1 from svv_external_schemas where schemaname = %s", (SCHEMA,)).rows:
+        session.execute(f"drop schema {SCHEMA}")
+    for name in (
+        "archive.runs",
+        "archive.run_columns",
+        "archive.partitions",
+        "archive.horizons",
+        "shop.closed",
+    ):
+        session.execute(f"delete from {name}")
+    fill(session)
+
+
+def seen(session: Session) -> list[tuple[Any, ...]]:
+    """What analysts see: the view, or the table as long as there is none."""
+    try:
+        return rows(session, VIEW)
+    except StatementFailed as error:
+        assert error.sqlstate == "42P01", error
+        return rows(session)
+
+
+def settled(archive: ArchiveProject, session: Session, before: list[tuple[Any, ...]]) -> None:
+    """Nothing is left of what was killed: one good run at most, and only its files."""
+    assert rows(session, VIEW) == before
+    assert lease.holder(session) is None
+    good = {run.archive_run for run in ledger.runs(session) if run.state in ledger.HELD}
+    assert all(run.state in (*ledger.HELD, ledger.PRUNED) for run in ledger.runs(session))
+    assert {key.split("archive_run=")[1].split("/")[0] for key in archive.keys()} == good and len(good) == 1
+    assert {part.archive_run for part in ledger.partitions(session)} == good
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_an_archive_run_that_is_killed_anywhere(small: SmallProject, session: Session) -> None:
+    archive = ArchiveProject(small)
+    archive.policy("old", DELETING)
+    archive.deploy()
+    fill(session)
+    before = rows(session)
+    empty(archive, session)
+    statements = killed(archive.run, 0)
+    assert statements > 30
+    settled(archive, session, before)
+    for number in range(1, statements + 1):
+        empty(archive, session)
+        killed(archive.run, number)
+        assert seen(session) == before, number
+        archive.run()
+        settled(archive, session, before)
+        assert rows(session) == before[3:], number
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_restore_that_is_killed_anywhere(small: SmallProject, session: Session) -> None:
+    archive = ArchiveProject(small)
+    archive.policy("old", DELETING)
+    archive.deploy()
+    fill(session)
+    before = rows(session)
+
+    def back() -> None:
+        project = small.load()
+        restore.restore(project, project.environment("local"), "old", wait=30)
+
+    empty(archive, session)
+    archive.run()
+    statements = killed(back, 0)
+    assert statements > 8
+    for number in range(1, statements + 1):
+        empty(archive, session)
+        archive.run()
+        killed(back, number)
+        assert seen(session) == before, number
+        if any(run.is_visible for run in ledger.runs(session)):
+            back()
+        settled(archive, session, before)
+        assert rows(session) == before, number
