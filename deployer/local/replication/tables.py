@@ -25,7 +25,7 @@ log = logging.getLogger("zeroshift.replication")
 
 Result = TypeVar("Result")
 
-_LOCK_WAIT = "2s"
+LOCK_WAIT = "2s"
 _TRAITS = (
     "type", "unsigned", "character_set_name", "max_length", "precision", "decimals", "fsp", "length_size", "size",
     "bits",
@@ -93,7 +93,7 @@ def locked(worker: Worker, work: Callable[[], Result]) -> Result:
         last = worker.last
         try:
             with worker.connection.transaction():
-                worker.connection.execute("select set_config('lock_timeout', %s, true)", (_LOCK_WAIT,))
+                worker.connection.execute("select set_config('lock_timeout', %s, true)", (LOCK_WAIT,))
                 return work()
         except psycopg.errors.LockNotAvailable:
             # Somebody reads the table in a long transaction; others may pass meanwhile.

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from deployer.local.replication import tables
-from deployer.local.replication.ddl import ColumnAdded, ColumnRenamed, Place
-from deployer.local.replication.definition import NO_PRIMARY_KEY
+from deployer.local.replication.ddl import Place
+from deployer.local.replication.definition import NO_PRIMARY_KEY, TableDefinition
 from deployer.local.replication.position import Position
 from deployer.local.replication.postgres import definition, shape
 from deployer.local.replication.postgres.definition import Listed, PostgresTable
@@ -22,7 +22,7 @@ from deployer.local.replication.postgres.messages import Relation
 from deployer.local.replication.postgres.rows import Decoder, Event
 from deployer.local.replication.postgres.source import Connection, end_of_log, translated
 from deployer.local.replication.postgres.stream import Rows, Transaction
-from deployer.local.replication.state import DROPPED, FAILED, SYNCED, Replicated
+from deployer.local.replication.state import DROPPED, FAILED, INITIATED, SYNCED, Replicated
 
 if TYPE_CHECKING:
     from deployer.local.replication.postgres.worker import PostgresWorker
@@ -48,6 +48,7 @@ class Definitions:
         self._look: _Look | None = None
         self._looked = 0.0
         self._tried: set[int] = set()
+        self._pending: list[tuple[Replicated, PostgresTable, shape.Story]] = []
 
     def close(self) -> None:
         """Close the connection to the catalog."""
@@ -77,14 +78,12 @@ class Definitions:
     # -- with the stream --------------------------------------------------------------------------------------
 
     def reach(self, transaction: Transaction) -> set[Place]:
-        """Bring landing's definitions to those that the transaction ends with; the tables that must be copied anew."""
+        """Bring the definitions to those that the transaction ends with, or tell the tables that must be copied anew;
+        then nothing else has been done. Landing is altered when the transaction lands, by `alter`.
+        """
         anew: set[Place] = set()
-        last = {rows.relation.oid: rows.relation for rows in transaction.rows}
-        for oid, relation in last.items():
-            if self._verified.get(oid) is relation and all(
-                rows.relation in self._decoders for rows in transaction.rows if rows.relation.oid == oid
-            ):
-                continue
+        told: list[tuple[Replicated, PostgresTable, Relation, shape.Story]] = []
+        for oid, relation in {rows.relation.oid: rows.relation for rows in transaction.rows}.items():
             place = relation.place
             table = self._worker.tables.get(place)
             if table is None:
@@ -92,61 +91,86 @@ class Definitions:
                 if oid not in self._tried and self._worker.config.lets_through(place):
                     self._tried.add(oid)
                     anew.add(place)
-            elif table.state == SYNCED and not (
-                table.copied is not None and transaction.position <= table.copied
+                continue
+            known = table.definition
+            if (
+                table.state != SYNCED
+                or not isinstance(known, PostgresTable)
+                or (table.copied is not None and transaction.position <= table.copied)
+                or self._is_verified(transaction, oid, relation)
             ):
-                anew |= self._verify(table, relation, transaction)
+                continue
+            if known.oid != oid:
+                # Another table of the same name. The look says so, too, when it comes.
+                self._worker._flush()
+                with self._worker.connection.transaction():
+                    self._drop(table, _AGAIN)
+                continue
+            story = shape.follow(known, relation, self._now(oid))
+            if story is None or not all(story.explains(each) for each in _relations(transaction, oid)):
+                anew.add(place)
+            else:
+                told.append((table, known, relation, story))
+        if not anew:
+            for table, known, relation, story in told:
+                self._verified_now(table, known, relation, story, transaction)
         return anew
 
-    def _verify(self, table: Replicated, relation: Relation, transaction: Transaction) -> set[Place]:
-        known = table.definition
-        assert isinstance(known, PostgresTable)
-        if known.oid != relation.oid:
-            # Another table of the same name. The look says so, too, when it comes.
-            self._worker._flush()
-            with self._worker.connection.transaction():
-                self._drop(table, _AGAIN)
-            return set()
-        story = shape.follow(known, relation, self._now(relation.oid))
-        if story is None:
-            return {table.place}
-        if story.actions or (story.numbers, story.ghosts) != (known.numbers, known.ghosts):
+    def _is_verified(self, transaction: Transaction, oid: int, relation: Relation) -> bool:
+        return self._verified.get(oid) is relation and self._decoders.keys() >= _relations(transaction, oid)
+
+    def _verified_now(
+        self,
+        table: Replicated,
+        known: PostgresTable,
+        relation: Relation,
+        story: shape.Story,
+        transaction: Transaction,
+    ) -> None:
+        if story.after != known:
+            # What came before lands with the old definition.
             self._worker._flush()
             self._look = None
-            if not self._tell(table, story):
-                return {table.place}
-        now = table.definition
-        assert isinstance(now, PostgresTable)
-        old_names = {action.new: action.old for action in story.actions if isinstance(action, ColumnRenamed)}
-        defaults = {
-            action.column.name: action.default for action in story.actions if isinstance(action, ColumnAdded)
-        }
+            self._pending.append((table, known, story))
+            table.definition = story.after
         self._verified[relation.oid] = relation
         self._decoders = {each: one for each, one in self._decoders.items() if each.oid != relation.oid}
-        for each in {rows.relation for rows in transaction.rows if rows.relation.oid == relation.oid}:
-            # Those of the same transaction that came before the last definition.
-            self._decoders[each] = Decoder(
-                now, each, {} if each is relation else old_names, [defaults.get(name) for name in now.names]
-            )
-        return set()
+        for each in _relations(transaction, relation.oid):
+            self._decoders[each] = Decoder(story.after, each, story.old_names, story.defaults)
 
-    def _tell(self, table: Replicated, story: shape.Story) -> bool:
+    @property
+    def is_altering(self) -> bool:
+        """Whether the batch has a transaction that has changed definitions."""
+        return bool(self._pending)
+
+    def alter(self) -> None:
+        """Change the landing tables as `reach` has found, in the transaction that writes the rows. Raises
+        LockNotAvailable when somebody reads one of them for long: then to be done again.
+        """
+        connection = self._worker.connection
+        connection.execute("select set_config('lock_timeout', %s, true)", (tables.LOCK_WAIT,))
+        for table, known, story in self._pending:
+            if not self._do(table, known, story):
+                table.state, table.reason = INITIATED, ""
+                self._worker.state.save_table(connection, table, self._worker.last)
+        connection.execute("select set_config('lock_timeout', '0', true)")
+
+    def landed(self) -> None:
+        """The definitions have landed with their transaction."""
+        self._pending.clear()
+
+    def _do(self, table: Replicated, known: PostgresTable, story: shape.Story) -> bool:
         """Do to the landing table what was done to the source's; False when it must be copied anew."""
         worker = self._worker
-
-        def work() -> bool:
-            for action in story.actions:
-                assert table.definition is not None
-                changed = tables.change_column(worker, table.definition, action)
-                if changed is None:
-                    return False
-                table.definition = changed
-            assert isinstance(table.definition, PostgresTable)
-            table.definition = replace(table.definition, numbers=story.numbers, ghosts=story.ghosts)
-            worker.state.save_table(worker.connection, table, worker.last)
-            return True
-
-        return tables.locked(worker, work)
+        now: TableDefinition = known
+        for action in story.actions:
+            changed = tables.change_column(worker, now, action)
+            if changed is None:
+                return False
+            now = changed
+        table.definition = story.after
+        worker.state.save_table(worker.connection, table, worker.last)
+        return True
 
     # -- with looks -------------------------------------------------------------------------------------------
 
@@ -205,10 +229,9 @@ class Definitions:
             return {table.place}
         if story.actions:
             self._verified.pop(known.oid, None)
-            if not self._tell(table, story):
+            if not tables.locked(worker, lambda: self._do(table, known, story)):
                 return {table.place}
-        assert isinstance(table.definition, PostgresTable)
-        settled = shape.settled(table.definition, now.table)
+        settled = shape.settled(story.after, now.table)
         if settled != table.definition:
             table.definition = settled
             with worker.connection.transaction():
@@ -245,3 +268,8 @@ class Definitions:
         if self._connection is None:
             self._connection = self._worker.source.open()
         return self._connection
+
+
+def _relations(transaction: Transaction, oid: int) -> set[Relation]:
+    """The definitions that the table has had in the transaction."""
+    return {rows.relation for rows in transaction.rows if rows.relation.oid == oid}

@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from deployer.local.replication.ddl import Place
-from deployer.local.replication.definition import NO_PRIMARY_KEY, ColumnDefinition, TableDefinition
+from deployer.local.replication.definition import (
+    BYTES_PER_CHARACTER,
+    NO_PRIMARY_KEY,
+    ColumnDefinition,
+    TableDefinition,
+)
 from deployer.local.replication.landing import HISTORY
 from deployer.local.replication.postgres import types
 from deployer.local.replication.postgres.source import PUBLICATION, Connection
@@ -37,6 +42,13 @@ class PostgresColumn(ColumnDefinition):
             # A CHAR counts bytes, too, and PostgreSQL's characters.
             return int(landing[5:-1])
         return int(landing[8:-1]) if landing.startswith("varchar(") else None
+
+    @property
+    def can_be_longer(self) -> bool:
+        # What else lands as text is ASCII, whose length PostgreSQL's own VARCHAR holds.
+        if self.type == "varchar" and self.modifier >= 0:
+            return (self.modifier - types.HEADER) * BYTES_PER_CHARACTER > types.LONGEST_TEXT
+        return self.type in ("varchar", "text", "xml", "tsvector", "bpchar")
 
     @property
     def condition(self) -> str:

@@ -36,17 +36,21 @@ class Decoder:
     """Makes events of the messages that follow on one Relation."""
 
     def __init__(
-        self, table: PostgresTable, relation: Relation, old_names: dict[str, str], defaults: Values
+        self,
+        table: PostgresTable,
+        relation: Relation,
+        old_names: dict[str, str],
+        defaults: dict[str, str | None],
     ) -> None:
-        """`old_names`: what columns were called that have since been renamed in the same transaction; `defaults`, by
-        column: what one has that was added in it.
+        """`old_names`: what columns were called that have been renamed since, in the same transaction; `defaults`: what
+        those have that were added in it.
         """
         places = {column.name: place for place, column in enumerate(relation.columns)}
         self._takes = [places.get(name, places.get(old_names.get(name, ""), -1)) for name in table.names]
         self._converts = [types.converter(column.type) for column in table.own]
         self._plain = not any(self._converts)
         self._straight = self._plain and self._takes == list(range(len(relation.columns)))
-        self._defaults = defaults
+        self._defaults = [defaults.get(name) for name in table.names]
 
     def event(self, data: bytes) -> Event:
         """Raises Undecodable."""

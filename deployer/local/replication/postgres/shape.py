@@ -19,11 +19,35 @@ from deployer.local.replication.postgres.messages import Relation, RelationColum
 
 @dataclass(frozen=True)
 class Story:
-    """What to do to the landing table; `ghosts` and `numbers` are the table's afterwards."""
+    """What to do to the landing table, and what it then is."""
 
     actions: tuple[ColumnDropped | ColumnRenamed | ColumnAdded, ...]
-    numbers: int
-    ghosts: tuple[str, ...]
+    after: PostgresTable
+
+    @property
+    def old_names(self) -> dict[str, str]:
+        """What renamed columns were called before."""
+        return {action.new: action.old for action in self.actions if isinstance(action, ColumnRenamed)}
+
+    @property
+    def defaults(self) -> dict[str, str | None]:
+        """What columns that were added have in rows that were there."""
+        return {
+            action.column.name: action.default for action in self.actions if isinstance(action, ColumnAdded)
+        }
+
+    def explains(self, sent: Relation) -> bool:
+        """Whether rows of an earlier definition in the same transaction can be read: each of their columns is one of
+        now, by one of its names, or has gone. A column that had three names cannot be told.
+        """
+        names = {column.name for column in sent.columns}
+        old = self.old_names
+        gone = {action.column for action in self.actions if isinstance(action, ColumnDropped)}
+        if not names <= {*self.after.names, *old.values(), *gone, *self.after.ghosts}:
+            return False
+        return all(
+            name in names or old.get(name) in names or name in self.defaults for name in self.after.names
+        )
 
 
 def relation_of(listed: Listed) -> Relation:
@@ -45,84 +69,143 @@ def was_rewritten(known: PostgresTable, now: PostgresTable) -> bool:
 
 def follow(known: PostgresTable, sent: Relation, now: Listed | None) -> Story | None:
     """How the table that landing knows became the one that was sent; None where it must be copied anew."""
-    if now is None or tuple(now.table.key) != known.key and _key_numbers(now.table) != _key_numbers(known):
+    if now is None or _key_numbers(now.table) != _key_numbers(known):
         return None
-    live = {column.number: column for column in now.table.own}
-    names_now = {column.name: column.number for column in now.table.own}
-    by_name = {column.name: column for column in sent.columns}
-    names_known = set(known.names)
-    rest = dict(by_name)
+    numbers_now = {column.name: column.number for column in now.table.own}
+    alive = {column.number: column for column in now.table.own}
+    rest = {column.name: column for column in sent.columns}
     dropped: list[ColumnDropped] = []
-    renamed: list[ColumnRenamed] = []
+    moved: list[PostgresColumn] = []
     place = (known.schema, known.name)
     for column in known.own:
-        there = by_name.get(column.name)
-        alive = live.get(column.number)
+        there = rest.pop(column.name, None)
         if there is not None:
-            if not _same(there, column) or names_now.get(column.name, column.number) != column.number:
+            if not _same(there, column) or numbers_now.get(column.name, column.number) != column.number:
                 # Another type; or a name that another column has now, which may have begun before these rows.
                 return None
-            del rest[column.name]
-        elif alive is None:
-            dropped.append(ColumnDropped(place, column.name))
+        elif column.number in alive:
+            moved.append(column)
         else:
-            new = rest.get(alive.name)
-            if new is None or not _same(new, column) or alive.name in names_known:
-                return None
-            renamed.append(ColumnRenamed(place, column.name, alive.name))
-            del rest[alive.name]
-    added = _added(known, now, rest)
-    if added is None:
+            dropped.append(ColumnDropped(place, column.name))
+    came = _Came(known, now, rest, moved)
+    if not came.tell():
         return None
-    actions, numbers, ghosts = added
-    return Story((*dropped, *renamed, *actions), numbers, ghosts)
+    after = _after(known, dropped, came.renamed, came.added)
+    if after is None:
+        return None
+    after = replace(after, numbers=came.numbers, ghosts=tuple(came.ghosts))
+    return Story((*dropped, *came.renamed, *came.added), after)
 
 
-def _added(
-    known: PostgresTable, now: Listed, rest: dict[str, RelationColumn]
-) -> tuple[list[ColumnAdded], int, tuple[str, ...]] | None:
-    """The columns that came; None when it is not certain which they are, or what rows have in them."""
-    ghosts = tuple(name for name in known.ghosts if name in rest)
-    fresh = {c.name: c for c in now.table.own if c.number > known.numbers}
-    gone = [
-        number
-        for number in range(known.numbers + 1, now.table.numbers + 1)
-        if number not in now.hidden and all(c.number != number for c in fresh.values())
-    ]
-    actions, numbers = [], known.numbers
-    for name, sent in rest.items():
-        if name in ghosts:
-            continue
-        column = fresh.get(name)
-        if column is None:
-            # Added and dropped again since these rows were written. It could also have been renamed.
-            if not gone or any(_same(sent, other) and other.name not in rest for other in fresh.values()):
-                return None
-            ghosts += (name,)
-            numbers = max(numbers, gone.pop(0))
-            continue
-        value = now.added[column.number]
-        if gone and gone[0] < column.number:
+class _Came:
+    """What the columns are that came under names which landing does not know."""
+
+    def __init__(
+        self,
+        known: PostgresTable,
+        now: Listed,
+        rest: dict[str, RelationColumn],
+        moved: list[PostgresColumn],
+    ) -> None:
+        """`rest`: the columns that were sent and are not known; `moved`: those that are known, are alive, and were not
+        sent.
+        """
+        self._known = known
+        self._now = now
+        self._moved = {column.number: column for column in moved}
+        self.ghosts = [name for name in known.ghosts if name in rest]
+        self._rest = {name: sent for name, sent in rest.items() if name not in self.ghosts}
+        self._fresh = {c.number: c for c in now.table.own if c.number > known.numbers}
+        self._gone = [
+            number
+            for number in range(known.numbers + 1, now.table.numbers + 1)
+            if number not in now.hidden and number not in self._fresh
+        ]
+        self.numbers = known.numbers
+        self.renamed: list[ColumnRenamed] = []
+        self.added: list[ColumnAdded] = []
+
+    def tell(self) -> bool:
+        """Find it out; False when it is not certain."""
+        live = {column.number: column for column in self._now.table.own}
+        for number in list(self._moved):
+            sent = self._rest.get(live[number].name)
+            if sent is not None and not self._rename(number, sent):
+                return False
+        for number, column in list(self._fresh.items()):
+            sent = self._rest.get(column.name)
             # The name may have been another column's, which is gone.
-            return None
+            if sent is not None and (self._gone and self._gone[0] < number or not self._add(number, sent)):
+                return False
+        for sent in list(self._rest.values()):
+            if not self._by_elimination(sent):
+                return False
+        # A column that landing knows and the source has is in every row; and what was passed over would be lost.
+        return not self._moved and all(number > self.numbers for number in self._fresh)
+
+    def _by_elimination(self, sent: RelationColumn) -> bool:
+        """A name that is no column's any more: of one that has been renamed since, or dropped."""
+        kin = [other for other in self._rest.values() if _kind(other) == _kind(sent)]
+        moved = [number for number, column in self._moved.items() if _same(sent, column)]
+        fresh = [number for number, column in self._fresh.items() if _same(sent, column)]
+        if len(kin) != 1 or len(moved) + len(fresh) + bool(self._gone) != 1:
+            return False
+        if moved:
+            return self._rename(moved[0], sent)
+        if fresh:
+            return self._add(fresh[0], sent)
+        self.numbers = max(self.numbers, self._gone.pop(0))
+        self.ghosts.append(sent.name)
+        del self._rest[sent.name]
+        return True
+
+    def _rename(self, number: int, sent: RelationColumn) -> bool:
+        column = self._moved.pop(number)
+        del self._rest[sent.name]
+        self.renamed.append(ColumnRenamed((self._known.schema, self._known.name), column.name, sent.name))
+        return _same(sent, column)
+
+    def _add(self, number: int, sent: RelationColumn) -> bool:
+        column = self._fresh.pop(number)
+        del self._rest[sent.name]
+        value = self._now.added[number]
+        rewritten = bool(self._known.file) and self._known.file != self._now.table.file
         if not _same(sent, column) or column.landing_type is None or value.computed:
-            return None
-        if not value.has_missing and known.file != now.table.file and known.file:
-            return None
-        numbers = max(numbers, column.number)
-        actions.append(ColumnAdded((known.schema, known.name), column, _default(column, value.missing)))
-    if any(column.number <= numbers and column.name not in rest for column in fresh.values()):
+            return False
+        if not value.has_missing and rewritten:
+            return False
+        self.numbers = max(self.numbers, number)
+        convert = types.converter(column.type)
+        default = value.missing if value.missing is None or convert is None else convert(value.missing)
+        self.added.append(
+            ColumnAdded((self._known.schema, self._known.name), replace(column, name=sent.name), default)
+        )
+        return True
+
+
+def _after(
+    known: PostgresTable, dropped: list[ColumnDropped], renamed: list[ColumnRenamed], added: list[ColumnAdded]
+) -> PostgresTable | None:
+    """The table with all that done; None without a column of its key, which needs a copy."""
+    gone = {action.column for action in dropped}
+    names = {action.old: action.new for action in renamed}
+    if gone & set(known.key):
         return None
-    return actions, numbers, ghosts
+    columns = tuple(
+        replace(column, name=names.get(column.name, column.name))
+        for column in known.columns
+        if column.name not in gone
+    )
+    key = tuple(names.get(name, name) for name in known.key)
+    return replace(known, columns=columns + tuple(action.column for action in added), key=key)
 
 
-def _default(column: PostgresColumn, missing: str | None) -> str | None:
-    convert = types.converter(column.type)
-    return missing if missing is None or convert is None else convert(missing)
+def _kind(sent: RelationColumn) -> tuple[int, int]:
+    return sent.type_id, sent.modifier
 
 
 def _same(sent: RelationColumn, column: PostgresColumn) -> bool:
-    return (sent.type_id, sent.modifier) == (column.type_id, column.modifier)
+    return _kind(sent) == (column.type_id, column.modifier)
 
 
 def _key_numbers(table: PostgresTable) -> list[int]:

@@ -13,7 +13,8 @@ LONGEST_TEXT = 65_535
 _LONGEST_BYTES = 16_777_216
 _MOST_CHARACTERS = 4096
 """Of a CHAR (DG, "Character types")."""
-_HEADER = 4
+HEADER = 4
+"""What PostgreSQL adds to a length in a type's modifier."""
 _YEAR_TO_MONTH, _DAY_TO_SECOND = 0x0006, 0x1C08
 """The fields of an interval's modifier: PostgreSQL's datatype/timestamp.h."""
 
@@ -39,12 +40,12 @@ def landing_type(name: str, modifier: int) -> str | None:
         return "super" if landing_type(name[1:], 0xFFFF) is not None or name == "_numeric" else None
     if name in _FIXED:
         return _FIXED[name]
-    if name == "numeric" and modifier >= _HEADER:
-        precision, scale = (modifier - _HEADER) >> 16 & 0xFFFF, (modifier - _HEADER & 0x7FF ^ 1024) - 1024
+    if name == "numeric" and modifier >= HEADER:
+        precision, scale = (modifier - HEADER) >> 16 & 0xFFFF, (modifier - HEADER & 0x7FF ^ 1024) - 1024
         if 0 <= scale <= min(precision, 37) and precision <= 38:
             return f"decimal({precision},{scale})"
-    if name == "bpchar" and _HEADER < modifier <= _MOST_CHARACTERS + _HEADER:
-        return f"char({modifier - _HEADER})"
+    if name == "bpchar" and HEADER < modifier <= _MOST_CHARACTERS + HEADER:
+        return f"char({modifier - HEADER})"
     if name == "interval" and modifier >= 0:
         fields = modifier >> 16 & 0x7FFF
         if fields in (_YEAR_TO_MONTH, _DAY_TO_SECOND):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
+
 from deployer.local.replication import tables
 from deployer.local.replication.apply import Diverged
 from deployer.local.replication.batch import Key, Net, TableBatch
@@ -93,7 +95,17 @@ class PostgresWorker(Worker):
         with self.source.connect() as connection:
             return set(definition.read(connection, self.config.lets_through))
 
+    def _flush(self) -> None:
+        while True:
+            try:
+                super()._flush()
+                return
+            except psycopg.errors.LockNotAvailable:
+                # Altering comes first: nothing else was done. Others may pass meanwhile.
+                continue
+
     def _committed(self) -> None:
+        self._definitions.landed()
         self._taken.clear()
         if self._following is not None and self.position is not None:
             self._following.confirm(self.position)
@@ -138,7 +150,7 @@ class PostgresWorker(Worker):
             self.txn_seq += 1
             self._newest = item.at
         self.position, self._dirty = item.position, True
-        if truncates:
+        if truncates or self._definitions.is_altering:
             self._flush()
 
     def _concerns(self, rows: Rows, position: Position) -> bool:
@@ -154,6 +166,8 @@ class PostgresWorker(Worker):
 
     def _gather(self) -> None:
         """Turn what was taken into batches; rows that were not sent whole are read from landing."""
+        if self._definitions.is_altering:
+            self._definitions.alter()
         present: dict[Place, Present] = {}
         wanted: dict[Place, list[Key]] = {}
         for taken in self._taken:
