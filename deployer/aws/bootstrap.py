@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from deployer.aws import bootstrap_integration, bootstrap_run, naming
+from deployer.aws.resources import archive
 from deployer.aws.scope import (
     WORKGROUP_ID,
     Resources,
@@ -166,7 +167,11 @@ def deployer_statements(scope: Scope) -> list[dict[str, Any]]:
         # Secrets Manager appends a hyphen and six characters to the name.
         named = arn("secretsmanager", f"secret:{scope.remote.secret}-??????")
         statements.append(allow(["secretsmanager:GetSecretValue"], named))
-    return [*statements, *bootstrap_integration.deployer_statements(scope)]
+    return [
+        *statements,
+        *bootstrap_integration.deployer_statements(scope),
+        *archive.deployer_statements(scope),
+    ]
 
 
 def _deployer(scope: Scope) -> Resources:
@@ -323,6 +328,7 @@ def cloudformation_statements(scope: Scope) -> list[dict[str, Any]]:
         ),  # fmt: skip
         *bootstrap_run.cloudformation_statements(scope),
         *bootstrap_integration.cloudformation_statements(scope),
+        *archive.cloudformation_statements(scope),
     ]
 
 

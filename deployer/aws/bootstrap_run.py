@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deployer.aws import naming
-from deployer.aws.resources import dashboard
+from deployer.aws.resources import archive, dashboard
 from deployer.aws.scope import Scope, allow, arn, iam_arn, sub, warehouse_access
 
 
@@ -22,6 +22,7 @@ def runner_bounds(scope: Scope) -> list[dict[str, Any]]:
         allow(["states:StartExecution"], arn("states", f"stateMachine:{scope.prefix}-*")),
         # A key has no name of ours; its tags are its stack's.
         allow(["kms:Decrypt", "kms:GenerateDataKey"], arn("kms", "key/*"), _tagged(scope)),
+        *archive.role_statements(scope),
     ]
 
 

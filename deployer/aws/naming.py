@@ -74,6 +74,11 @@ def alert_machine(project: Project, environment: Environment) -> str:
     return f"{prefix(project, environment)}-alerts"
 
 
+def glue_database(project: Project, environment: Environment) -> str:
+    """The database of the archive's external tables, in the data catalog."""
+    return prefix(project, environment).replace("-", "_").lower()
+
+
 def told_table(project: Project, environment: Environment) -> str:
     """The table of the runs that people have been told of."""
     return f"{prefix(project, environment)}-alerts-told"

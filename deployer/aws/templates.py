@@ -9,13 +9,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from deployer.aws.resources import base, dashboard, integration, run
+from deployer.aws.resources import archive, base, dashboard, integration, run
 from deployer.aws.scope import NAMESPACE_ID, WORKGROUP_ID, Resources, Scope, Template, scope
 from deployer.project.config import Project
 from deployer.project.environments import CLUSTER, Environment
 
 _BASE: tuple[Callable[[Scope], Resources], ...] = (
     base.runner, base.dead_letters, base.alerts, base.topic_key, base.starter, integration.integrations,
+    archive.bucket, archive.role,
 )  # fmt: skip
 _RUN: tuple[Callable[[Scope], Resources], ...] = (
     run.group, run.schedules, run.alert_path, run.event_log, run.rules, run.alarms, dashboard.dashboard,
@@ -45,7 +46,9 @@ def template(project: Project, environment: Environment, part: str) -> Template 
         "Description": f"Zeroshift: {part} of {project.name}, environment {environment.name}",
         "Parameters": parameters(environment) if part == "base" else _used(from_base(environment), resources),
         "Resources": resources,
-        "Outputs": base.outputs(made) | integration.outputs(made) if part == "base" else {},
+        "Outputs": base.outputs(made) | integration.outputs(made) | archive.outputs(made)
+        if part == "base"
+        else {},
     }
     return {key: value for key, value in body.items() if value}
 

@@ -32,7 +32,7 @@ def runner(scope: Scope) -> Resources:
         trust.append(_trust("states.amazonaws.com", arn("states", f"stateMachine:{machine}")))
         statements += _run_statements(scope)
     return {
-        "RunnerRole": _role(
+        "RunnerRole": bounded_role(
             scope,
             "Calls the pipelines' entry procedures on schedule",
             trust,
@@ -142,7 +142,7 @@ def starter(scope: Scope) -> Resources:
     machine = naming.alert_machine(scope.project, scope.environment)
     start = allow(["states:StartExecution"], arn("states", f"stateMachine:{machine}"))
     trust = [_trust("events.amazonaws.com", _rules(scope))]
-    return {"StarterRole": _role(scope, "Starts the alert path", trust, "start", [start])}
+    return {"StarterRole": bounded_role(scope, "Starts the alert path", trust, "start", [start])}
 
 
 def outputs(scope: Scope) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def outputs(scope: Scope) -> dict[str, Any]:
     return made
 
 
-def _role(
+def bounded_role(
     scope: Scope,
     description: str,
     trust: list[dict[str, Any]],
@@ -165,6 +165,7 @@ def _role(
     statements: list[dict[str, Any]],
     **more: Any,
 ) -> dict[str, Any]:
+    """A role under the environment's path, with its boundary and one policy."""
     return {
         "Type": "AWS::IAM::Role",
         "Properties": {

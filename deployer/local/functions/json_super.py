@@ -165,7 +165,8 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
     Function(
         "json_serialize_to_varbyte",
-        _of_super("pg_catalog.convert_to(redshift.json_serialize({0}), 'UTF8')"),
+        # A VARBYTE has room for the largest SUPER, a VARCHAR has not (developer guide, VARBYTE type).
+        _of_super("pg_catalog.convert_to(({0})::text, 'UTF8')"),
         VARBYTE,
         1,
         1,

@@ -68,12 +68,10 @@ def _name(policy: str) -> str:
 
 
 def _schema(session: Session, place: Place) -> None:
-    # Glue's names are small letters, digits and underscores.
-    database = place.folder.rstrip("/").replace("-", "_").lower()
     role = place.role if place.role == "default" else quote_literal(place.role)
     if not session.execute("select 1 from svv_external_schemas where schemaname = %s", (SCHEMA,)).rows:
         session.execute(
-            f"create external schema if not exists {SCHEMA} from data catalog database {quote_literal(database)}"
+            f"create external schema if not exists {SCHEMA} from data catalog database {quote_literal(place.database)}"
             f" iam_role {role} create external database if not exists"
         )
 

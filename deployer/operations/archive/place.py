@@ -26,7 +26,9 @@ class Place:
     role: str
     folder: str
     """What all keys of ours begin with, a slash last: a bucket that exists already may hold other things."""
-    spectrum: bool = True
+    database: str
+    """The data catalog's database of the external tables."""
+    spectrum: bool
     """Whether the files are made readable as external tables, which need a data catalog."""
 
 
@@ -36,20 +38,20 @@ def place(project: Project, environment: Environment, progress: Progress = silen
     Raises Unavailable when the stack that has the bucket is not deployed.
     """
     aws = _aws(project, environment, progress)
+    rest = (
+        folder(project, environment), naming.glue_database(project, environment), environment.archive.spectrum,
+    )  # fmt: skip
     if environment.remote is None:
-        name = environment.archive.bucket or f"{naming.prefix(project, environment)}-archive"
+        name = environment.archive.bucket or f"{naming.prefix(project, environment).lower()}-archive"
         _ensure(aws, name)
-        return Place(
-            Bucket(aws, name), DEFAULT_ROLE, folder(project, environment), environment.archive.spectrum
-        )
+        return Place(Bucket(aws, name), DEFAULT_ROLE, *rest)
     outputs = stacks.outputs(aws, naming.stack(project, environment, "base"))
     if ROLE_OUTPUT not in outputs:
         raise Unavailable(
             f"the stack {naming.stack(project, environment, 'base')} has no archive role yet:"
             f" `zeroshift deploy --env {environment.name}` makes it when procedures/archive has policies"
         )
-    bucket = Bucket(aws, environment.archive.bucket or outputs[BUCKET_OUTPUT])
-    return Place(bucket, outputs[ROLE_OUTPUT], folder(project, environment), environment.archive.spectrum)
+    return Place(Bucket(aws, outputs[BUCKET_OUTPUT]), outputs[ROLE_OUTPUT], *rest)
 
 
 def folder(project: Project, environment: Environment) -> str:

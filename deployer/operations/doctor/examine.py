@@ -8,6 +8,7 @@ from dataclasses import replace
 from deployer.errors import ZeroshiftError
 from deployer.mask import mask
 from deployer.operations.doctor import (
+    archive,
     caller,
     database,
     deployment,
@@ -32,6 +33,7 @@ _PARTS: tuple[tuple[str, Part], ...] = (
     ("identities", identities.checks),
     ("stacks", stacks.checks),
     ("zero-ETL", zero_etl.checks),
+    ("archive", archive.checks),
 )
 
 

@@ -1,0 +1,115 @@
+"""The archive's bucket and role: what the stack made, or what zeroshift.toml names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from deployer.aws import naming, stacks
+from deployer.aws.client import Aws, AwsError
+from deployer.operations.archive.place import BUCKET_OUTPUT, ROLE_OUTPUT
+from deployer.operations.doctor.caller import no_aws
+from deployer.operations.doctor.model import Check, Examination, missing, ok, unknown
+from deployer.project.archive import files
+from deployer.project.environments import CLUSTER, LOCAL
+
+_BLOCKS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+
+
+def checks(seen: Examination) -> Iterator[Check]:
+    """Nothing without an AWS side, or without a policy in procedures/archive."""
+    if not seen.has_aws or not files.load(seen.project.root):
+        return
+    if seen.aws is None:
+        yield no_aws("archive")
+        return
+    outputs = stacks.outputs(seen.aws, naming.stack(seen.project, seen.environment, "base"))
+    if ROLE_OUTPUT not in outputs:
+        if seen.deployed:
+            yield missing("bucket and role", "the stack base has none yet", f"zeroshift deploy {seen.env}")
+        else:
+            yield ok("bucket and role", "not there yet: the first deployment makes them")
+        return
+    yield from _bucket(seen.aws, outputs[BUCKET_OUTPUT])
+    if seen.environment.kind != LOCAL:
+        yield _role(seen, seen.aws, outputs[ROLE_OUTPUT])
+
+
+def _bucket(aws: Aws, name: str) -> Iterator[Check]:
+    try:
+        aws.call("s3", "list_objects_v2", Bucket=name, MaxKeys=1)
+    except AwsError as error:
+        yield missing(
+            "bucket", f"{name}: {error.said}", "create it, or let the deployer list, read and write it"
+        )
+        return
+    yield ok("bucket", f"{name} can be listed")
+    for label, operation, judge, mend in (
+        ("versioning", "get_bucket_versioning", _is_versioned, "put-bucket-versioning"),
+        ("encryption", "get_bucket_encryption", _is_encrypted, "put-bucket-encryption"),
+        ("public access", "get_public_access_block", _is_closed, "put-public-access-block"),
+    ):
+        yield _setting(aws, name, label, operation, judge, mend)
+
+
+def _setting(aws: Aws, bucket: str, label: str, operation: str, judge: Any, mend: str) -> Check:
+    command = f"aws s3api {mend} --bucket {bucket} ..."
+    try:
+        answer = aws.call("s3", operation, Bucket=bucket)
+    except AwsError as error:
+        if "AccessDenied" in error.code:
+            return unknown(label, error.said, "allow the deployer to read the bucket's settings")
+        # S3 answers with an error where nothing is set (NoSuchPublicAccessBlockConfiguration and its like).
+        answer = {}
+    found: str = judge(answer)
+    return missing(label, found, command) if found else ok(label, "as it should be")
+
+
+def _is_versioned(answer: dict[str, Any]) -> str:
+    return "" if answer.get("Status") == "Enabled" else "off: a deleted file cannot be brought back"
+
+
+def _is_encrypted(answer: dict[str, Any]) -> str:
+    rules = answer.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
+    return "" if rules else "no default encryption is set"
+
+
+def _is_closed(answer: dict[str, Any]) -> str:
+    found = answer.get("PublicAccessBlockConfiguration", {})
+    open_ = [name for name in _BLOCKS if not found.get(name)]
+    return f"not blocked: {', '.join(open_)}" if open_ else ""
+
+
+def _role(seen: Examination, aws: Aws, role: str) -> Check:
+    """Whether an administrator has attached the role to the warehouse, without which UNLOAD and COPY cannot use it."""
+    shown = role.rpartition("/")[2]
+    try:
+        attached = _attached(seen, aws)
+    except AwsError as error:
+        return unknown("role", f"whether {shown} is attached to the warehouse: {error.said}")
+    if any(role in one for one in attached):
+        return ok("role", f"{shown} is attached to the warehouse")
+    if seen.environment.kind == CLUSTER:
+        identifier = aws.remote.identifier
+        command = (
+            f"aws redshift modify-cluster-iam-roles --cluster-identifier {identifier} --add-iam-roles ..."
+        )
+    else:
+        command = (
+            "aws redshift-serverless update-namespace --namespace-name ... --iam-roles ... (all that it has)"
+        )
+    return missing("role", f"{shown} is not attached to the warehouse", command)
+
+
+def _attached(seen: Examination, aws: Aws) -> list[str]:
+    """What the warehouse says of its roles; for serverless each is a text that holds the ARN (botocore,
+    redshift-serverless Namespace.iamRoles)."""
+    name = aws.remote.identifier
+    if seen.environment.kind == CLUSTER:
+        found = aws.call("redshift", "describe_clusters", ClusterIdentifier=name)["Clusters"]
+        return [str(one["IamRoleArn"]) for one in found[0].get("IamRoles", [])]
+    workgroup = aws.call("redshift-serverless", "get_workgroup", workgroupName=name)["workgroup"]
+    namespace = aws.call("redshift-serverless", "get_namespace", namespaceName=workgroup["namespaceName"])[
+        "namespace"
+    ]
+    return [str(one) for one in namespace.get("iamRoles", [])]
