@@ -1,4 +1,4 @@
-"""COPY ... FORMAT PARQUET: Parquet files as PostgreSQL's CSV.
+"""COPY ... FORMAT PARQUET and ORC: columnar files as PostgreSQL's CSV.
 
 Source: Redshift Database Developer Guide, "COPY from columnar data formats": values go by the order of the columns,
 whose number must match. Which Parquet type fits which column no page lists in full: here the one that UNLOAD writes for
@@ -24,30 +24,49 @@ _BATCH_ROWS = 65_536
 Columns = Sequence[tuple[str, RedshiftType]]
 
 
-def read_parquet(path: Path, item: Object, columns: Columns, *, serialize: bool) -> Iterator[bytes]:
-    """The file's rows as CSV, in pieces of whole rows. Raises Refused.
+def read_columnar(
+    path: Path, item: Object, columns: Columns, form: str, *, serialize: bool, fill: bool = False
+) -> Iterator[bytes]:
+    """The rows of a Parquet or ORC file as CSV, in pieces of whole rows. Raises Refused.
 
-    `serialize`: SERIALIZETOJSON, which SUPER columns need: the file's text is taken for JSON.
+    `serialize`: SERIALIZETOJSON, which SUPER columns need: the file's text is taken for JSON. `fill`: FILLRECORD,
+    the last columns may be missing in the file and are NULL then.
     """
     import pyarrow as pa
-    from pyarrow import csv, parquet
+    from pyarrow import csv
 
+    written = "ORC" if form == "orc" else "Parquet"
     try:
-        file = parquet.ParquetFile(path)
+        schema_arrow, batches = _opened(path, form)
     except (pa.ArrowInvalid, OSError) as error:
-        raise Refused(f"{item.url} is not a Parquet file", sqlstate="XX000") from error
-    with file:
-        schema = _checked(file.schema_arrow, item, columns, serialize)
-        options = csv.WriteOptions(include_header=False, quoting_style="needed")
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-            # By position: the names in the file are not looked at.
-            table = pa.Table.from_batches([batch]).rename_columns(schema.names).cast(schema)
-            buffer = BytesIO()
-            csv.write_csv(table, buffer, options)
-            yield buffer.getvalue()
+        raise Refused(
+            f"{item.url} is not {'an' if form == 'orc' else 'a'} {written} file", sqlstate="XX000"
+        ) from error
+    given = columns[: len(schema_arrow)] if fill else columns
+    schema = _checked(schema_arrow, item, given, serialize, written)
+    options = csv.WriteOptions(include_header=False, quoting_style="needed")
+    for batch in batches:
+        # By position: the names in the file are not looked at.
+        table = pa.Table.from_batches([batch]).rename_columns(schema.names).cast(schema)
+        for name, _ in columns[len(given) :]:
+            table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
+        buffer = BytesIO()
+        csv.write_csv(table, buffer, options)
+        yield buffer.getvalue()
 
 
-def _checked(found: Any, item: Object, columns: Columns, serialize: bool) -> Any:
+def _opened(path: Path, form: str) -> tuple[Any, Iterator[Any]]:
+    """The file's schema and its rows, batch by batch."""
+    from pyarrow import orc, parquet
+
+    if form == "orc":
+        stripes = orc.ORCFile(path)
+        return stripes.schema, (stripes.read_stripe(number) for number in range(stripes.nstripes))
+    file = parquet.ParquetFile(path)
+    return file.schema_arrow, file.iter_batches(batch_size=_BATCH_ROWS)
+
+
+def _checked(found: Any, item: Object, columns: Columns, serialize: bool, written: str) -> Any:
     """The schema that the file's batches are cast to, before they are written as text."""
     import pyarrow as pa
 
@@ -63,12 +82,12 @@ def _checked(found: Any, item: Object, columns: Columns, serialize: bool) -> Any
         wanted = arrow_type(kind)
         if kind.name == "super" and not serialize:
             raise Refused(
-                f'column "{name}" is SUPER: COPY from Parquet needs SERIALIZETOJSON', sqlstate="0A000"
+                f'column "{name}" is SUPER: COPY from {written} needs SERIALIZETOJSON', sqlstate="0A000"
             )
         if not fits(given, wanted, kind):
             raise Refused(
-                f"Spectrum Scan Error: File '{item.url}' has an incompatible Parquet schema for column"
-                f" '{found.field(number).name}'. Column type: {kind.name.upper()}, Parquet schema: {given}",
+                f"Spectrum Scan Error: File '{item.url}' has an incompatible {written} schema for column"
+                f" '{found.field(number).name}'. Column type: {kind.name.upper()}, {written} schema: {given}",
                 sqlstate="XX000",
             )
         # Names of our own: those of the file may repeat.

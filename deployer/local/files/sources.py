@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from deployer.local.files.s3 import Object, Storage, entries
 from deployer.sql.refused import Refused
-from deployer.sql.transfer.copy import Copy
+from deployer.sql.transfer.copy import COLUMNAR, Copy
 
 _COMPRESSIONS = {"gzip": "gzip", "bzip2": "bz2", "zstd": "zstd"}
 
@@ -36,7 +36,7 @@ def objects(copy: Copy, storage: Storage) -> list[Object]:
         raise Refused(f"the manifest s3://{copy.bucket}/{key} is not JSON", sqlstate="XX000") from error
     if not isinstance(manifest, dict):
         raise Refused(f"the manifest s3://{copy.bucket}/{key} is no JSON object", sqlstate="XX000")
-    if copy.format == "parquet":
+    if copy.format in COLUMNAR:
         _check_lengths(copy, storage, manifest)
     return list(entries(storage, copy.bucket, key, manifest))
 

@@ -63,6 +63,8 @@ def read(
     try:
         with opened(copy, path) as stream:
             for number, fields in read_text(copy, stream):
+                if isinstance(fields, BadRecord):
+                    raise fields
                 if len(fields) != len(table.columns):
                     raise BadRecord(
                         number, f"{len(fields)} fields where the table has {len(table.columns)} columns"

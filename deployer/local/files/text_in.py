@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO
 
 from deployer.sql.transfer.copy import Copy
@@ -18,32 +18,65 @@ _ESCAPED = re.compile(r"\\(.)", re.S)
 
 
 class BadRecord(Exception):
-    """A record that cannot be loaded: its number in the file, from 1, the column if it is known, and the reason."""
+    """A record that cannot be loaded: its number in the file, from 1, the column if it is known, and the reason.
 
-    def __init__(self, number: int, reason: str, column: str | None = None) -> None:
+    `raw` is the record as it stands in the file, `value` the field, as far as they are known.
+    """
+
+    def __init__(
+        self, number: int, reason: str, column: str | None = None, raw: str = "", value: str = ""
+    ) -> None:
         super().__init__(reason)
         self.number = number
         self.reason = reason
         self.column = column
+        self.raw = raw
+        self.value = value
 
 
-def read_text(copy: Copy, stream: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
+def read_text(copy: Copy, stream: IO[bytes]) -> Iterator[tuple[int, list[str] | BadRecord]]:
     """The records of a file with their line numbers, each as its fields, still as they are written.
 
-    Raises BadRecord.
+    One that cannot be cut into fields comes as a BadRecord: the caller knows whether the others are wanted then.
     """
     lines = _lines(copy, stream)
     if copy.format == "csv":
         yield from _csv(copy, lines)
         return
-    split = _splitter(copy)
+    split = _slicer(copy.widths) if copy.widths else _splitter(copy)
     for number, line in lines:
+        if isinstance(line, BadRecord):
+            yield number, line
+            continue
         if copy.ignore_blank_lines and not line.strip("\r\n"):
             continue
-        yield number, split(number, line)
+        try:
+            fields = split(number, line)
+        except BadRecord as error:
+            error.raw = line
+            yield number, error
+            continue
+        yield number, fields
 
 
-def _lines(copy: Copy, stream: IO[bytes]) -> Iterator[tuple[int, str]]:
+def _slicer(widths: Sequence[int]) -> Callable[[int, str], list[str]]:
+    """FIXEDWIDTH: "The field widths are based on the number of characters". The last field may be shorter."""
+
+    def split(number: int, line: str) -> list[str]:
+        fields, at = [], 0
+        for width in widths:
+            if at >= len(line):
+                raise BadRecord(number, "Input line is shorter than the widths of FIXEDWIDTH")
+            fields.append(line[at : at + width])
+            at += width
+        if len(line) > at:
+            raise BadRecord(number, "Extra column(s) found")
+        return fields
+
+    return split
+
+
+def _lines(copy: Copy, stream: IO[bytes]) -> Iterator[tuple[int, str | BadRecord]]:
     """The records' lines without their ends; an escaped line end belongs to the record."""
     pending = b""
     first = 0
@@ -76,14 +109,15 @@ def _physical(stream: IO[bytes]) -> Iterable[bytes]:
         yield rest
 
 
-def _decoded(copy: Copy, number: int, raw: bytes) -> str:
+def _decoded(copy: Copy, number: int, raw: bytes) -> str | BadRecord:
     # NUL ends a record: what follows it is dropped (NULL AS, DG "Data conversion parameters").
     raw = raw.partition(b"\0")[0] if b"\0" in raw else raw
     try:
         return raw.decode()
-    except UnicodeDecodeError as error:
+    except UnicodeDecodeError:
         if copy.accept_invalid is None:
-            raise BadRecord(number, "String contains invalid or unsupported UTF8 codepoints") from error
+            shown = raw.decode(errors="replace")
+            return BadRecord(number, "String contains invalid or unsupported UTF8 codepoints", raw=shown)
         replacement = copy.accept_invalid
         # "replaces each invalid UTF-8 character with a string of equal length"
         return raw.decode(errors="surrogateescape").translate(
@@ -91,13 +125,17 @@ def _decoded(copy: Copy, number: int, raw: bytes) -> str:
         )
 
 
-def _csv(copy: Copy, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
+def _csv(
+    copy: Copy, lines: Iterable[tuple[int, str | BadRecord]]
+) -> Iterator[tuple[int, list[str] | BadRecord]]:
     at = 0
 
     def texts() -> Iterator[str]:
         nonlocal at
         for number, line in lines:
             at = number
+            if isinstance(line, BadRecord):
+                raise line
             yield line
 
     reader = csv.reader(texts(), delimiter=copy.separator, quotechar=copy.quote, strict=True)
@@ -107,7 +145,13 @@ def _csv(copy: Copy, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, li
         except StopIteration:
             return
         except csv.Error as error:
-            raise BadRecord(at, f"Invalid quote formatting for CSV ({error})") from error
+            yield at, BadRecord(at, f"Invalid quote formatting for CSV ({error})")
+            continue
+        except BadRecord as error:
+            # The line may be part of a record over several: the reader begins anew behind it.
+            yield at, error
+            reader = csv.reader(texts(), delimiter=copy.separator, quotechar=copy.quote, strict=True)
+            continue
         if not fields:
             if copy.ignore_blank_lines:
                 continue
@@ -115,10 +159,15 @@ def _csv(copy: Copy, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, li
         for field in fields:
             if field.startswith((" ", "\t")) and field.lstrip().startswith(copy.quote):
                 # Redshift ignores the white space; Python's reader would make it part of the value.
-                raise BadRecord(
-                    at, "white space before a quoted field is not supported by the local Redshift yet"
+                yield (
+                    at,
+                    BadRecord(
+                        at, "white space before a quoted field is not supported by the local Redshift yet"
+                    ),
                 )
-        yield at, fields
+                break
+        else:
+            yield at, fields
 
 
 def _splitter(copy: Copy) -> Callable[[int, str], list[str]]:

@@ -41,7 +41,20 @@ ERROR_KEPT = 512
 
 SHOWING = frozenset(
     ("redshift_catalog", view)
-    for view in ("sys_query_history", "sys_query_text", "stl_query", "stl_querytext", "svl_statementtext")
+    for view in (
+        "sys_query_history",
+        "sys_query_text",
+        "stl_query",
+        "stl_querytext",
+        "svl_statementtext",
+        "sys_load_history",
+        "sys_load_error_detail",
+        "stl_load_errors",
+        "sys_unload_history",
+        "sys_unload_detail",
+        "stl_unload_log",
+        "sys_external_query_detail",
+    )  # fmt: skip
 )
 """What shows the log, by its physical name."""
 

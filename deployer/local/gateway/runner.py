@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from deployer.local.files.s3 import Storage
-from deployer.local.gateway import codec, external, late_binding, protected_views, table_locks, tags, types
+from deployer.local.gateway import (
+    codec,
+    external,
+    late_binding,
+    loads,
+    protected_views,
+    table_locks,
+    tags,
+    types,
+)
 from deployer.local.gateway.backend import Backend, Result, Row, ServerError
 from deployer.local.gateway.catalog import LiveCatalog, pack_array
 from deployer.local.gateway.errors import ABORTED, CANCELLED, as_redshift, gateway_error
@@ -102,6 +111,7 @@ class Runner:
         self.translations = Translations()
         self.journal = Journal()
         self.storage: Callable[[str], Storage] = _no_storage
+        self.last = loads.Last()
         self._snapshot = False
         self._path: tuple[str, ...] | None = None
         self._temp_schema = b"0"
@@ -288,6 +298,7 @@ class Runner:
 
     def check(self, translation: Translation) -> None:
         """Raise ServerError unless what the statement needs each time holds."""
+        loads.tell(self, translation)
         for sql in translation.checks:
             try:
                 self.internal_query(sql)

@@ -8,7 +8,7 @@ from deployer.local.files.columns import PARTITION_TYPES, check_parquet, release
 from deployer.local.files.output import Output
 from deployer.local.files.parquet_out import write_parquet
 from deployer.local.files.text_out import write_text
-from deployer.local.gateway import external
+from deployer.local.gateway import external, loads
 from deployer.local.gateway.backend import ServerError
 from deployer.local.gateway.runner import Runner, Sink
 from deployer.local.gateway.transfer import copy_out
@@ -40,6 +40,7 @@ def unload(runner: Runner, text: str, sink: Sink, *, offset: int = 0) -> int:
     query = selection(with_rows, columns, parquet=parquet)
     with Output(statement, storage) as output:
         output.check()
+        loads.unloading(runner, statement)
         sql = f"copy ({query}) to stdout (format {'csv' if parquet else 'text'})"
         if parquet:
             digits = _float_digits(runner, _ALL_DIGITS)
@@ -53,6 +54,7 @@ def unload(runner: Runner, text: str, sink: Sink, *, offset: int = 0) -> int:
             _float_digits(runner, digits)
         if statement.manifest:
             output.write_manifest(columns)
+    loads.unloaded(runner, statement, rows, output.written)
     external.dropped(runner, tables)
     release_memory()
     runner.note(classify("select 1"))
