@@ -37,7 +37,6 @@ REFUSED = {
     "REMOVE DUPLICATES": "merge into t using u on t.a = u.a remove duplicates",
     "ADD or\nDROP CONSTRAINT": "alter table t add constraint k unique (a)",
     "INCLUDING DEFAULTS": "create table v (like t including defaults)",
-    "materialized views": "create materialized view m as select a from t",
     "paths in SUPER": "attach masking policy p on t (d.x) to public",
     "HyperLogLog": "select hll(a) from t",
     "63 bytes": f"select a as {'x' * 64} from t",

@@ -221,7 +221,8 @@ create or replace function zeroshift.note_prepared() returns void
 language plpgsql
 as $$
 begin
-    if coalesce(current_setting('zeroshift.prepared_epoch', true), '') = '' then
+    if coalesce(current_setting('zeroshift.prepared_epoch', true), '') = ''
+       or (select count(*) from pg_catalog.pg_prepared_statements where from_sql) = 1 then
         perform set_config('zeroshift.prepared_epoch', zeroshift.current_epoch()::text, false);
     end if;
 end

@@ -44,7 +44,6 @@ FIXED = {
     "downcase_delimited_identifier": "off",
     "describe_field_name_in_uppercase": "off",
     "enable_numeric_rounding": "off",
-    "error_on_nondeterministic_update": "off",
     "navigate_super_null_on_error": "on",
     "cast_super_null_on_error": "on",
     "parse_super_null_on_error": "off",
@@ -57,6 +56,12 @@ FIXED = {
 """Parameters that change results -> the only value that the local engine has. The case-sensitive identifiers are what
 zero-ETL demands."""
 
+SWITCHED = {
+    "enable_case_sensitive_super_attribute": "off",
+    "error_on_nondeterministic_update": "off",
+}
+"""Parameters that are on or off and that the translator follows (options) -> their default."""
+
 SHOWN = {
     "server_version": "8.0.2",
     "server_encoding": "UTF8",
@@ -66,6 +71,9 @@ SHOWN = {
     "transaction_isolation": "",
 }
 """What can only be shown; an empty text stands for PostgreSQL's own answer."""
+
+_LISTS = frozenset(["datashares", "templates"])
+"""SHOW commands of one word that the local Redshift does not have."""
 
 _SWITCH = {
     "true": "on",
@@ -92,7 +100,8 @@ def setting(text: str) -> Setting:
     tokens = tokenize(text)
     verb = tokens[0].value
     if verb in ("use", "desc"):
-        raise _refuse(f"{verb.upper()} is not supported by the local Redshift yet", tokens[0])
+        what = " ".join(token.value for token in tokens[: 1 if verb == "use" else 3] if token.kind == "word")
+        raise _refuse(f"{what.upper()} is not supported by the local Redshift yet", tokens[0])
     if verb == "set":
         return _set(tokens[1:])
     if verb == "reset":
@@ -106,7 +115,7 @@ def parameter(name: str, value: str) -> str:
         return name
     if name in FIXED and not _same(value, FIXED[name]):
         raise Refused(f"{name} is always {FIXED[name]} in the local Redshift")
-    if name in KEPT or name in FIXED:
+    if name in KEPT or name in FIXED or name in SWITCHED:
         return f"zeroshift.{name}"
     raise Refused(f'unrecognized configuration parameter "{name}"', sqlstate="42704")
 
@@ -157,6 +166,11 @@ def _set(tokens: list[Token]) -> Setting:
         return Setting(f"set {scope}{name} to " + ("default" if default else _literal(value)))
     if name in KEPT:
         return Setting(f"set {scope}zeroshift.{name} to " + _literal(KEPT[name] if default else value))
+    if name in SWITCHED:
+        chosen = SWITCHED[name] if default else _SWITCH.get(value.lower())
+        if chosen is None:
+            raise _refuse(f"{name} is true or false, not {value}", values[0], "22023")
+        return Setting(f"set {scope}zeroshift.{name} to {_literal(chosen)}")
     if name in FIXED:
         if default or _same(value, FIXED[name]):
             return Setting(f"set {scope}zeroshift.{name} to " + _literal(FIXED[name]))
@@ -171,8 +185,8 @@ def _reset(tokens: list[Token]) -> Setting:
     name, rest = _name(tokens)
     if name == "all" or name in SHARED:
         return Setting(f"reset {name}")
-    if name in KEPT or name in FIXED:
-        return Setting(f"set zeroshift.{name} to " + _literal((KEPT | FIXED)[name]))
+    if name in KEPT or name in FIXED or name in SWITCHED:
+        return Setting(f"set zeroshift.{name} to " + _literal((KEPT | FIXED | SWITCHED)[name]))
     raise _unknown(name, tokens[0])
 
 
@@ -184,8 +198,8 @@ def _show(tokens: list[Token]) -> Setting:
         # DG "Unsupported PostgreSQL functions" lists it by this name.
         raise _refuse("SHOW VERSION is not supported on Redshift; use SELECT VERSION()", tokens[0])
     name, rest = _name(tokens)
-    if rest and rest[0].kind != "end":
-        what = f"{name} {rest[0].value}" if name in ("external", "materialized", "masking", "rls") else name
+    if name in _LISTS or (rest and rest[0].kind != "end"):
+        what = f"{name} {rest[0].value}" if name in ("external", "identity", "masking", "rls") else name
         raise _refuse(
             f"SHOW {what.upper()} is not supported by the local Redshift; ask SVV_ALL_SCHEMAS, SVV_ALL_TABLES "
             "or SVV_ALL_COLUMNS",
@@ -195,8 +209,8 @@ def _show(tokens: list[Token]) -> Setting:
         return Setting(f"show {name}", name)
     if name in SHOWN:
         return Setting(f"select {_literal(SHOWN[name])}::varchar" if SHOWN[name] else f"show {name}", name)
-    if name in KEPT or name in FIXED:
-        fallback = _literal((KEPT | FIXED)[name])
+    if name in KEPT or name in FIXED or name in SWITCHED:
+        fallback = _literal((KEPT | FIXED | SWITCHED)[name])
         return Setting(
             f"select coalesce(nullif(current_setting('zeroshift.{name}', true), ''), {fallback})::varchar",
             name,

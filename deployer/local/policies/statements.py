@@ -268,9 +268,11 @@ def _using(
         raise
     if kind == RLS and bound[0].type not in (None, BOOLEAN):
         raise Refused("the predicate of an RLS policy must be boolean", position=start, sqlstate="42804")
-    outputs = [_output(node, value) for node, value in zip(nodes, bound, strict=True)]
+    outputs = (
+        [_output(node, value) for node, value in zip(nodes, bound, strict=True)] if kind == MASKING else []
+    )
     tests = [] if lookups else [_trial(fields, bound)]
-    return text, outputs if kind == MASKING else [], lookups, tests
+    return text, outputs, lookups, tests
 
 
 def _output(node: Expr, value: Typed) -> str | None:

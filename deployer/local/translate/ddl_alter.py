@@ -58,14 +58,13 @@ def alter(parser: Parser, context: Context) -> Translation:
         "extension",
         "view",
         "rule",
-        "system",
     ):
         if word in DEFINITIONS:
             parser.refuse(f"ALTER {word.upper()}: {DEFINITIONS[word]}")
         way = "; views are altered by ALTER TABLE" if word == "view" else ""
         parser.refuse(f"ALTER {word.upper()} is not supported on Redshift{way}")
     if parser.token.kind == "word" and word in (
-        "database", "datashare", "external", "function", "identity", "model",
+        "database", "datashare", "external", "function", "identity", "model", "template", "system",
     ):  # fmt: skip
         label = f"{word} {parser.peek().value}" if word in ("identity", "external") else word
         parser.refuse(f"ALTER {label.upper()} is not supported by the local Redshift yet")
