@@ -179,6 +179,12 @@ def test_pivot_and_the_elements_of_super_are_followed(lineage) -> None:
     ]
 
 
+def test_connect_by_is_followed(lineage) -> None:
+    found = lineage("select level + x as v from s.a start with x = 1 connect by prior id = y")
+    assert told(found) == ["s.a.x"]
+    assert not found.gaps
+
+
 def test_later_migrations_change_columns(lineage) -> None:
     later = MIGRATION + (
         '    op.execute("alter table s.a add column late integer")\n'
@@ -193,7 +199,7 @@ def test_later_migrations_change_columns(lineage) -> None:
     ("query", "reason"),
     [
         ("select nowhere as v from s.a", "column nowhere is in none of the relations that are read"),
-        ("select x as v from s.a connect by x = y", "not read: CONNECT BY is not supported"),
+        ("select x as v from s.a tablesample (5)", "not read: TABLESAMPLE is not supported"),
         ("select x as v from loose", "loose is no temporary table here, and has no schema"),
     ],
 )
@@ -204,7 +210,7 @@ def test_what_cannot_be_followed_is_told_with_its_place(lineage, query: str, rea
 
 
 def test_a_view_that_cannot_be_read_comes_from_somewhere_unknown(lineage) -> None:
-    found = lineage("select x as v from s.a connect by x = y", name="s.v")
+    found = lineage("select x as v from s.a tablesample (5)", name="s.v")
     assert [(end.relation, end.kind) for end in found.ends] == [
         ("s.a", "table"),
         ("unknown (procedures/s/v.sql:3)", "unknown"),

@@ -42,11 +42,20 @@ class LiveCatalog:
     """The translator's Catalog for one statement of one session.
 
     `path` are the schemas of search_path, in order. `asked` records every name that was looked up and what came of it:
-    a cached translation holds while the same questions have the same answers.
+    a cached translation holds while the same questions have the same answers. `options` are the session's switches
+    that the translator follows.
     """
 
-    def __init__(self, text: str, database: str, path: Sequence[str], fetch: Fetch) -> None:
+    def __init__(
+        self,
+        text: str,
+        database: str,
+        path: Sequence[str],
+        fetch: Fetch,
+        options: frozenset[str] = frozenset(),
+    ) -> None:
         self.database = database
+        self.options = options
         self.asked: dict[Name, Relation | None] = {}
         self._path = tuple(schema for schema in path if schema not in _OURS)
         self._fetch = fetch

@@ -113,6 +113,7 @@ class GatewayExecutor:
         physical = parameter(name, value)
         rows = self._runner.internal_query("select current_setting($1, true)", [physical.encode()]).rows
         self._runner.internal_query("select set_config($1, $2, true)", [physical.encode(), value.encode()])
+        self._runner.options.forget(name)
         self._runner.note(Kind("set"))
         return (rows[0][0] or b"").decode()
 
@@ -133,7 +134,9 @@ class GatewayExecutor:
         kind = classify(sql)
         runner.check_usable(kind)
         if kind.name in ("set", "reset"):
-            runner.internal_query(setting(sql).sql)
+            chosen = setting(sql)
+            runner.options.forget(chosen.sql)
+            runner.internal_query(chosen.sql)
             runner.note(kind)
             return Outcome((), (), 0)
         if kind.name in BULK:

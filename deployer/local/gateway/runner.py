@@ -25,6 +25,7 @@ from deployer.local.gateway.catalog import LiveCatalog, pack_array
 from deployer.local.gateway.errors import ABORTED, CANCELLED, as_redshift, gateway_error
 from deployer.local.gateway.internal import Internal
 from deployer.local.gateway.journal import Journal
+from deployer.local.gateway.options import Options
 from deployer.local.gateway.translations import Translations
 from deployer.local.policies.model import POLICY
 from deployer.local.translate.api import Translation
@@ -115,6 +116,7 @@ class Runner:
         self._snapshot = False
         self._path: tuple[str, ...] | None = None
         self._temp_schema = b"0"
+        self.options = Options(self.internal_query)
 
     # -- the transaction --------------------------------------------------------------------------------------
 
@@ -177,6 +179,7 @@ class Runner:
             self._snapshot = True
         if kind.name not in _KEEPS_PATH:
             self._path = None
+            self.options.forget()
 
     # -- the catalog ------------------------------------------------------------------------------------------
 
@@ -226,14 +229,15 @@ class Runner:
 
     def catalog(self, text: str) -> LiveCatalog:
         """The catalog for one statement."""
-        return LiveCatalog(text, self.database, self.search_path(), self._fetch_relations)
+        path, options = self.search_path(), self.options.current()
+        return LiveCatalog(text, self.database, path, self._fetch_relations, options)
 
     def translation(self, text: str, variables: Variables | None = None) -> Translation:
         """The translation of one statement, a kept one if the relations that it names are the same.
 
         Raises Refused, and ServerError if the catalog cannot be read.
         """
-        key = (text, self.search_path(), tuple((variables or {}).items()))
+        key = (text, (*self.search_path(), *self.options.current()), tuple((variables or {}).items()))
         cached = self.translations.get(key)
         if cached is not None and self.catalog("").holds(cached[1]):
             return cached[0]

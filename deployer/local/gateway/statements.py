@@ -81,6 +81,7 @@ def control(runner: Runner, text: str, kind: Kind, sink: Sink, *, last: bool = F
         runner.control(sql, kind, Silent(sink), last=last, tag=f"{verb.upper()} DATABASE")
         return
     chosen = setting(text)
+    runner.options.forget(chosen.sql)
     runner.control(
         chosen.sql,
         kind,

@@ -180,7 +180,22 @@ class DmlBinder(Binder):
         where = self._where(node.where, scope, condition)
         assignments = self._assignments(node.assignments, scope)
         tables = f" FROM {source_sql}" if source_sql else ""
+        if source_sql and self.context.is_on("error_on_nondeterministic_update"):
+            where += (" AND " if where else " WHERE ") + self._deterministic(target, alias, source_sql, where)
         return f"{prefix}UPDATE {physical(target)} AS {alias} SET {assignments}{tables}{where}"
+
+    def _deterministic(self, target: Relation, alias: str, source: str, where: str) -> str:
+        """A condition that is true, or an error when a row of the target meets several rows of the source.
+
+        DG r_error_on_nondeterministic_update. It names nothing of the UPDATE around it, so it is evaluated once.
+        """
+        matches = f'SELECT pg_catalog.count(*) AS "n" FROM {physical(target)} AS {alias}, {source}{where}'
+        # With something of the row in it, so that the planner does not evaluate it beforehand.
+        message = '\'Found multiple matches to update the same tuple.\' || pg_catalog.left("m"."n"::text, 0)'
+        return (
+            f'NOT EXISTS (SELECT FROM ({matches} GROUP BY {alias}.ctid HAVING pg_catalog.count(*) > 1 LIMIT 1) AS "m" '
+            f"WHERE redshift.fail({message}, '21000'))"
+        )
 
     def _where(self, where: Expr | None, scope: Scope, condition: str) -> str:
         sql = restricted(condition, self.expr(where, scope).sql if where is not None else "")

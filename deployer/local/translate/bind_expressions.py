@@ -54,6 +54,8 @@ from deployer.sql.types import (
     RedshiftType,
 )
 
+_SUPER_CASE = "enable_case_sensitive_super_attribute"
+
 
 class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
     """Binds whole expressions; `Binder` adds the queries."""
@@ -122,7 +124,8 @@ class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
         return Typed(f"${node.number}", self.context.variables.get(f"${node.number}", UNKNOWN))
 
     def _column(self, node: Column, scope: Scope) -> Typed:
-        found = resolve(scope, node.parts, node.pos)
+        parts = self._super_parts(node, scope)
+        found = resolve(scope, parts, node.pos)
         variable = None
         if len(node.parts) <= 2:
             name = ".".join(node.parts)
@@ -152,20 +155,31 @@ class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
             )
         raise no_column(node.parts, node.pos)
 
+    def _super_parts(self, node: Column, scope: Scope) -> tuple[str, ...]:
+        """The parts, with an attribute of a SUPER element as it was written where the session tells case apart."""
+        if node.written and len(node.parts) > 1 and self.context.is_on(_SUPER_CASE):
+            block: Scope | None = scope
+            while block is not None:
+                if any(one.element is not None for one in block.matching(node.parts[:1])):
+                    return (node.parts[0], *node.written[1:])
+                block = block.parent
+        return node.parts
+
     def _navigate(self, node: Column, scope: Scope) -> Typed | None:
         """`column.attribute` and deeper: the longest beginning that is a SUPER column, then its attributes.
 
         A path that is not there is NULL (lax, the default of navigate_super_null_on_error). Attributes without
-        quotes have been folded to lower case already, as on Redshift.
+        quotes have been folded to lower case, as on Redshift unless enable_case_sensitive_super_attribute is on.
         """
+        names = node.written if node.written and self.context.is_on(_SUPER_CASE) else node.parts
         for size in range(len(node.parts) - 1, 0, -1):
             try:
-                found = resolve(scope, node.parts[:size], node.pos)
+                found = resolve(scope, self._super_parts(node, scope)[:size], node.pos)
             except Refused:
                 continue
             if found is not None and found.type == SUPER:
                 sql = f"({found.sql})::json"
-                for attribute in node.parts[size:]:
+                for attribute in names[size:]:
                     sql = f"({sql} -> {pg_literal(attribute)})"
                 return Typed(f"({sql})::redshift.super", SUPER)
         return None
@@ -186,7 +200,8 @@ class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
         value = self.expr(node.operand, scope)
         if value.type != SUPER:
             raise Refused("only a SUPER value has attributes", position=node.pos, sqlstate="42809")
-        return Typed(f"((({value.sql})::json -> {pg_literal(node.name)}))::redshift.super", SUPER)
+        name = node.written if node.written and self.context.is_on(_SUPER_CASE) else node.name
+        return Typed(f"((({value.sql})::json -> {pg_literal(name)}))::redshift.super", SUPER)
 
     def _star(self, node: Star, scope: Scope) -> Typed:
         raise Refused(

@@ -11,12 +11,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 
+from deployer.local.functions import registry
 from deployer.local.translate.bind_base import compared, is_texty
 from deployer.local.translate.context import Context
 from deployer.local.translate.infer import Kind
 from deployer.local.translate.scope import Scope, Typed
 from deployer.sql.names import quote_ident
-from deployer.sql.parse.nodes import Column, Expr, Grouping, Literal, Query, Select, Star
+from deployer.sql.parse.nodes import Column, Expr, FunctionCall, Grouping, Literal, Query, Select, Star
 from deployer.sql.refused import Refused
 
 
@@ -92,6 +93,34 @@ class GroupBinder(ABC):
         )
         sql = f'SELECT {listed} FROM (SELECT DISTINCT ON ({keys}) {names} FROM ({inner}) AS "d"({names})) AS "e"'
         return sql, [compared(values[place]) + way for place, way in order]
+
+
+def group_all(select: Select, scope: Scope) -> None:
+    """GROUP BY ALL as the list it stands for: the items of the select list without an aggregate (r_GROUP_BY_clause)."""
+    for item in select.items:
+        if isinstance(item.expr, Star):
+            listed = scope.columns
+            if item.expr.parts:
+                matching = scope.matching(item.expr.parts)
+                listed = matching[0].fields if matching else []
+            for shown in (one for one in listed if not one.hidden):
+                owner = next((one for one in scope.sources if any(shown is own for own in one.fields)), None)
+                parts = (shown.name,) if owner is None else (owner.alias, shown.name)
+                select.group.append(Column(parts, pos=item.pos))
+        elif not _has_aggregate(item.expr):
+            select.group.append(item.expr)
+
+
+def _has_aggregate(node: object) -> bool:
+    if isinstance(node, FunctionCall):
+        function = registry.FUNCTIONS.get(node.name)
+        if function is not None and function.kind == "aggregate" and node.over is None:
+            return True
+    if isinstance(node, list | tuple):
+        return any(_has_aggregate(one) for one in node)
+    if is_dataclass(node) and not isinstance(node, Query):
+        return any(_has_aggregate(getattr(node, item.name)) for item in fields(node))
+    return False
 
 
 def _leaves(items: list[Expr | Grouping]) -> Iterator[Expr]:

@@ -50,6 +50,9 @@ class OperatorBinder(BinderBase):
     """Binds operators."""
 
     def _unary(self, node: Unary, scope: Scope) -> Typed:
+        if node.op == "prior":
+            assert scope.prior is not None
+            return self.expr(node.operand, scope.prior)
         value = self.expr(node.operand, scope)
         if node.op == "not":
             return Typed(f"(NOT {value.sql})", BOOLEAN)

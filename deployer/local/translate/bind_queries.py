@@ -7,7 +7,8 @@ from deployer.local.translate.api import Relation
 from deployer.local.translate.bind_base import compared, folds, is_texty
 from deployer.local.translate.bind_expressions import ExpressionBinder, column_name
 from deployer.local.translate.bind_from import FromBinder
-from deployer.local.translate.bind_groups import GroupBinder, Keys
+from deployer.local.translate.bind_groups import GroupBinder, Keys, group_all
+from deployer.local.translate.bind_hierarchy import HierarchyBinder
 from deployer.local.translate.bind_operators import truth
 from deployer.local.translate.bind_sets import Bound, Columns, SetBinder, direction, output_position, set_word
 from deployer.local.translate.context import Context
@@ -33,7 +34,7 @@ from deployer.sql.types import UNKNOWN, VARCHAR, RedshiftType
 _PATTERN = "This type of correlated subquery pattern is not supported yet: "
 
 
-class Binder(ExpressionBinder, FromBinder, GroupBinder, SetBinder):
+class Binder(ExpressionBinder, FromBinder, GroupBinder, SetBinder, HierarchyBinder):
     """Binds whole queries."""
 
     def __init__(self, context: Context) -> None:
@@ -148,11 +149,18 @@ class Binder(ExpressionBinder, FromBinder, GroupBinder, SetBinder):
 
     def _select(self, select: Select, outer: Scope | None, query: Query | None) -> Bound:
         scope = Scope(parent=outer)
-        if outer_joins.is_marked(select.where):
+        if select.connect is not None:
+            from_sql = self.hierarchy(select, scope)
+            conditions = [] if select.where is None else [select.where]
+        elif outer_joins.is_marked(select.where):
             from_sql, conditions = self._outer_joined(select, scope)
         else:
             from_sql = self.from_clause(select.tables, scope)
             conditions = [] if select.where is None else [select.where]
+        if select.exclude:
+            self._exclude(select, scope)
+        if select.group_all:
+            group_all(select, scope)
         keys = self.keys(select, scope) if select.group else Keys()
         where = self._filter(conditions, scope) if keys.values else None
         if where is None and keys.values:
@@ -191,6 +199,14 @@ class Binder(ExpressionBinder, FromBinder, GroupBinder, SetBinder):
         if query is not None:
             sql += self._tail(ordered, query, scope)
         return Bound(sql, columns, nodes, scope)
+
+    def _exclude(self, select: Select, scope: Scope) -> None:
+        """`* EXCLUDE (...)`: the stars spelled out without these columns (r_EXCLUDE_list)."""
+        shown = {field.name for field in scope.columns if not field.hidden}
+        for name in select.exclude:
+            if name not in shown:
+                raise Refused(f'column "{name}" does not exist', position=select.pos, sqlstate="42703")
+        scope.columns = [field for field in scope.columns if field.name not in select.exclude]
 
     def _outer_joined(self, select: Select, scope: Scope) -> tuple[str, list[Expr]]:
         """FROM, with the tables that WHERE marks with (+) in left joins; and what remains of WHERE."""

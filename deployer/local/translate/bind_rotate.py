@@ -160,9 +160,8 @@ class RotateBinder(ABC):
                 if one.alias == item.parts[0] and (len(item.parts) > 1 or one.element is not None):
                     if item.columns:
                         raise Refused("the elements of a SUPER value have one column", position=item.pos)
-                    return Unnest(
-                        Column(item.parts, pos=item.pos), item.alias or item.parts[-1], pos=item.pos
-                    )
+                    path = Column(item.parts, written=item.written, pos=item.pos)
+                    return Unnest(path, item.alias or item.parts[-1], pos=item.pos)
             block = block.parent
         return None
 

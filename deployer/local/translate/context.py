@@ -58,6 +58,10 @@ class Context:
         self.reads[self.local(name)] = found
         return found
 
+    def is_on(self, option: str) -> bool:
+        """Whether the session has switched this on. A catalog without a session has nothing on."""
+        return option in getattr(self.catalog, "options", ())
+
     def local(self, name: Name) -> Name:
         """`name` without the current database's own name in front."""
         return Name(name.name, name.schema) if name.database == self.catalog.database else name

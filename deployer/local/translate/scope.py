@@ -89,6 +89,8 @@ class Scope:
     has_window: bool = False
     one_of: dict[str, str] = field(default_factory=dict)
     """The text of a grouped expression -> one value of its group (bind_groups), where it stands outside aggregates."""
+    prior: Scope | None = None
+    """What the names behind PRIOR mean, inside CONNECT BY."""
     sorted_by: str = ""
     """What the sort-based aggregates of this block sort by."""
 

@@ -104,9 +104,19 @@ class Queries(Expressions):
             output.uses += self._uses(source)
         scope.rows = scope.sources[0].rows if scope.sources else NOTHING
         output.rows = scope.rows
+        if node.connect is not None:
+            # DG r_CONNECT_BY_clause: LEVEL is a pseudo column, which comes from what makes the hierarchy.
+            scope.aliases["level"] = Out("level", Flow(), None)
+            tree = self.reads(node.start, scope) | self.reads(node.connect, scope)
+            scope.aliases["level"] = Out("level", Flow(condition=tree), None)
+            output.filters |= tree
         output.filters |= self.reads(node.where, scope)
         self._items(node, scope, output)
-        for expr in self._grouped(node.group):
+        output.columns = [out for out in output.columns if out.name not in node.exclude]
+        grouped = [item.expr for item in node.items] if node.group_all else self._grouped(node.group)
+        for expr in grouped:
+            if isinstance(expr, n.Star):
+                continue
             output.filters |= self._group(expr, scope, output)
         output.filters |= self.reads(node.having, scope) | self.reads(node.qualify, scope)
         self.first = scope.sources[0] if scope.sources else None

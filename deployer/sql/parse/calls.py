@@ -33,6 +33,7 @@ class CallParser(Cursor, ABC):
     def _name(self, token: Token) -> Expr:
         """A column of one to four parts, or a call."""
         parts = [self._first_part()]
+        written = [self._as_written(token)]
         quoted = token.kind == "quoted"
         if self.is_op("(") and not self._outer_mark():
             return self._call(parts[0], "", token)
@@ -43,12 +44,20 @@ class CallParser(Cursor, ABC):
             if part.kind not in ("word", "quoted"):
                 self.fail()
             parts.append(self.qualified_part())
+            written.append(self._as_written(part))
             if self.is_op("(") and not self._outer_mark():
                 return self._call(parts[-1], ".".join(parts[:-1]), token)
         outer = self._outer_mark()
         if outer:
             self.at += 3
-        return Column(tuple(parts), quoted, outer, pos=token.start)
+        column = Column(tuple(parts), quoted, outer, pos=token.start)
+        if written != parts:
+            column.written = tuple(written)
+        return column
+
+    def _as_written(self, token: Token) -> str:
+        """An identifier as it stands in the text, without the quotes of a delimited one."""
+        return token.value if token.kind == "quoted" else self.text[token.start : token.end]
 
     def _outer_mark(self) -> bool:
         """Whether Oracle's (+) stands here."""

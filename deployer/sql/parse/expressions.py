@@ -36,6 +36,9 @@ _ARRAY_OPERATORS = frozenset(["@>", "<@", "&&", "->", "->>", "#>", "#>>"])
 class ExpressionParser(PrimaryParser):
     """Parses whole expressions, from OR down to the postfix operators."""
 
+    in_connect_by = False
+    """Whether PRIOR is an operator here."""
+
     def expr(self) -> Expr:
         left = self._and()
         while self.is_word("or"):
@@ -208,6 +211,9 @@ class ExpressionParser(PrimaryParser):
 
     def _unary(self) -> Expr:
         token = self.token
+        if self.in_connect_by and self.is_word("prior") and not self.is_op("."):
+            self.next()
+            return Unary("prior", self._unary(), pos=token.start)
         if token.kind == "op" and token.value in ("-", "+", "@", "|/", "||/", "~"):
             self.next()
             operand = self._unary()
@@ -251,7 +257,8 @@ class ExpressionParser(PrimaryParser):
         self.expect_op("]")
         while self.is_op(".") and self.peek().kind in ("word", "quoted"):
             self.next()
-            found = Attribute(found, self.qualified_part(), pos=token.start)
+            name = self.token
+            found = Attribute(found, self.qualified_part(), self._as_written(name), pos=token.start)
         return found
 
     # names and calls

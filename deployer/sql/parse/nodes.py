@@ -46,6 +46,8 @@ class Column(Expr):
     quoted: bool = False
     outer: bool = False
     """Marked with Oracle's (+)."""
+    written: tuple[str, ...] = field(default=(), compare=False)
+    """The parts before they were folded to lower case, where that has changed one."""
 
 
 @dataclass(slots=True)
@@ -214,10 +216,11 @@ class Subscript(Expr):
 
 @dataclass(slots=True)
 class Attribute(Expr):
-    """`value.name` behind a subscript."""
+    """`value.name` behind a subscript; `written` is the name before it was folded to lower case."""
 
     operand: Expr
     name: str
+    written: str = field(default="", compare=False)
 
 
 @dataclass(slots=True)
@@ -244,6 +247,7 @@ class TableRef(From):
     parts: tuple[str, ...]
     alias: str | None = None
     columns: tuple[str, ...] = ()
+    written: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(slots=True)
@@ -325,6 +329,12 @@ class Select(Node):
     """TOP n until the query takes it as its limit."""
     into: tuple[tuple[str, ...], bool] | None = None
     """The table of SELECT INTO and whether it is temporary."""
+    start: Expr | None = None
+    connect: Expr | None = None
+    """START WITH and CONNECT BY; PRIOR is a Unary."""
+    group_all: bool = False
+    exclude: tuple[str, ...] = ()
+    """The columns of `* EXCLUDE (...)`."""
 
 
 @dataclass(slots=True)

@@ -145,9 +145,9 @@ class QueryParser(FromParser):
             self.accept("all")
         top = top or self._top()
         select.top = top
-        select.items.append(self._item())
+        select.items.append(self._item(select))
         while self.accept_op(","):
-            select.items.append(self._item())
+            select.items.append(self._item(select))
         if self.accept("into"):
             temporary = self.accept("temporary") or self.accept("temp")
             self.accept("table")
@@ -174,15 +174,16 @@ class QueryParser(FromParser):
     def _clauses(self, select: Select) -> None:
         if self.accept("where"):
             select.where = self.expr()
-        if self.is_word("start", "with") or self.is_word("connect", "by"):
-            self.refuse("CONNECT BY is not supported by the local Redshift yet; use WITH RECURSIVE")
+        while self.is_word("start", "with") or self.is_word("connect", "by"):
+            self._hierarchy(select)
+        if select.start is not None and select.connect is None:
+            self.refuse("START WITH needs CONNECT BY", sqlstate="42601")
         if self.accept("group"):
             self.expect("by")
-            if self.is_word("all"):
-                self.refuse("GROUP BY ALL is not supported by the local Redshift yet; list the columns")
-            select.group.append(self._grouping())
-            while self.accept_op(","):
-                select.group.append(self._grouping())
+            if self.accept("all"):
+                select.group_all = True
+            else:
+                self._group_list(select)
         if self.accept("having"):
             select.having = self.expr()
         if self.is_word("qualify"):
@@ -191,6 +192,28 @@ class QueryParser(FromParser):
             select.qualify = self.expr()
         if self.is_word("window"):
             self.refuse("the WINDOW clause is not supported on Redshift; write OVER (...) at each function")
+
+    def _group_list(self, select: Select) -> None:
+        select.group.append(self._grouping())
+        while self.accept_op(","):
+            select.group.append(self._grouping())
+
+    def _hierarchy(self, select: Select) -> None:
+        """START WITH or CONNECT BY, in either order (r_CONNECT_BY_clause)."""
+        if self.is_word("start"):
+            if select.start is not None:
+                self.fail()
+            self.at += 2
+            select.start = self.expr()
+            return
+        if select.connect is not None:
+            self.fail()
+        self.at += 2
+        if self.accept("nocycle"):
+            self.refuse("CONNECT BY NOCYCLE is not documented for Redshift")
+        self.in_connect_by = True
+        select.connect = self.expr()
+        self.in_connect_by = False
 
     def _check_qualify(self, select: Select) -> None:
         """DG r_QUALIFY_clause: QUALIFY right behind FROM needs an alias on the relation."""
@@ -245,14 +268,20 @@ class QueryParser(FromParser):
         self.expect_op(")")
         return group
 
-    def _item(self) -> SelectItem:
+    def _item(self, select: Select) -> SelectItem:
         pos = self.token.start
         if self.accept_op("*"):
-            if self.is_word("except") or self.is_word("exclude"):
-                if self.is_op("(", 1) or self.is_word("exclude"):
-                    self.refuse(
-                        "SELECT * EXCLUDE is not supported by the local Redshift yet; list the columns"
-                    )
+            if self.accept("exclude"):
+                select.exclude = self._excluded()
             return SelectItem(Star(pos=pos), None, pos=pos)
         value = self.expr()
         return SelectItem(value, None if isinstance(value, Star) else self._alias(), pos=pos)
+
+    def _excluded(self) -> tuple[str, ...]:
+        """The columns behind EXCLUDE, which end the select list (r_EXCLUDE_list); parentheses may stand around them."""
+        if self.is_op("("):
+            return self.identifiers()
+        names = [self.identifier()]
+        while self.accept_op(","):
+            names.append(self.identifier())
+        return tuple(names)

@@ -220,10 +220,13 @@ class FromParser(ExpressionParser):
             return self._element(path, token.start)
         if self.is_op("(") and not (self.is_op("+", 1) and self.is_op(")", 2)):
             return self._function_table(".".join(parts[:-1]), parts[-1])
+        written = tuple(self._as_written(part) for part in self.tokens[start : self.at] if part.kind != "op")
         table = TableRef(parts, pos=token.start)
+        if written != parts:
+            table.written = written
         if self.is_word("as", "array") or (len(parts) > 1 and self._is_element()):
             self.accept("as")
-            return self._element(Column(parts, pos=token.start), token.start)
+            return self._element(Column(parts, written=table.written, pos=token.start), token.start)
         table.alias = self._alias()
         if table.alias and self.is_op("("):
             table.columns = self.identifiers()

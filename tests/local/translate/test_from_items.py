@@ -26,7 +26,11 @@ insert into docs values
   (4, null);
 create table l (id int, name varchar(10)); insert into l values (1, 'a'), (2, 'b'), (3, 'c');
 create table r (id int, kind int); insert into r values (1, 7), (2, 8);
-create table q (kind int, word varchar(10)); insert into q values (7, 'seven')
+create table q (kind int, word varchar(10)); insert into q values (7, 'seven');
+create table staff (id int, name varchar(20), boss int);
+insert into staff values (1, 'Carlos', null), (2, 'John', 1), (3, 'Jorge', 2), (4, 'Liu', 2), (5, 'Mateo', 3);
+create table cased (doc super);
+insert into cased values (json_parse('{"A": "A", "a": "a", "L": [{"Q": 1}]}'))
 """
 
 
@@ -95,6 +99,14 @@ ANSWERS: list[tuple[str, Rows]] = [
      [("2", "1", "1"), (None, None, "z"), (None, None, None), (None, None, None)]),
     ("select 5::super::bool, 5.0::super::bool, '2001-09-08'::super::date, array(1)::varchar",
      [("t", None, "2001-09-08", None)]),
+    # CONNECT BY, GROUP BY ALL, EXCLUDE
+    ("select name, level from staff where level < 3 start with name = 'John' connect by prior id = boss order by 2, 1",
+     [("John", "1"), ("Jorge", "2"), ("Liu", "2")]),
+    ("select level, count(*) from staff s connect by s.boss = prior s.id and level <= 3 start with boss is null "
+     "group by all order by 1", [("1", "1"), ("2", "1"), ("3", "2")]),
+    ("select * exclude (id, name) from staff group by all order by 1", [("1",), ("2",), ("3",), (None,)]),
+    ("select * exclude boss, name from staff order by 1 limit 1", [("1",)]),
+    ("select doc.a, doc.A from cased", [('"a"', '"a"')]),
     # (+)
     ("select l.name, r.kind from l, r where l.id = r.id(+) order by 1", [("a", "7"), ("b", "8"), ("c", None)]),
     ("select name from l, r where r.id(+) = l.id and r.kind(+) = 7 and r.id is null order by 1", [("b",), ("c",)]),
@@ -135,3 +147,38 @@ def test_refused(ask: Ask, sql: str, told: str) -> None:
     with pytest.raises(AssertionError, match="ERROR") as caught:
         ask(sql)
     assert told in str(caught.value)
+
+
+def test_attributes_keep_their_case_where_the_session_says_so(ask: Ask) -> None:
+    ask("set enable_case_sensitive_super_attribute to true")
+    try:
+        assert ask("select doc.a, doc.A, c.doc.L[0].Q from cased c") == [('"a"', '"A"', "1")]
+        assert ask("select e.Q, e.q from cased c, c.doc.L e") == [("1", None)]
+        ask("begin")
+        ask("set enable_case_sensitive_super_attribute to false")
+        assert ask("select doc.A from cased") == [('"a"',)]
+        ask("rollback")
+        assert ask("select doc.A from cased") == [('"A"',)]
+    finally:
+        ask("reset enable_case_sensitive_super_attribute")
+    assert ask("select doc.A from cased") == [('"a"',)]
+
+
+def test_an_update_that_is_not_deterministic(ask: Ask) -> None:
+    """DG r_error_on_nondeterministic_update."""
+    ask("create table goal (x int, y int)")
+    ask("insert into goal values (1, 10), (2, 20)")
+    update = (
+        "update goal set y = s.y from (select 2 as x, 40 as y union all select 2, 50) s where goal.x = s.x"
+    )
+    ask("set error_on_nondeterministic_update to on")
+    try:
+        with pytest.raises(AssertionError, match="Found multiple matches to update the same tuple."):
+            ask(update)
+        assert ask("select y from goal order by x") == [("10",), ("20",)]
+        ask("update goal set y = s.y from (select 1 as x, 11 as y) s where goal.x = s.x")
+        assert ask("select y from goal order by x") == [("11",), ("20",)]
+    finally:
+        ask("reset error_on_nondeterministic_update")
+    ask(update)
+    assert ask("select y > 30 from goal where x = 2") == [("t",)]

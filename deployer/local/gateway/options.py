@@ -1,0 +1,38 @@
+"""Settings of a session that change what a statement means, as the translator is told them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from deployer.local.gateway.backend import Result
+from deployer.local.gateway.settings import SWITCHED
+
+
+class Options:
+    """What of SWITCHED is on in one session.
+
+    PostgreSQL keeps the settings, since a rollback takes a SET back. What a session never set is not asked for: the
+    name does not exist there. `query` runs SHOW, which leaves a transaction's snapshot alone.
+    """
+
+    def __init__(self, query: Callable[[str], Result]) -> None:
+        self._query = query
+        self._touched: set[str] = set()
+        self._known: frozenset[str] | None = frozenset()
+
+    def forget(self, sql: str = "") -> None:
+        """A statement may have changed them; `sql` is the text of a SET."""
+        self._touched.update(name for name in SWITCHED if name in sql)
+        if self._touched:
+            self._known = None
+
+    def current(self) -> frozenset[str]:
+        """The names of those that are on."""
+        if self._known is None:
+            self._known = frozenset(name for name in self._touched if self._is_on(name))
+        return self._known
+
+    def _is_on(self, name: str) -> bool:
+        shown = self._query(f"show zeroshift.{name}").rows[0][0] or b""
+        # A procedure's own SET keeps the value as it was written.
+        return shown.lower() in (b"on", b"true", b"1", b"yes")
