@@ -7,6 +7,7 @@ there is not supported. Every query reads the catalog only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from deployer.data_filter import DataFilter
@@ -74,10 +75,10 @@ def _mysql(source: Source, one: AwsZeroEtl) -> Iterator[Check]:
         "all are InnoDB",
         "alter table SCHEMA.TABLE engine = InnoDB",
     )
+    # TABLE_CONSTRAINTS and REFERENTIAL_CONSTRAINTS hide themselves from logins that may only SELECT; columns do not.
     keyed = _pairs(
         source,
-        "select table_schema, table_name from information_schema.table_constraints"
-        " where constraint_type = 'PRIMARY KEY'",
+        "select distinct table_schema, table_name from information_schema.columns where column_key = 'PRI'",
     )
     bare = [f"{schema}.{table}" for schema, table in tables if (schema, table) not in keyed]
     yield _primary_keys(one, bare)
@@ -94,15 +95,10 @@ def _mysql(source: Source, one: AwsZeroEtl) -> Iterator[Check]:
         if (schema, table) in tables and kind not in _MYSQL_TYPES
     ]
     yield _types(one, odd)
-    rules = source.rows(
-        "select constraint_schema, table_name, constraint_name, update_rule, delete_rule"
-        " from information_schema.referential_constraints order by 1, 2, 3"
-    )
     cascading = [
-        f"{schema}.{table} ({name}: ON UPDATE {update}, ON DELETE {delete})"
-        for schema, table, name, update, delete in rules
-        if (str(schema), str(table)) in tables
-        and any(str(rule).upper() in ("CASCADE", "SET NULL", "SET DEFAULT") for rule in (update, delete))
+        f"{schema}.{table} ({name}: {', '.join(rules)})"
+        for schema, table in tables
+        for name, rules in _foreign_keys(source, schema, table)
     ]
     yield _all(
         one, "foreign keys", cascading,
@@ -111,6 +107,21 @@ def _mysql(source: Source, one: AwsZeroEtl) -> Iterator[Check]:
         "alter table SCHEMA.TABLE drop foreign key NAME, and add it with ON UPDATE RESTRICT ON DELETE RESTRICT",
     )  # fmt: skip
     yield _xa(source, one)
+
+
+def _foreign_keys(source: Source, schema: str, table: str) -> Iterator[tuple[str, list[str]]]:
+    """The foreign keys that change rows by themselves, each with how. Out of SHOW CREATE TABLE, which has a line each
+    and takes no more than SELECT."""
+    name = ".".join("`" + part.replace("`", "``") + "`" for part in (schema, table))
+    for line in str(source.rows(f"show create table {name}")[0][1]).splitlines():
+        found = re.match(r"\s*CONSTRAINT `((?:[^`]|``)+)` FOREIGN KEY .* REFERENCES ", line)
+        rules = (
+            re.findall(r"ON (?:DELETE|UPDATE) (?:CASCADE|SET NULL|SET DEFAULT)", line[found.end() :])
+            if found
+            else []
+        )
+        if found and rules:
+            yield found[1], rules
 
 
 def _xa(source: Source, one: AwsZeroEtl) -> Check:
