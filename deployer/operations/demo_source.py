@@ -56,7 +56,7 @@ def integration(environment: Environment, source: str) -> ZeroEtl | None:
     """What the demo replicates, None when it loads files. Raises UsageError where zeroshift.toml says otherwise."""
     there = [each for each in environment.zero_etl if each.landing == DEMO_INTEGRATION.landing]
     if source == MARIADB and environment.zero_etl:
-        if len(environment.zero_etl) == 1 and there and there[0].is_local:
+        if len(environment.zero_etl) == 1 and there and there[0].is_local and there[0].history_mode:
             return there[0]
     elif source == MARIADB:
         return DEMO_INTEGRATION

@@ -146,7 +146,7 @@ def _settings(home: Path, one: ZeroEtl, password: str) -> Settings:
         host, port, user, password = found.host, found.port or 0, REPLICATOR, source.password(REPLICATOR)
     return Settings(
         one.name, host, port, user, password, one.database, one.landing, one.filter.text, one.refresh_interval,
-        one.is_postgres, one.truncatecolumns, one.acceptinvchars, one.query_all_states,
+        one.is_postgres, one.truncatecolumns, one.acceptinvchars, one.query_all_states, one.history_mode,
     )  # fmt: skip
 
 

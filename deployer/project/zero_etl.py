@@ -11,7 +11,7 @@ from deployer.project.toml_file import Reader, Table
 
 _KEYS = (
     "source", "password_env", "password_file", "filter", "landing", "refresh_interval", "truncatecolumns",
-    "acceptinvchars", "query_all_states",
+    "acceptinvchars", "query_all_states", "history_mode",
 )  # fmt: skip
 # Stay within what both guides allow: 64 lower-case letters and digits (facts/redshift.md 1.4 says where they differ).
 _LANDING = r"[a-z][a-z0-9_]{0,63}"
@@ -49,6 +49,7 @@ class ZeroEtl:
     truncatecolumns: bool = False
     acceptinvchars: bool = False
     query_all_states: bool = False
+    history_mode: bool = True
     is_postgres: bool = False
 
 
@@ -92,6 +93,7 @@ def _one(reader: Reader, at: Table, name: str, value: object) -> ZeroEtl:
         truncatecolumns=reader.flag(at, table, "truncatecolumns"),
         acceptinvchars=reader.flag(at, table, "acceptinvchars"),
         query_all_states=reader.flag(at, table, "query_all_states"),
+        history_mode=reader.flag(at, table, "history_mode", default=True),
         is_postgres=is_postgres,
     )
 

@@ -65,7 +65,7 @@ def test_the_local_source(tmp_path: Path) -> None:
         ('source = "mysql://me@db/a"\nlanding = "Rental"', r"a database's name in lower case"),
         ('source = "mysql://me@db/a"\npassword_env = "A"\npassword_file = "b"', r"exclude each other"),
         ('source = "mysql://me@db/a"\nrefresh_interval = 432001', r"whole number from 0 to 432000"),
-        ('source = "mysql://me@db/a"\nhistory_mode = false', r"history_mode"),
+        ('source = "mysql://me@db/a"\nhistory_mode = "off"', r"history_mode"),
     ],
 )
 def test_refusals(tmp_path: Path, lines: str, told: str) -> None:

@@ -21,14 +21,20 @@ class Diverged(Exception):
 
 
 def write(
-    connection: Connection, database: str, table: TableDefinition, batch: TableBatch, lenient: Lenient
+    connection: Connection,
+    database: str,
+    table: TableDefinition,
+    batch: TableBatch,
+    lenient: Lenient,
+    history: bool,
 ) -> None:
     """Bring the landing table up to the batch's end. Raises Diverged, or a psycopg error for a value.
 
-    As in landing/stage.py a version that ends is written again at the table's end, as Redshift does.
+    Without `history` it holds the present rows alone. As in landing/stage.py a version that ends is written again at
+    the table's end, as Redshift does.
     """
     if batch.ended:
-        ended = _end(connection, database, table, batch)
+        ended = _end(connection, database, table, batch, history)
         if ended > len(batch.ended):
             # As on Redshift, where keys are not enforced (DG "CREATE DATABASE", AUTO_REMEDIATION: duplicate rows).
             raise Diverged(f"{ended} rows are there for {len(batch.ended)} changed keys")
@@ -36,21 +42,27 @@ def write(
             raise Diverged(
                 f"{len(batch.ended) - ended} of {len(batch.ended)} changed rows are not in the landing table"
             )
-    if not batch.versions and not batch.present:
+    if not batch.present and not (batch.versions and history):
         return
     names = sql.SQL(", ").join(map(sql.Identifier, table.names))
-    statement = sql.SQL("copy {} ({}, {}) from stdin").format(
-        landing.table_of(database, table), names, _HISTORY
+    statement = sql.SQL("copy {} ({}) from stdin").format(
+        landing.table_of(database, table), sql.SQL(", ").join([names, _HISTORY]) if history else names
     )
     mended = (lambda row: row) if lenient.idle else lenient.row
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        if not history:
+            for row, _ in batch.present.values():
+                copy.write_row(mended(row))
+            return
         for row, begin, end in batch.versions:
             copy.write_row((*mended(row), "f", begin.isoformat(" "), end.isoformat(" ")))
         for row, begin in batch.present.values():
             copy.write_row((*mended(row), "t", begin.isoformat(" "), None))
 
 
-def _end(connection: Connection, database: str, table: TableDefinition, batch: TableBatch) -> int:
+def _end(
+    connection: Connection, database: str, table: TableDefinition, batch: TableBatch, history: bool
+) -> int:
     """End the present versions of the batch's keys; returns how many there were."""
     keys = list(zip(*batch.ended, strict=True))
     wanted = [table.columns[place] for place in table.key_places]
@@ -60,6 +72,8 @@ def _end(connection: Connection, database: str, table: TableDefinition, batch: T
         "with ended as (delete from {target} as l using unnest({arrays}, %s::timestamp[]) as c ({places}, zs_at)"
         " where l._record_is_active and {same} returning {columns}, l._record_create_time, c.zs_at)"
         " insert into {target} ({names}, {history}) select {names}, false, _record_create_time, zs_at from ended"
+        if history
+        else "delete from {target} as l using unnest({arrays}, %s::timestamp[]) as c ({places}, zs_at) where {same}"
     ).format(
         target=landing.table_of(database, table),
         arrays=arrays(wanted),
@@ -88,8 +102,15 @@ def arrays(columns: Sequence[ColumnDefinition]) -> sql.Composed:
     )
 
 
-def end_all(connection: Connection, database: str, table: TableDefinition, at: datetime) -> int:
+def end_all(
+    connection: Connection, database: str, table: TableDefinition, at: datetime, history: bool
+) -> int:
     """TRUNCATE at the source, or a table that is filtered out: every present version ends."""
+    if not history:
+        # DELETE, since a reader with an older snapshot would find a truncated table empty.
+        return connection.execute(
+            sql.SQL("delete from {}").format(landing.table_of(database, table))
+        ).rowcount
     names = sql.SQL(", ").join(map(sql.Identifier, table.names))
     return connection.execute(
         sql.SQL(

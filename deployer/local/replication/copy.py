@@ -43,9 +43,9 @@ class Snapshot(Protocol):
     @property
     def tables(self) -> Mapping[Place, TableDefinition]: ...
 
-    def lines(self, table: TableDefinition, ending: str) -> Generator[bytes, None, None]:
-        """The table's rows as lines of COPY's text format, in large pieces; `ending` goes behind each row's values.
-        Raises TableChanged.
+    def lines(self, table: TableDefinition, ending: str | None) -> Generator[bytes, None, None]:
+        """The table's rows as lines of COPY's text format, in large pieces; `ending`, if any, goes behind each row's
+        values. Raises TableChanged.
         """
         ...
 
@@ -169,17 +169,19 @@ def _fill(
         # DELETE, since a reader with an older snapshot would find a truncated table empty.
         connection.execute(sql.SQL("delete from {}").format(name))
     else:
-        landing.create(connection, database, table)
-    columns = sql.SQL(", ").join(map(sql.Identifier, (*table.names, *HISTORY)))
+        landing.create(connection, database, table, config.history_mode)
+    columns = sql.SQL(", ").join(
+        map(sql.Identifier, (*table.names, *(HISTORY if config.history_mode else ())))
+    )
     with connection.cursor() as cursor:
         with cursor.copy(sql.SQL("copy {} ({}) from stdin").format(name, columns)) as target:
-            lines = taken.lines(table, f"t\t{at.isoformat(' ')}\t\\N")
+            lines = taken.lines(table, f"t\t{at.isoformat(' ')}\t\\N" if config.history_mode else None)
             with ahead.reading(lines if lenient.idle else lenient.lines(lines)) as pieces:
                 for piece in pieces:
                     target.write(piece)
         rows = cursor.rowcount
     if not same:
-        landing.index(connection, database, table)
+        landing.index(connection, database, table, config.history_mode)
     return rows
 
 
@@ -191,6 +193,9 @@ def _vanished(
     connection: Connection, state: State, before: Replicated | None, place: Place, at: datetime
 ) -> Replicated | None:
     """The source has no such table now."""
+    if before is not None and before.definition is not None and not state.config.history_mode:
+        landing.drop(connection, state.config.landing, before.definition)
+        before = None
     if before is None or before.definition is None:
         state.forget_table(connection, place)
         return None

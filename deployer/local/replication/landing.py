@@ -37,7 +37,7 @@ def name_of(database: str, schema: str, table: str) -> sql.Composed:
     return sql.SQL("{}.{}").format(sql.Identifier(schema_of(database, schema)), sql.Identifier(table))
 
 
-def create(connection: Connection, database: str, table: TableDefinition) -> None:
+def create(connection: Connection, database: str, table: TableDefinition, history: bool) -> None:
     """Make the table anew, empty and without indexes; one that is there goes, its grants are given again."""
     name = table_of(database, table)
     schema = sql.Identifier(schema_of(database, table.schema))
@@ -51,11 +51,12 @@ def create(connection: Connection, database: str, table: TableDefinition) -> Non
     ).fetchall()
     connection.execute(sql.SQL("drop table if exists {}").format(name))
     columns: list[sql.Composable] = [_column(column, column.name in table.key) for column in table.columns]
-    columns += [
-        sql.SQL("_record_is_active boolean not null"),
-        sql.SQL("_record_create_time timestamp not null"),
-        sql.SQL("_record_delete_time timestamp"),
-    ]
+    if history:
+        columns += [
+            sql.SQL("_record_is_active boolean not null"),
+            sql.SQL("_record_create_time timestamp not null"),
+            sql.SQL("_record_delete_time timestamp"),
+        ]
     connection.execute(sql.SQL("create table {} ({})").format(name, sql.SQL(", ").join(columns)))
     connection.execute(sql.SQL("grant select on {} to admin with grant option").format(name))
     # Asleep until the table cannot be read (State.guard).
@@ -71,20 +72,22 @@ def create(connection: Connection, database: str, table: TableDefinition) -> Non
         )
 
 
-def index(connection: Connection, database: str, table: TableDefinition) -> None:
+def index(connection: Connection, database: str, table: TableDefinition, history: bool) -> None:
     """What a copied table needs: a zone map of its record times, as the CSV source's tables have, and the key's index.
 
     The key's index is for replication alone: Redshift has none, so it is built on expressions that no query of a user
     has, or point reads would be faster here than there. It also holds that no key is active twice.
     """
     name = table_of(database, table)
-    connection.execute(
-        sql.SQL("create index on {} using brin ({}) with (pages_per_range = {})").format(
-            name, sql.SQL(", ").join(map(sql.Identifier, HISTORY[1:])), sql.Literal(_BRIN_PAGES)
+    if history:
+        connection.execute(
+            sql.SQL("create index on {} using brin ({}) with (pages_per_range = {})").format(
+                name, sql.SQL(", ").join(map(sql.Identifier, HISTORY[1:])), sql.Literal(_BRIN_PAGES)
+            )
         )
-    )
     keys = sql.SQL(", ").join(sql.SQL("({})").format(key) for key in key_expressions(table))
-    connection.execute(sql.SQL("create unique index on {} ({}) where _record_is_active").format(name, keys))
+    present = sql.SQL(" where _record_is_active" if history else "")
+    connection.execute(sql.SQL("create unique index on {} ({}){}").format(name, keys, present))
     connection.execute(sql.SQL("analyze {}").format(name))
 
 
@@ -120,17 +123,26 @@ def add_column(
     table: TableDefinition,
     column: ColumnDefinition,
     default: str | None,
+    history: bool,
 ) -> None:
     """Add a column at the end; present rows get the default, ended versions had none."""
     name = table_of(database, table)
     connection.execute(sql.SQL("alter table {} add column {}").format(name, _column(column, False)))
     if default is not None:
         connection.execute(
-            sql.SQL("update {} set {} = %s::text::{} where _record_is_active").format(
-                name, sql.Identifier(column.name), sql.SQL(column.engine_type)
+            sql.SQL("update {} set {} = %s::text::{}{}").format(
+                name,
+                sql.Identifier(column.name),
+                sql.SQL(column.engine_type),
+                sql.SQL(" where _record_is_active" if history else ""),
             ),
             (default,),
         )
+
+
+def drop(connection: Connection, database: str, table: TableDefinition) -> None:
+    """The table goes, as its source has."""
+    connection.execute(sql.SQL("drop table if exists {}").format(table_of(database, table)))
 
 
 def drop_column(connection: Connection, database: str, table: TableDefinition, column: str) -> None:

@@ -50,7 +50,7 @@ def compare(dsn: str, settings: Settings, seconds: float) -> list[Row]:
                             *place,
                             known.tables[place].state if place in known.tables else "",
                             rows,
-                            _count(connection, settings.landing, place)
+                            _count(connection, settings, place)
                             if place in known.tables and known.tables[place].state in READABLE
                             else None,
                         )
@@ -64,9 +64,14 @@ def compare(dsn: str, settings: Settings, seconds: float) -> list[Row]:
             time.sleep(0.1)
 
 
-def _count(connection: psycopg.Connection[tuple[Any, ...]], database: str, place: tuple[str, str]) -> int:
+def _count(
+    connection: psycopg.Connection[tuple[Any, ...]], settings: Settings, place: tuple[str, str]
+) -> int:
     row = connection.execute(
-        sql.SQL("select count(*) from {} where _record_is_active").format(landing.name_of(database, *place))
+        sql.SQL("select count(*) from {}{}").format(
+            landing.name_of(settings.landing, *place),
+            sql.SQL(" where _record_is_active" if settings.history_mode else ""),
+        )
     ).fetchone()
     assert row is not None
     return int(row[0])

@@ -28,6 +28,7 @@ class Settings:
     truncatecolumns: bool = False
     acceptinvchars: bool = False
     query_all_states: bool = False
+    history_mode: bool = True
 
     def __repr__(self) -> str:
         return f"Settings({self.name}, {self.user}@{self.host}:{self.port})"

@@ -42,9 +42,11 @@ class Snapshot:
     def stamp(self) -> str:
         return self.server.stamp
 
-    def lines(self, table: TableDefinition, ending: str) -> Generator[bytes, None, None]:
+    def lines(self, table: TableDefinition, ending: str | None) -> Generator[bytes, None, None]:
         """The table's rows as lines of COPY's text format, in large pieces; `ending` goes behind each row's values."""
-        parts = [*(_expression(column) for column in table.columns), _literal(ending)]
+        parts = [_expression(column) for column in table.columns]
+        if ending is not None:
+            parts.append(_literal(ending))
         try:
             yield from self._connection.single_values(
                 f"select concat_ws({_literal(chr(9))}, {', '.join(parts)}) from {_place(table.schema, table.name)}"

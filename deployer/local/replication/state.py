@@ -79,6 +79,15 @@ class State:
 
     def announce(self, connection: Connection) -> None:
         """Make the integration's rows where they are missing. Raises Unsafe where landing holds others' rows."""
+        mine = connection.execute(
+            "select is_history_mode from zeroshift.integrations where integration_id = %s", (self.id,)
+        ).fetchone()
+        if mine is not None and mine[0] != self.config.history_mode:
+            raise Unsafe(
+                f"the landing database {self.config.landing} was made {'with' if mine[0] else 'without'} history mode,"
+                " which cannot be changed here; set history_mode back, name another landing database, or empty the"
+                " local warehouse with `zeroshift local reset --yes`"
+            )
         other = connection.execute(
             "select integration_id from zeroshift.integrations where target_database = %s and integration_id <> %s",
             (self.config.landing, self.id),
@@ -90,7 +99,7 @@ class State:
             )
         connection.execute(
             "insert into zeroshift.integrations (integration_id, target_database, source, source_database, state,"
-            " is_history_mode, creation_time, refresh_interval) values (%s, %s, %s, %s, %s, true,"
+            " is_history_mode, creation_time, refresh_interval) values (%s, %s, %s, %s, %s, %s,"
             " now() at time zone 'UTC', %s) on conflict (integration_id)"
             " do update set refresh_interval = excluded.refresh_interval",
             (
@@ -99,6 +108,7 @@ class State:
                 "PostgreSQL" if self.config.is_postgres else "MySQL",
                 self.config.database or "*",
                 CONNECTING,
+                self.config.history_mode,
                 self.config.refresh_interval,
             ),
         )
@@ -218,11 +228,11 @@ class State:
         schema, name = table.place
         connection.execute(
             "insert into zeroshift.integration_tables (integration_id, schema_name, table_name, table_state, reason,"
-            " is_history_mode, last_updated_timestamp) values (%s, %s, %s, %s, %s, true, %s)"
+            " is_history_mode, last_updated_timestamp) values (%s, %s, %s, %s, %s, %s, %s)"
             " on conflict (integration_id, schema_name, table_name) do update set table_state = excluded.table_state,"
             " reason = excluded.reason, last_updated_timestamp = coalesce(excluded.last_updated_timestamp,"
             " zeroshift.integration_tables.last_updated_timestamp)",
-            (self.id, schema, name, table.state, table.reason[:_REASON], at),
+            (self.id, schema, name, table.state, table.reason[:_REASON], self.config.history_mode, at),
         )
         connection.execute(
             "insert into zeroshift.replicated_tables values (%s, %s, %s, %s, %s, %s, %s)"
@@ -275,7 +285,16 @@ class State:
             " table_rows = case when %s then 0 else table_rows end + %s,"
             " copied_at = case when %s then %s else copied_at end"
             " where integration_id = %s and schema_name = %s and table_name = %s",
-            (at, txn_seq, snapshot, inserted + updated, snapshot, at, self.id, *place),
+            (
+                at,
+                txn_seq,
+                snapshot,
+                inserted + (updated if self.config.history_mode else -deleted),
+                snapshot,
+                at,
+                self.id,
+                *place,
+            ),
         )
         connection.execute(
             "insert into zeroshift.integration_activity (integration_id, schema_name, table_name, txn_seq,"

@@ -169,18 +169,27 @@ def _new(worker: Worker, place: Place) -> set[Place]:
 def _drop(worker: Worker, table: Replicated, statement: Statement, at: datetime) -> None:
     if table.copied is not None and statement.position <= table.copied:
         return
-    if table.definition is None:
+    gone(worker, table, at)
+
+
+def gone(worker: Worker, table: Replicated, at: datetime | None, reason: str = "") -> None:
+    """The source has no such table any more, or it is filtered out. DroppedSource is a state of history mode alone (DG
+    "SVV_INTEGRATION_TABLE_STATE"); without it the table goes from landing, too.
+    """
+    if table.definition is None or not worker.config.history_mode:
+        if table.definition is not None:
+            landing.drop(worker.connection, worker.config.landing, table.definition)
         worker.state.forget_table(worker.connection, table.place)
         worker.tables.pop(table.place, None)
         return
-    table.state, table.reason = DROPPED, ""
+    table.state, table.reason = DROPPED, reason
     worker.state.save_table(worker.connection, table, at)
 
 
 def truncate(worker: Worker, table: Replicated, known: TableDefinition, at: datetime) -> None:
     """End every present version."""
     started = datetime.now(UTC).replace(tzinfo=None)
-    ended = apply.end_all(worker.connection, worker.config.landing, known, at)
+    ended = apply.end_all(worker.connection, worker.config.landing, known, at, worker.config.history_mode)
     worker.txn_seq += 1
     worker.state.record(
         worker.connection, table.place, worker.txn_seq, at, snapshot=False, inserted=0, updated=0, deleted=ended,
@@ -196,7 +205,9 @@ def change_column(worker: Worker, table: TableDefinition, action: ddl.Action) ->
             return table
         try:
             with connection.transaction():
-                landing.add_column(connection, database, table, action.column, action.default)
+                landing.add_column(
+                    connection, database, table, action.column, action.default, worker.config.history_mode
+                )
         except (psycopg.DataError, psycopg.IntegrityError):
             return None
         return replace(table, columns=(*table.columns, action.column))

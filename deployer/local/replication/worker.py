@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from deployer.local.replication import apply, copy
+from deployer.local.replication import apply, copy, landing
 from deployer.local.replication.batch import TableBatch
 from deployer.local.replication.copy import Copied, reason_of
 from deployer.local.replication.ddl import Place
@@ -254,7 +254,14 @@ class Worker(ABC):
         try:
             with self.connection.transaction():
                 lenient = self.config.lenient(table.definition)
-                apply.write(self.connection, self.config.landing, table.definition, batch, lenient)
+                apply.write(
+                    self.connection,
+                    self.config.landing,
+                    table.definition,
+                    batch,
+                    lenient,
+                    self.config.history_mode,
+                )
         except (apply.Diverged, psycopg.errors.UniqueViolation) as error:
             table.state = REQUIRED
             table.reason = f"Landing differs from the source: {str(error).splitlines()[0]}"
@@ -329,10 +336,17 @@ class Worker(ABC):
         assert self.last is not None
         with self.connection.transaction():
             self.last += _TICK
-            for table in self.tables.values():
+            for table in list(self.tables.values()):
                 if not self.config.lets_through(table.place) and table.state != DROPPED:
+                    if not self.config.history_mode:
+                        # "Adding a filter later removes non-matching data" (Aurora User Guide, zero-etl.filtering).
+                        if table.definition is not None:
+                            landing.drop(self.connection, self.config.landing, table.definition)
+                        self.state.forget_table(self.connection, table.place)
+                        del self.tables[table.place]
+                        continue
                     if table.definition is not None:
-                        apply.end_all(self.connection, self.config.landing, table.definition, self.last)
+                        apply.end_all(self.connection, self.config.landing, table.definition, self.last, True)
                     table.state, table.reason = DROPPED, "The data filter no longer lets the table through"
                     self.state.save_table(self.connection, table, self.last)
             self.save_position()

@@ -111,8 +111,11 @@ class Replica:
     def present(self, table: str) -> list[tuple[Any, ...]]:
         """The present rows, ordered by their text."""
         columns = sql.SQL(", ").join(map(sql.Identifier, self.columns(table)))
-        statement = sql.SQL("select {} from {}.{} where _record_is_active").format(
-            columns, sql.Identifier(f"rental_landing.{self.server.schema}"), sql.Identifier(table)
+        statement = sql.SQL("select {} from {}.{}{}").format(
+            columns,
+            sql.Identifier(f"rental_landing.{self.server.schema}"),
+            sql.Identifier(table),
+            sql.SQL(" where _record_is_active" if self.settings.history_mode else ""),
         )
         return sorted(self.engine.execute(statement).fetchall(), key=repr)
 

@@ -83,8 +83,10 @@ class Decoder:
 class Present:
     """The present rows of a table, as far as a batch needs them."""
 
-    def __init__(self, table: PostgresTable) -> None:
+    def __init__(self, table: PostgresTable, history: bool) -> None:
+        """`history`: landing has past rows, too."""
         self.key_places = table.key_places
+        self._active = sql.SQL("l._record_is_active and " if history else "")
         self._table = table
         self._rows: dict[Key, Row | None] = {}
         self._emptied = False
@@ -97,12 +99,13 @@ class Present:
         key = [self._table.columns[place] for place in self.key_places]
         names = [sql.Identifier(f"k{number}") for number in range(len(key))]
         statement = sql.SQL(
-            "select {columns} from unnest({arrays}) as c ({names}) join {target} as l on l._record_is_active and {same}"
+            "select {columns} from unnest({arrays}) as c ({names}) join {target} as l on {active}{same}"
         ).format(
             columns=sql.SQL(", ").join(sql.Identifier("l", name) for name in self._table.names),
             arrays=arrays(key),
             names=sql.SQL(", ").join(names),
             target=landing.table_of(database, self._table),
+            active=self._active,
             same=sql.SQL(" and ").join(
                 sql.SQL("({}) = ({})").format(
                     landing.disguised(column, sql.Identifier("l", column.name)),

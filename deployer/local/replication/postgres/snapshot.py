@@ -44,10 +44,10 @@ class Snapshot:
     _connection: Connection
     _source: Source
 
-    def lines(self, table: TableDefinition, ending: str) -> Generator[bytes, None, None]:
+    def lines(self, table: TableDefinition, ending: str | None) -> Generator[bytes, None, None]:
         """The table's rows as lines of COPY's text format, in large pieces; `ending` goes behind each row's values."""
         assert isinstance(table, PostgresTable)
-        tail = b"\t" + ending.encode() + b"\n"
+        tail = b"\n" if ending is None else b"\t" + ending.encode() + b"\n"
         converters = [types.converter(column.type) for column in table.own]
         columns = sql.SQL(", ").join(map(sql.Identifier, table.names))
         # One table alone: those that inherit from it are tables of their own.

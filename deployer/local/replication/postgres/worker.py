@@ -175,7 +175,7 @@ class PostgresWorker(Worker):
                 table = self.tables[place]
                 if table.state != SYNCED or not isinstance(table.definition, PostgresTable):
                     continue
-                rows = present.setdefault(place, Present(table.definition))
+                rows = present.setdefault(place, Present(table.definition, self.config.history_mode))
                 wanted.setdefault(place, []).extend(
                     rows.key_of(event.old if event.old is not None else event.new or ())
                     for event in events
