@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +13,12 @@ from postgres import Postgres
 from replica import Replica
 
 from deployer.errors import Unavailable
+from deployer.local.environment import Status
 from deployer.local.replication.position import SourceLost
 
 pytestmark = pytest.mark.slow
+
+PAGE = Path(__file__).parents[3] / "docs/local-replication-postgresql.md"
 
 TYPES = """create table types (id bigserial primary key, si smallint, i integer, bi bigint, n numeric(12,2),
  n2 numeric(38,10), n3 numeric(5,0), f real, g double precision, m money, b boolean, c char(5), v varchar(20), t text,
@@ -219,6 +225,34 @@ def test_a_source_that_is_not_set_up_is_refused(postgres_replica: Replica, postg
         postgres_source.execute("alter role replicator replication")
     assert "ALTER ROLE replicator REPLICATION" in str(refused.value)
     assert "run CREATE PUBLICATION zeroshift FOR ALL TABLES there" in str(refused.value)
+
+
+def test_the_page_prepares_a_source(
+    postgres_source: Postgres, engine_dsn: str, fresh_database: Status
+) -> None:
+    """As docs/local-replication-postgresql.md says it, for an account that may do nothing else."""
+    server = postgres_source
+    statements = re.search(r"```sql\n(create role.*?)```", PAGE.read_text(), re.S)
+    assert statements is not None
+    server.execute(
+        "drop publication zeroshift", "create table one (id int primary key)", "insert into one values (1)"
+    )
+    server.execute("drop owned by guided; drop role guided" if _has_role(server) else "select 1")
+    server.execute(*statements[1].replace("replicator", "guided").strip().split(";\n"))
+    made = Replica(server, engine_dsn)
+    made.settings = replace(made.settings, user="guided", password="...")
+    try:
+        made.start().until_state("one", "Synced")
+        server.execute("insert into one values (2)")
+        made.catch_up()
+        assert made.present("one") == [(1,), (2,)]
+    finally:
+        made.close()
+
+
+def _has_role(server: Postgres) -> bool:
+    with server.connect() as connection:
+        return connection.execute("select 1 from pg_roles where rolname = 'guided'").fetchone() is not None
 
 
 def test_states(postgres_replica: Replica, postgres_source: Postgres) -> None:

@@ -6,6 +6,7 @@ found counts when the stream has come to where the log ended after it.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ from deployer.local.replication.state import DROPPED, FAILED, INITIATED, SYNCED,
 
 if TYPE_CHECKING:
     from deployer.local.replication.postgres.worker import PostgresWorker
+
+log = logging.getLogger("zeroshift.replication")
 
 LOOK_SECONDS = 1.0
 _AGAIN = "The source has a table of this name again; a refresh replaces the rows of the dropped one"
@@ -106,8 +109,10 @@ class Definitions:
                 with self._worker.connection.transaction():
                     self._drop(table, _AGAIN)
                 continue
-            story = shape.follow(known, relation, self._now(oid))
+            now = self._now(oid)
+            story = shape.follow(known, relation, now)
             if story is None or not all(story.explains(each) for each in _relations(transaction, oid)):
+                log.info("%s.%s: %s", *place, shape.puzzle(known, relation, now))
                 anew.add(place)
             else:
                 told.append((table, known, relation, story))
@@ -226,6 +231,7 @@ class Definitions:
             return {table.place}
         story = shape.follow(known, shape.relation_of(now), now)
         if story is None:
+            log.info("%s.%s: %s", *table.place, shape.puzzle(known, shape.relation_of(now), now))
             return {table.place}
         if story.actions:
             self._verified.pop(known.oid, None)
@@ -239,7 +245,13 @@ class Definitions:
         return set()
 
     def _drop(self, table: Replicated, reason: str) -> None:
-        tables.gone(self._worker, table, self._worker.last, reason)
+        worker = self._worker
+        if table.definition is None:
+            worker.state.forget_table(worker.connection, table.place)
+            worker.tables.pop(table.place, None)
+            return
+        table.state, table.reason = DROPPED, reason
+        worker.state.save_table(worker.connection, table, worker.last)
 
     # -- the catalog ------------------------------------------------------------------------------------------
 

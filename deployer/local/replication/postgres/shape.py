@@ -183,6 +183,14 @@ class _Came:
         return True
 
 
+def puzzle(known: PostgresTable, sent: Relation, now: Listed | None) -> str:
+    """Why a table is copied anew, for the log."""
+    here = " ".join(f"{column.name}#{column.number}" for column in known.own)
+    there = " ".join(column.name for column in sent.columns)
+    later = "gone" if now is None else " ".join(f"{column.name}#{column.number}" for column in now.table.own)
+    return f"how ({here}) became ({there}) cannot be told, the source's table being ({later}) now"
+
+
 def _after(
     known: PostgresTable, dropped: list[ColumnDropped], renamed: list[ColumnRenamed], added: list[ColumnAdded]
 ) -> PostgresTable | None:
