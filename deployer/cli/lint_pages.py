@@ -19,6 +19,7 @@ _GROUPS = {
     "ZS6": "Security",
     "ZS7": "COPY and UNLOAD",
     "ZS8": "Schedules, rules and alarms",
+    "ZS9": "Archive policies",
 }
 
 _INTRODUCTION = """\
@@ -28,8 +29,9 @@ Written by `python -m deployer.cli.lint_pages` from the rules; tests keep it cur
 
 `zeroshift lint [PATHS]` checks the project's SQL, by default `procedures/` and `migrations/`: procedures' bodies
 statement by statement, and the literal texts of `op.execute` in migrations; files of grants, too, as far as the rules
-about grants go, and the files of `eventbridge/` with the statements of schedules. It needs files only, no warehouse. It
-exits with 1 when it finds an error, with `--strict` for a warning too. `--json` prints one object; where
+about grants go, the files of `eventbridge/` with the statements of schedules, and the policies of
+`procedures/archive`. It needs files only, no warehouse. It exits with 1 when it finds an error, with `--strict` for a
+warning too. `--json` prints one object; where
 `GITHUB_ACTIONS` is `true`, every finding is also an annotation at its line. `zeroshift lint --rules` lists the rules,
 `zeroshift lint --explain CODE` shows one. The whole project is read even when only some files are named, since
 rules ask what the others define. `sqlfluff` remains the formatter.
@@ -116,7 +118,7 @@ def _short(text: str) -> str:
 
 
 def _language(rule: Rule) -> str:
-    if rule.code.startswith("ZS8"):
+    if rule.code.startswith(("ZS8", "ZS9")):
         return "toml"
     return "python" if "op.execute" in rule.bad else "sql"
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from deployer.project.lint.alembic_files import read_migration
+from deployer.project.lint.archive_files import ArchiveContent, read_policy
 from deployer.project.lint.catalog import Catalog
 from deployer.project.lint.eventbridge_files import KINDS, EventbridgeContent, read_eventbridge
 from deployer.project.lint.findings import Finding, SourceFile
@@ -17,6 +18,11 @@ CALLED = (
     " language plpgsql;"
 )
 """What the examples' schedules call."""
+ARCHIVED = (
+    "create table curated.bookings (booking_id bigint, checkout_date date, num_guests double precision);"
+    " create table curated.listing_versions (apartment_id bigint, valid_to timestamp);"
+)
+"""What the examples' policies archive."""
 
 
 def read(text: str, name: str = "") -> Content:
@@ -29,6 +35,9 @@ def read(text: str, name: str = "") -> Content:
         if not name and re.search(f"^{re.escape(mark)}", text, re.M):
             path = f"eventbridge/{directory}/example.toml"
             return read_eventbridge(SourceFile(Path(path), path, text, KINDS[directory]))
+    if not name and re.search("^table = ", text, re.M):
+        path = "procedures/archive/example.toml"
+        return read_policy(SourceFile(Path(path), path, text, "archive"))
     migration = re.search(r"\bop\.\w+\(", text) is not None
     name = name or ("migrations/versions/0001_example.py" if migration else "example.sql")
     file = SourceFile(Path(name), name, text, "migration" if name.endswith(".py") else "sql")
@@ -40,6 +49,8 @@ def findings(text: str, *others: str) -> list[Finding]:
     content = read(text)
     if isinstance(content, EventbridgeContent):
         others = (*others, CALLED)
+    if isinstance(content, ArchiveContent):
+        others = (*others, ARCHIVED)
     catalog = Catalog([*(read(other, f"other_{n}.sql") for n, other in enumerate(others)), content])
     return check(content, catalog)[0]
 

@@ -65,7 +65,7 @@ class Report:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file that was read. `kind` is sql, migration, grants, schedule, rule or alarm; `shown` is its path."""
+    """A file that was read. `kind` is sql, migration, grants, schedule, rule, alarm or archive; `shown` is its path."""
 
     path: Path
     shown: str

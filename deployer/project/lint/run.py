@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from deployer.errors import UsageError
 from deployer.project import policies, security
-from deployer.project.lint import eventbridge_files, rules
+from deployer.project.archive import files as archive
+from deployer.project.lint import archive_files, eventbridge_files, rules
 from deployer.project.lint.alembic_files import read_migration
 from deployer.project.lint.catalog import Catalog
 from deployer.project.lint.findings import ERROR, Finding, Report, Rule, SourceFile
@@ -113,7 +114,7 @@ def _project_files(root: Path) -> list[Path]:
     found = sorted((root / "procedures").rglob("*.sql"))
     grants = _grants(root / "procedures")
     migrations = sorted((root / "migrations" / "versions").glob("*.py"))
-    return [*migrations, *found, *grants, *schedules.files(root)]
+    return [*migrations, *found, *grants, *schedules.files(root), *archive.files(root)]
 
 
 def _grants(directory: Path) -> list[Path]:
@@ -139,7 +140,10 @@ def _wanted(root: Path, paths: list[Path]) -> list[Path]:
         if whole.is_dir():
             inside = [item for item in _inside(whole) if not _hidden(item.relative_to(whole))]
         elif whole.is_file() and (
-            whole.suffix in (".sql", ".py") or _declares_grants(whole) or schedules.kind_of(whole)
+            whole.suffix in (".sql", ".py")
+            or _declares_grants(whole)
+            or schedules.kind_of(whole)
+            or archive.is_policy(whole)
         ):
             inside = [whole]
         elif whole.exists():
@@ -155,7 +159,9 @@ def _wanted(root: Path, paths: list[Path]) -> list[Path]:
 def _inside(directory: Path) -> list[Path]:
     """The SQL files of a directory, its files of grants and of eventbridge/, and migrations: Python whose directory is
     called versions."""
-    events = sorted(path for path in directory.rglob("*.toml") if schedules.kind_of(path))
+    events = sorted(
+        path for path in directory.rglob("*.toml") if schedules.kind_of(path) or archive.is_policy(path)
+    )
     migrations = [path for path in sorted(directory.rglob("*.py")) if path.parent.name == "versions"]
     return [*migrations, *sorted(directory.rglob("*.sql")), *_grants(directory), *events]
 
@@ -170,6 +176,8 @@ def _read(path: Path, root: Path) -> Content:
     if kind == "sql" and _is_about_security(path):
         kind = "policy"
     kind = eventbridge_files.KINDS.get(schedules.kind_of(path), kind)
+    if archive.is_policy(path):
+        kind = archive_files.KIND
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -181,6 +189,8 @@ def _read(path: Path, root: Path) -> Content:
     file = SourceFile(path, shown, text.replace("\r\n", "\n"), kind)
     if kind in ("grants", "policy"):
         return _read_security(file)
+    if kind == archive_files.KIND:
+        return archive_files.read_policy(file)
     if kind in eventbridge_files.KINDS.values():
         return eventbridge_files.read_eventbridge(file)
     return read_migration(file) if kind == "migration" else read_sql_file(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deployer.project.lint.rules import (
+    archive,
     bodies,
     databases,
     events,
@@ -17,6 +18,6 @@ from deployer.project.lint.rules import (
 )
 
 __all__ = [
-    "bodies", "databases", "events", "lacking", "names", "reading", "results", "schedules", "security",
+    "archive", "bodies", "databases", "events", "lacking", "names", "reading", "results", "schedules", "security",
     "tables", "transactions",
 ]  # fmt: skip
