@@ -76,6 +76,8 @@ def told(known: str, came: str, now: Listed) -> list[str] | None:
         ("id a", "id a b", listed("id a", 3), ["~b"]),
         ("id a", "id a b c:bigint", listed("id a c:bigint#4"), None),
         ("id a", "id a b", listed("id a c:bigint#4"), ["~b"]),
+        ("id a", "id z", listed("id", 2), ["a>z"]),
+        ("id a", "id z", listed("id", 3), None),
         # Not certain: a name that is another column's now, or two that a third may have been.
         ("id a", "id a", listed("id a#3"), None),
         ("id a", "id a b", listed("id a b#4"), None),

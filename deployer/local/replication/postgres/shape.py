@@ -74,22 +74,20 @@ def follow(known: PostgresTable, sent: Relation, now: Listed | None) -> Story | 
     numbers_now = {column.name: column.number for column in now.table.own}
     alive = {column.number: column for column in now.table.own}
     rest = {column.name: column for column in sent.columns}
-    dropped: list[ColumnDropped] = []
     moved: list[PostgresColumn] = []
-    place = (known.schema, known.name)
+    lost: list[PostgresColumn] = []
     for column in known.own:
         there = rest.pop(column.name, None)
         if there is not None:
             if not _same(there, column) or numbers_now.get(column.name, column.number) != column.number:
                 # Another type; or a name that another column has now, which may have begun before these rows.
                 return None
-        elif column.number in alive:
-            moved.append(column)
         else:
-            dropped.append(ColumnDropped(place, column.name))
-    came = _Came(known, now, rest, moved)
+            (moved if column.number in alive else lost).append(column)
+    came = _Came(known, now, rest, moved, lost)
     if not came.tell():
         return None
+    dropped = [ColumnDropped((known.schema, known.name), column.name) for column in came.lost.values()]
     after = _after(known, dropped, came.renamed, came.added)
     if after is None:
         return None
@@ -106,13 +104,15 @@ class _Came:
         now: Listed,
         rest: dict[str, RelationColumn],
         moved: list[PostgresColumn],
+        lost: list[PostgresColumn],
     ) -> None:
-        """`rest`: the columns that were sent and are not known; `moved`: those that are known, are alive, and were not
-        sent.
+        """`rest`: the columns that were sent and are not known; `moved` and `lost`: those that are known and were not
+        sent, and are alive, or have been dropped by now.
         """
         self._known = known
         self._now = now
         self._moved = {column.number: column for column in moved}
+        self.lost = {column.number: column for column in lost}
         self.ghosts = [name for name in known.ghosts if name in rest]
         self._rest = {name: sent for name, sent in rest.items() if name not in self.ghosts}
         self._fresh = {c.number: c for c in now.table.own if c.number > known.numbers}
@@ -146,7 +146,8 @@ class _Came:
     def _by_elimination(self, sent: RelationColumn) -> bool:
         """A name that is no column's any more: of one that has been renamed since, or dropped."""
         kin = [other for other in self._rest.values() if _kind(other) == _kind(sent)]
-        moved = [number for number, column in self._moved.items() if _same(sent, column)]
+        known = self._moved | self.lost
+        moved = [number for number, column in known.items() if _same(sent, column)]
         fresh = [number for number, column in self._fresh.items() if _same(sent, column)]
         if len(kin) != 1 or len(moved) + len(fresh) + bool(self._gone) != 1:
             return False
@@ -160,7 +161,7 @@ class _Came:
         return True
 
     def _rename(self, number: int, sent: RelationColumn) -> bool:
-        column = self._moved.pop(number)
+        column = self._moved.pop(number, None) or self.lost.pop(number)
         del self._rest[sent.name]
         self.renamed.append(ColumnRenamed((self._known.schema, self._known.name), column.name, sent.name))
         return _same(sent, column)
