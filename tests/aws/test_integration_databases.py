@@ -94,7 +94,13 @@ def test_a_database_is_made_from_an_integration(zero_etl: ZeroEtlCloud, sql: Any
     )
 
     sql("alter database made_rental integration set refresh_interval 60 query_all_states true")
-    sql("alter database made_rental integration set history_mode false")
+    sql("alter database made_rental integration set history_mode = false for all tables")
+    for end in ("all tables in schema s", "table s.t"):
+        refused(
+            sql,
+            f"alter database made_rental integration set history_mode true for {end}",
+            "FOR some of the tables",
+        )
     assert sql(of_it)[0][4:] == [60, False]
     refused(sql, "alter database made_rental integration set", "syntax error at end of input")
     refused(

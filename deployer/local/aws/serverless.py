@@ -20,28 +20,12 @@ from deployer.errors import ZeroshiftError
 from deployer.local.aws.environment import ACCESS_KEY, AWS_DIRECTORY, SECRET_KEY
 from deployer.local.aws.front import Call
 from deployer.local.aws.users import Users
+from deployer.local.aws.workgroup_settings import CASE_SENSITIVITY, merged
 
 ACCOUNT = "000000000000"
 STATE_FILE = "redshift-serverless.json"
 ALWAYS = "local"
 """The workgroup that is there from the start: the one of an environment of kind local."""
-
-
-CASE_SENSITIVITY = "enable_case_sensitive_identifier"
-DEFAULTS = {
-    "auto_mv": "true",
-    "datestyle": "ISO, MDY",
-    CASE_SENSITIVITY: "false",
-    "enable_user_activity_logging": "true",
-    "max_query_execution_time": "14400",
-    "query_group": "default",
-    "require_ssl": "true",
-    "search_path": "$user, public",
-    "use_fips_ssl": "false",
-}
-"""configParameters of a new workgroup: the options that UpdateWorkgroup's reference lists, with the defaults of the
-management guide (workgroup configuration) and of the developer guide's configuration reference. They are told, not put
-into force: the local Redshift has settings of its own, and case sensitive identifiers always."""
 
 
 class Refused(Exception):
@@ -168,13 +152,13 @@ class Serverless:
     def _always(self, region: str) -> None:
         """The namespace and the workgroup that are there from the start."""
         call = Call("", region, "", "", b"")
-        key = _key(call, ALWAYS)
-        if key not in self._state["namespaces"]:
-            self._state["namespaces"][key] = _new_namespace(ALWAYS, "admin", call)
-        if key not in self._state["workgroups"]:
-            self._state["workgroups"][key] = self._new_workgroup(
-                ALWAYS, ALWAYS, call, [{"parameterKey": CASE_SENSITIVITY, "parameterValue": "true"}]
-            )
+        key, namespaces, workgroups = _key(call, ALWAYS), self._state["namespaces"], self._state["workgroups"]
+        if key in namespaces and "configParameters" in workgroups.get(key, {}):
+            return
+        on = [{"parameterKey": CASE_SENSITIVITY, "parameterValue": "true"}]
+        namespaces.setdefault(key, _new_namespace(ALWAYS, "admin", call))
+        workgroups[key] = self._new_workgroup(ALWAYS, ALWAYS, call, on) | workgroups.get(key, {})
+        self._save()
 
     def _namespace(self, given: dict[str, Any], call: Call) -> dict[str, Any]:
         self._always(call.region)
@@ -238,7 +222,7 @@ class Serverless:
             "namespaceName": namespace,
             "status": "AVAILABLE",
             "creationDate": time.time(),
-            "configParameters": _merged([], parameters),
+            "configParameters": merged([], parameters),
         }
 
     def _workgroup(self, given: dict[str, Any], call: Call) -> dict[str, Any]:
@@ -275,7 +259,7 @@ class Serverless:
                 "ConflictException", f"The workgroup {given['workgroupName']} is {shown['status']}."
             )
         if "configParameters" in given:
-            found["configParameters"] = _merged(found.get("configParameters", []), given["configParameters"])
+            found["configParameters"] = merged(found.get("configParameters", []), given["configParameters"])
         return {"workgroup": self._with_endpoint(found, call)}
 
     def _delete_workgroup(self, given: dict[str, Any], call: Call) -> dict[str, Any]:
@@ -360,12 +344,6 @@ def _new_namespace(name: str, admin: str, call: Call) -> dict[str, Any]:
         "status": "AVAILABLE",
         "creationDate": time.time(),
     }
-
-
-def _merged(old: list[dict[str, str]], new: list[dict[str, str]]) -> list[dict[str, str]]:
-    """A workgroup always tells every parameter: what was given, else its default."""
-    values = DEFAULTS | {one["parameterKey"]: one["parameterValue"] for one in [*old, *new]}
-    return [{"parameterKey": key, "parameterValue": value} for key, value in sorted(values.items())]
 
 
 def _listed(what: str, found: list[dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:

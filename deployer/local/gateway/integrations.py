@@ -17,6 +17,7 @@ from deployer.sql.lexer import Token, tokenize
 from deployer.sql.refused import Refused
 
 _FLAGS = ("acceptinvchars", "query_all_states", "truncatecolumns", "history_mode", "auto_remediation")
+_ALL = ["for", "all", "tables"]
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -31,9 +32,14 @@ def run(text: str, verb: str) -> str:
         return f"select zeroshift.drop_integration_database({pg_literal(tokens[2].value)})"
     if _word(tokens, 4) == "set":
         settings, at = _settings(text, tokens, 5)
+        if "history_mode" in settings and [_word(tokens, at + place) for place in range(3)] == _ALL:
+            at += 3
         if at < len(tokens) or not settings:
-            if _word(tokens, at) == "for":
-                raise Refused("HISTORY_MODE ... FOR single tables is not supported by the local Redshift yet")
+            if _word(tokens, at) in ("for", "in"):
+                raise Refused(
+                    "HISTORY_MODE FOR some of the tables is not supported by the local Redshift yet",
+                    position=tokens[at].start,
+                )
             raise _syntax(text, tokens, at)
         given = pg_literal(json.dumps(settings))
         return f"select zeroshift.alter_integration_database({pg_literal(tokens[2].value)}, {given}::jsonb)"

@@ -8,6 +8,7 @@ Everybody else who wants to know of integrations (the local Redshift) reads the 
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -38,6 +39,7 @@ class Store:
         self._lock = threading.RLock()
         self._changed = threading.Event()
         self._stopping = False
+        self._written = ""
         state = read_json(self._path, {"integrations": {}, "policies": {}})
         self._integrations: dict[str, Record] = state["integrations"]
         self.policies: dict[str, str] = state["policies"]
@@ -124,4 +126,8 @@ class Store:
             record |= {"Status": "active", "Errors": []}
 
     def _save(self) -> None:
-        write_json(self._path, {"integrations": self._integrations, "policies": self.policies})
+        content = {"integrations": self._integrations, "policies": self.policies}
+        # Questions change nothing, and whoever watches the file should not be woken by them.
+        if (text := json.dumps(content)) != self._written:
+            write_json(self._path, content)
+            self._written = text

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from deployer.local.aws.query import Refused
-from deployer.local.aws.serverless import CASE_SENSITIVITY
+from deployer.local.aws.workgroup_settings import CASE_SENSITIVITY
 
 
 class Targets:
