@@ -141,6 +141,8 @@ def alter(parser: Parser, context: Context) -> Translation:
         statements += [f"GRANT {member} TO {name}" for member in members]
         if demoted:
             statements.append(f"REVOKE {SUPERUSERS} FROM {name}")
+        if not statements:
+            parser.fail()
     parser.done()
     return finish(context, statements, kind=f"alter_{kind}")
 
