@@ -155,7 +155,9 @@ def _alters_external(words: list[str], at: int) -> bool:
     """ALTER TABLE with an action that only external tables have."""
     for index in range(at, len(words) - 1):
         pair = (words[index], words[index + 1])
-        if pair in (("set", "location"), ("set", "file")) or words[index : index + 3] == ["set", "table", "properties"]:
+        if pair in (("set", "location"), ("set", "file")):
+            return True
+        if pair == ("set", "table") and words[index + 2 : index + 3] == ["properties"]:
             return True
         if pair in (("add", "partition"), ("exists", "partition"), ("drop", "partition")):
             return words[index + 2 : index + 3] == [""]

@@ -58,7 +58,7 @@ def test_its_commands(
 ARGUMENTS = {
     "DELIMITER": "';'", "NULL": "as 'x'", "QUOTE": "'%'", "KMS_KEY_ID": "'k'", "EXTENSION": "'csv'", "REGION": "'r'",
     "MAXFILESIZE": "64 mb", "ROWGROUPSIZE": "32 mb", "IGNOREHEADER": "1", "PARTITION": "by (a)", "DATEFORMAT": "'auto'",
-    "TIMEFORMAT": "'auto'",
+    "TIMEFORMAT": "'auto'", "ACCEPTANYDATE": "dateformat 'auto'", "MAXERROR": "5",
 }  # fmt: skip
 
 
@@ -84,9 +84,14 @@ def test_options_of_copy(word: str) -> None:
     parse_copy(f"copy t from 's3://b/k' iam_role default {form} {word} {ARGUMENTS.get(word, '')}")
 
 
+@pytest.mark.parametrize("form", ["fixedwidth 'a:1'", "csv", "json 's3://b/paths'", "parquet", "orc"])
+def test_formats_of_copy(form: str) -> None:
+    assert form.split()[0].upper() in words(COPY, "formats")
+    parse_copy(f"copy t from 's3://b/k' iam_role default {form}")
+
+
 @pytest.mark.parametrize("word", words(COPY, "refused"))
 def test_what_copy_refuses(word: str) -> None:
-    word = {"JSON": "JSON 's3://b/paths'", "MAXERROR": "MAXERROR 2"}.get(word, word)
     with pytest.raises(Refused, match="not supported by the local Redshift yet"):
         parse_copy(f"copy t from 's3://b/k' iam_role default {word}")
 
