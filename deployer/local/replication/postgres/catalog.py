@@ -245,13 +245,7 @@ class Definitions:
         return set()
 
     def _drop(self, table: Replicated, reason: str) -> None:
-        worker = self._worker
-        if table.definition is None:
-            worker.state.forget_table(worker.connection, table.place)
-            worker.tables.pop(table.place, None)
-            return
-        table.state, table.reason = DROPPED, reason
-        worker.state.save_table(worker.connection, table, worker.last)
+        tables.gone(self._worker, table, self._worker.last, reason)
 
     # -- the catalog ------------------------------------------------------------------------------------------
 
