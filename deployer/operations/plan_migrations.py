@@ -265,7 +265,7 @@ def losses_of(text: str) -> list[str]:
         return [f"rows of {_name_after(tokens, 'from', 'delete')}"]
     if kind.name == "unload" and ("cleanpath" in words or "allowoverwrite" in words):
         return ["files that lie where UNLOAD writes"]
-    if kind.name != "ddl":
+    if kind.name not in ("ddl", "drop_integration"):
         return []
     if words[0] == "drop":
         return [f"the {_dropped(text, tokens)}"]

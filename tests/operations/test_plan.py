@@ -158,6 +158,7 @@ def test_columns_that_a_pending_migration_brings_are_known_only_after_it(
         ("delete from a.b where x = 1", "rows of a.b"),
         ("with q as (select 1) delete from a.b using q", "rows of a.b"),
         ("drop schema s", "the schema s"),
+        ("drop database d", "the database d"),
         ("alter table a.b add column dropped integer", None),
         ("alter table a.b drop constraint k", None),
         ("insert into a.b select 'drop table a.b'", None),

@@ -64,6 +64,7 @@ _TYPES = {
     "copy": "COPY", "unload": "UNLOAD", "create_table_as": "CTAS", "ddl": "DDL", "create_procedure": "DDL",
     "truncate": "DDL", "call": "OTHER", "unknown": "OTHER", "refresh": "OTHER",
     "fetch": "SELECT", "execute": "OTHER",
+    "create_integration": "DDL", "alter_integration": "DDL", "drop_integration": "DDL",
 }  # fmt: skip
 """Kinds of statements -> query_type. All others are utilities (SET, SHOW, BEGIN, GRANT ...)."""
 
