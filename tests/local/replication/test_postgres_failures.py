@@ -208,6 +208,39 @@ def test_source_restarts_and_lost_slots(postgres_replica: Replica, postgres_sour
     assert len(replica.present("one")) == 9
 
 
+def test_a_publication_that_was_not_there_for_a_while(
+    postgres_replica: Replica, postgres_source: Postgres
+) -> None:
+    """Changes are lost then, and PostgreSQL says nothing: it is no dropped table, and the copy is made anew."""
+    replica, server = postgres_replica, postgres_source
+    server.execute("create table one (id int primary key)", "insert into one values (1)")
+    replica.start()
+    replica.until_state("one", "Synced")
+    server.execute("drop publication zeroshift", "insert into one values (2)")
+    with pytest.raises(Unavailable, match="it has no publication zeroshift"):
+        replica.until(lambda: False, "the refusal")
+    assert replica.states()["one"] == ("Synced", "")
+    replica.stop()
+    server.execute("create publication zeroshift for table one")
+    replica.start()
+    # Servers before 18 do not even decode what happened meanwhile.
+    replica.until(
+        lambda: len(replica.present("one")) == 2 or replica.states()["one"][0] == "ResyncRequired", "it"
+    )
+    if replica.states()["one"][0] == "ResyncRequired":
+        _refresh(replica, "one")
+    replica.until_state("one", "Synced")
+    assert replica.present("one") == [(1,), (2,)]
+    before = _copied_at(replica)
+    server.execute(
+        "alter publication zeroshift drop table one", "insert into one values (3)",
+        "alter publication zeroshift add table one",
+    )  # fmt: skip
+    replica.until(
+        lambda: _copied_at(replica) > before or replica.states()["one"][0] == "DroppedSource", "the copy"
+    )
+
+
 def _refresh(replica: Replica, table: str) -> None:
     replica.engine.execute(
         "update zeroshift.integration_tables set table_state = 'ResyncInitiated' where table_name = %s",

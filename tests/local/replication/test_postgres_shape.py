@@ -114,6 +114,13 @@ def test_names_of_one_transaction() -> None:
     assert not story.explains(Relation(1, "s", "t", (RelationColumn("id", INT, -1),)))
 
 
+def test_a_column_that_is_never_seen_may_go_within_a_transaction() -> None:
+    known = replace(table("id a", 3), ghosts=("b",))
+    story = follow(known, sent("id a"), listed("id a c#4"))
+    assert story is not None and not story.actions and not story.after.ghosts
+    assert story.explains(sent("id a b"))
+
+
 def test_rewritten_tables() -> None:
     known = table("id a")
     moved = replace(known, file=8)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from deployer.errors import Unavailable
 from deployer.local.replication import tables
 from deployer.local.replication.ddl import Place
 from deployer.local.replication.definition import NO_PRIMARY_KEY, TableDefinition
@@ -21,7 +22,12 @@ from deployer.local.replication.postgres import definition, shape
 from deployer.local.replication.postgres.definition import Listed, PostgresTable
 from deployer.local.replication.postgres.messages import Relation
 from deployer.local.replication.postgres.rows import Decoder, Event
-from deployer.local.replication.postgres.source import Connection, end_of_log, translated
+from deployer.local.replication.postgres.source import (
+    Connection,
+    end_of_log,
+    publication_problems,
+    translated,
+)
 from deployer.local.replication.postgres.stream import Rows, Transaction
 from deployer.local.replication.state import DROPPED, FAILED, INITIATED, SYNCED, Replicated
 
@@ -229,6 +235,9 @@ class Definitions:
             return set()
         if now.table.problem or shape.was_rewritten(known, now.table):
             return {table.place}
+        if known.published != now.table.published:
+            log.info("%s.%s: the publication was altered: changes may be missing", *table.place)
+            return {table.place}
         story = shape.follow(known, shape.relation_of(now), now)
         if story is None:
             log.info("%s.%s: %s", *table.place, shape.puzzle(known, shape.relation_of(now), now))
@@ -258,6 +267,10 @@ class Definitions:
     def _read(self) -> _Look:
         try:
             connection = self._open()
+            wrong = publication_problems(connection)
+            if wrong:
+                # Before its tables seem to be dropped.
+                raise Unavailable(f"the source is not set up for replication: {'; '.join(wrong)}")
             with connection.transaction():
                 found = definition.read(connection, lambda place: True)
             return _Look(found, end_of_log(connection))

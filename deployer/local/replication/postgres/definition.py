@@ -63,17 +63,20 @@ class PostgresColumn(ColumnDefinition):
 @dataclass(frozen=True)
 class PostgresTable(TableDefinition):
     """One source table. `file` changes when its rows are written anew, 0 when that is not known; `numbers` is how many
-    columns it has ever had; `ghosts` are columns that were dropped again before landing came to them.
+    columns it has ever had; `ghosts` are columns that were dropped again before landing came to them; `published`
+    changes when the publication is altered, after which nobody knows whether it was whole all the time.
     """
 
     oid: int = 0
     file: int = 0
     numbers: int = 0
     ghosts: tuple[str, ...] = ()
+    published: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return {
             "oid": self.oid, "file": self.file, "numbers": self.numbers, "ghosts": list(self.ghosts),
+            "published": self.published,
             "key": list(self.key),
             "columns": [[c.name, c.type, c.number, c.type_id, c.modifier, c.altered] for c in self.own],
         }  # fmt: skip
@@ -92,7 +95,7 @@ def from_json(schema: str, name: str, value: dict[str, Any]) -> PostgresTable:
     )
     return PostgresTable(
         schema, name, columns, tuple(value["key"]), "", value["oid"], value["file"], value["numbers"],
-        tuple(value["ghosts"]),
+        tuple(value["ghosts"]), value["published"],
     )  # fmt: skip
 
 
@@ -121,7 +124,10 @@ _TABLES = (
     "select n.nspname, c.relname, c.oid, c.relfilenode, c.relnatts, c.relreplident, array(select k.attname"
     " from pg_index as i, unnest(i.indkey) with ordinality as u (attnum, place)"
     " join pg_attribute as k on k.attnum = u.attnum where k.attrelid = c.oid and i.indrelid = c.oid and i.indisprimary"
-    " order by u.place) from pg_publication_tables as p"
+    " order by u.place), concat_ws('/', b.oid, b.xmin, (select l.oid from pg_publication_rel as l"
+    " where l.prpubid = b.oid and l.prrelid = c.oid), (select s.oid from pg_publication_namespace as s"
+    " where s.pnpubid = b.oid and s.pnnspid = n.oid)) from pg_publication_tables as p"
+    " join pg_publication as b on b.pubname = p.pubname"
     " join pg_namespace as n on n.nspname = p.schemaname"
     " join pg_class as c on c.relnamespace = n.oid and c.relname = p.tablename"
     f" where p.pubname = '{PUBLICATION}' and c.relkind = 'r'"
@@ -176,8 +182,10 @@ def _listed(
         )
         added[oid][number] = Added(missing, has, default and not has)
     found = {}
-    for oid, (schema, name, _, file, numbers, identity, key) in tables.items():
-        table = PostgresTable(schema, name, tuple(columns[oid]), tuple(key), "", oid, file, numbers)
+    for oid, (schema, name, _, file, numbers, identity, key, published) in tables.items():
+        table = PostgresTable(
+            schema, name, tuple(columns[oid]), tuple(key), "", oid, file, numbers, published=published
+        )
         found[schema, name] = Listed(
             replace(table, problem=_problem(table, identity)), added[oid], frozenset(hidden[oid])
         )

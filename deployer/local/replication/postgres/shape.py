@@ -19,10 +19,11 @@ from deployer.local.replication.postgres.messages import Relation, RelationColum
 
 @dataclass(frozen=True)
 class Story:
-    """What to do to the landing table, and what it then is."""
+    """What to do to the landing table, and what it then is. `passing`: the ghosts that it had before."""
 
     actions: tuple[ColumnDropped | ColumnRenamed | ColumnAdded, ...]
     after: PostgresTable
+    passing: tuple[str, ...]
 
     @property
     def old_names(self) -> dict[str, str]:
@@ -43,7 +44,7 @@ class Story:
         names = {column.name for column in sent.columns}
         old = self.old_names
         gone = {action.column for action in self.actions if isinstance(action, ColumnDropped)}
-        if not names <= {*self.after.names, *old.values(), *gone, *self.after.ghosts}:
+        if not names <= {*self.after.names, *old.values(), *gone, *self.passing, *self.after.ghosts}:
             return False
         return all(
             name in names or old.get(name) in names or name in self.defaults for name in self.after.names
@@ -92,7 +93,7 @@ def follow(known: PostgresTable, sent: Relation, now: Listed | None) -> Story | 
     if after is None:
         return None
     after = replace(after, numbers=came.numbers, ghosts=tuple(came.ghosts))
-    return Story((*dropped, *came.renamed, *came.added), after)
+    return Story((*dropped, *came.renamed, *came.added), after, known.ghosts)
 
 
 class _Came:

@@ -142,13 +142,14 @@ def inspect(connection: Connection, source: Source) -> str:
         wrong.append(f"the database's encoding is {encoding}, must be UTF8")
     if not may:
         wrong.append(f"{source.user} may not replicate: ALTER ROLE {source.user} REPLICATION")
-    wrong += _publication(connection)
+    wrong += publication_problems(connection)
     if wrong:
         raise Unavailable(f"the source is not set up for replication: {'; '.join(wrong)}")
     return f"{_system(source)} database {database}"
 
 
-def _publication(connection: Connection) -> list[str]:
+def publication_problems(connection: Connection) -> list[str]:
+    """What is wrong with the publication."""
     row = connection.execute(
         "select pubinsert and pubupdate and pubdelete and pubtruncate, pubviaroot, exists (select from"
         " pg_publication_rel as l where l.prpubid = p.oid and (l.prqual is not null or l.prattrs is not null))"
