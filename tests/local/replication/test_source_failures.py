@@ -231,3 +231,13 @@ def test_values_that_do_not_fit_put_the_table_out_of_sync(replica: Replica, sour
     replica.until_state("texts", "Synced")
     source_server.execute("insert into texts values (1, repeat('é', 32768))")
     assert "TRUNCATECOLUMNS is not set" in replica.until_state("texts", "Failed")
+
+
+def test_a_log_that_goes_on_without_a_change_is_followed(replica: Replica, source_server: MariaDb) -> None:
+    """A restarted server begins a file of its own, too. Who waits for landing to catch up need not write first."""
+    source_server.execute("create table bookings (id bigint primary key)")
+    replica.start()
+    replica.until_state("bookings", "Synced")
+    source_server.execute("flush binary logs")
+    replica.catch_up()
+    assert replica.position() == source_server.position()
