@@ -49,6 +49,7 @@ class Extended:
     def reset(self) -> None:
         """A simple query takes the unnamed statement's place and, outside of a transaction, ends all portals."""
         self._skipping = False
+        self._drop_portal("")
         self._drop_statement("")
         if self._runner.backend.status == "I":
             self._drop_portals()
@@ -209,6 +210,8 @@ class Extended:
             prepared = self._renewed(bind.statement, prepared)
         if bind.portal and bind.portal in self._portals:
             raise gateway_error(f'cursor "{bind.portal}" already exists', "42P03")
+        # The unnamed portal goes when another one comes: as long as it is there its tables cannot be truncated.
+        self._drop_portal(bind.portal)
         portal = Portal(prepared, bind)
         columns = prepared.columns or ()
         if len(bind.results) > 1 and len(bind.results) != len(columns):
@@ -296,11 +299,8 @@ class Extended:
         if prepared.kind.name == "empty":
             sink.complete("")
             return
-        entry, portal.entry = portal.entry, None
-        if entry is None:
-            entry = journal.begin(self._runner, prepared.kind, prepared.text)
-        else:
-            journal.resume(entry)
+        entry = journal.resume(portal.entry) or journal.begin(self._runner, prepared.kind, prepared.text)
+        portal.entry = None
         try:
             self._run(portal, limit, sink)
         except BaseException as error:
@@ -363,12 +363,15 @@ class Extended:
         if what == b"S":
             self._drop_statement(name)
         else:
-            portal = self._portals.pop(name, None)
-            if portal is not None:
-                self._runner.journal.end(portal.entry)
-            if portal is not None and portal.backend_name:
-                self._backend_close(b"P", portal.backend_name)
+            self._drop_portal(name)
         self._session.put(message(b"3"))
+
+    def _drop_portal(self, name: str) -> None:
+        portal = self._portals.pop(name, None)
+        if portal is not None:
+            self._runner.journal.end(portal.entry)
+        if portal is not None and portal.backend_name:
+            self._backend_close(b"P", portal.backend_name)
 
     def _drop_portals(self) -> None:
         for portal in self._portals.values():

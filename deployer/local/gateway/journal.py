@@ -107,9 +107,11 @@ class Journal:
         if entry in self._open:
             self._open.remove(entry)
 
-    def resume(self, entry: Entry) -> None:
-        """The portal goes on."""
-        self._open.append(entry)
+    def resume(self, entry: Entry | None) -> Entry | None:
+        """The portal goes on, if it has begun."""
+        if entry is not None:
+            self._open.append(entry)
+        return entry
 
     def failed(self, runner: Runner, kind: Kind, text: str, error: BaseException) -> None:
         """A statement that was refused before it could run."""

@@ -118,6 +118,18 @@ def test_what_needs_a_newer_discovery(cursor: Any, method: str) -> None:
         getattr(cursor, method)("dev", "shop", "orders")
 
 
+@pytest.mark.parametrize("end", ["truncate shop.customers", "drop table shop.customers cascade"])
+def test_a_table_that_was_read_in_the_transaction_can_go(
+    cursor: Any, connect: Callable[..., Any], end: str
+) -> None:
+    cursor.execute("insert into shop.customers values (1, 'a'), (2, 'b')")
+    reader = connect().cursor()
+    reader.execute("select id from shop.customers")
+    assert reader.fetchone() is not None
+    reader.execute(end)
+    reader.execute("rollback")
+
+
 def test_transactions_and_their_errors(connect: Callable[..., Any], fresh_database: Status) -> None:
     connection = connect()
     cursor = connection.cursor()
