@@ -1,1 +1,1 @@
-"""Real replication from MySQL or MariaDB into a landing database of the local warehouse."""
+"""Real replication from MySQL, MariaDB or PostgreSQL into a landing database of the local warehouse."""
