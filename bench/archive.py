@@ -103,15 +103,14 @@ def timed(work: Callable[[], Any]) -> float:
 
 def unload(session: Session, bucket: str, name: str) -> None:
     session.execute(
-        "unload ('select *, cast(date_trunc(''month'', checkout_date) as date) as archive_period from shop.bookings')"
-        f" to 's3://{bucket}/{name}/' iam_role default format as parquet partition by (archive_period) include"
+        f"unload ('select * from shop.bookings') to 's3://{bucket}/{name}/' iam_role default format as parquet"
         " manifest verbose"
     )
 
 
 def load(session: Session, bucket: str, name: str) -> None:
     session.execute("drop table if exists shop.back")
-    session.execute(f"create table shop.back ({COLUMNS}, archive_period date)")
+    session.execute(f"create table shop.back ({COLUMNS})")
     session.execute(
         f"copy shop.back from 's3://{bucket}/{name}/manifest' iam_role default format as parquet manifest"
     )

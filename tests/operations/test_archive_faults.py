@@ -26,7 +26,7 @@ def empty(archive: ArchiveProject, session: Session) -> None:
     for table in session.execute(
         "select tablename from svv_external_tables where schemaname = %s", (SCHEMA,)
     ).rows:
-        session.execute(f"drop table {SCHEMA}.{table[0]}")
+        session.execute(f'drop table {SCHEMA}."{table[0]}"')
     if session.execute("select 1 from svv_external_schemas where schemaname = %s", (SCHEMA,)).rows:
         session.execute(f"drop schema {SCHEMA}")
     for name in (
