@@ -22,7 +22,6 @@ _SKETCH = "; COUNT(DISTINCT ...) is exact"
 _UNDOCUMENTED = "; its algorithm is not documented"
 
 NOT_YET: dict[str, str] = {
-    "approximate percentile_disc": "; PERCENTILE_DISC is exact",
     "change_query_priority": _CLUSTER,
     "change_session_priority": _CLUSTER,
     "change_user_priority": _CLUSTER,

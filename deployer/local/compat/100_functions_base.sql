@@ -22,6 +22,8 @@ $$;
 -- A mark on columns with COLLATE CASE_INSENSITIVE, no more: the translator writes how their values are compared.
 create collation if not exists redshift.case_insensitive from "C";
 
+-- Its message must have something of the row in it, be it of no length: PostgreSQL evaluates an immutable function of
+-- constants when it plans, and would raise the error although no row asks for it.
 create or replace function redshift.fail(message text, state text default '22023') returns boolean
 language plpgsql immutable as $$
 begin

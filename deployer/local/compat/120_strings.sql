@@ -48,14 +48,14 @@ $$;
 create or replace function redshift.left_part(value text, size integer) returns text
 language sql immutable parallel safe
 return case
-    when size < 0 and redshift.fail('LEFT: the number of characters must not be negative') then null
+    when size < 0 and redshift.fail('LEFT: the number of characters must not be negative' || repeat(' ', size * 0)) then null
     else pg_catalog.left(value, size)
 end;
 
 create or replace function redshift.right_part(value text, size integer) returns text
 language sql immutable parallel safe
 return case
-    when size < 0 and redshift.fail('RIGHT: the number of characters must not be negative') then null
+    when size < 0 and redshift.fail('RIGHT: the number of characters must not be negative' || repeat(' ', size * 0)) then null
     else pg_catalog.right(value, size)
 end;
 
@@ -67,7 +67,7 @@ return case when code between 0 and 127 then pg_catalog.chr(code) end;
 create or replace function redshift.split_part(value text, delimiter text, part integer) returns text
 language sql immutable parallel safe
 return case
-    when part <= 0 and redshift.fail('SPLIT_PART: field position must be greater than zero') then null
+    when part <= 0 and redshift.fail('SPLIT_PART: field position must be greater than zero' || repeat(' ', part * 0)) then null
     else pg_catalog.split_part(value, delimiter, part)
 end;
 

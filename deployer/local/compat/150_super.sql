@@ -188,6 +188,7 @@ create or replace function redshift.array_concat(a redshift.super, b redshift.su
 language sql immutable strict parallel safe
 return redshift.super_array(redshift.super_elements(a) || redshift.super_elements(b));
 
+-- All levels: the page of operators and functions flattens [1,[2,[3,[]]]] to [1,2,3].
 create or replace function redshift.array_flatten(list redshift.super) returns redshift.super
 language plpgsql immutable strict parallel safe as $$
 declare
@@ -196,7 +197,7 @@ declare
 begin
     foreach item in array redshift.super_elements(list) loop
         result := result || case json_typeof(item)
-            when 'array' then redshift.super_elements(item::redshift.super)
+            when 'array' then redshift.super_elements(redshift.array_flatten(item::redshift.super))
             else array[item]
         end;
     end loop;

@@ -66,7 +66,7 @@ create or replace function redshift.getbit(value bytea, place integer) returns i
 language sql immutable strict parallel safe
 return case
     when place < 0 or place >= length(value) * 8 then
-        redshift.fail('GETBIT: the index is outside of the binary value')::integer
+        redshift.fail('GETBIT: the index is outside of the binary value' || repeat(' ', place * 0))::integer
     else (get_byte(value, length(value) - 1 - place / 8) >> (place % 8)) & 1
 end;
 

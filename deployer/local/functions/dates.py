@@ -53,7 +53,9 @@ def _dateadd(call: Call) -> str:
     part = date_part(call, STEPS)
     name, value = _cast(call, 2)
     _needs_time(call, part, name)
-    return f"redshift.dateadd_{part}({bigint(call, 1)}, {value})"
+    added = f"redshift.dateadd_{part}({bigint(call, 1)}, {value})"
+    # The page prints the result of a TIMETZ in UTC.
+    return f"({added} AT TIME ZONE 'UTC')" if name == "timetz" else added
 
 
 def _datediff(call: Call) -> str:
@@ -88,8 +90,8 @@ def _extract(call: Call) -> str:
     part = date_part(call, (*_PARTS, *_ZONES))
     name, value = _cast(call, 1)
     if part in _ZONES:
-        if name != "timestamptz":
-            raise refuse(call, f"{part} needs a TIMESTAMPTZ", sqlstate="22023")
+        if name not in ("timestamptz", "timetz"):
+            raise refuse(call, f"{part} needs a TIMESTAMPTZ or TIMETZ", sqlstate="22023")
         return f"pg_catalog.date_part('{part}', {value})"
     if name in ("time", "timetz") and part != "epoch":
         _needs_time(call, part, name)

@@ -20,6 +20,7 @@ SHARED = {
     "datestyle",
     "extra_float_digits",
     "client_encoding",
+    "seed",
 }
 
 KEPT = {

@@ -71,6 +71,9 @@ def assigned(value: Typed, kind: RedshiftType | None) -> str:
         # A string put into SUPER stays a string: only JSON_PARSE reads it.
         inner = f"({value.sql})::text" if own.is_text or own == UNKNOWN else value.sql
         return f"to_json({inner})::redshift.super"
+    if kind.name == "timetz":
+        # DG r_Datetime_types: "TIMETZ values are UTC in both user tables and Amazon Redshift system tables".
+        return f"(({value.sql})::timetz AT TIME ZONE 'UTC')"
     if own.is_text and kind.name in _FROM_TEXT:
         return f"({value.sql})::{pg_type(kind)}"
     return value.sql

@@ -59,6 +59,10 @@ def cast(value: Typed, kind: RedshiftType, node: Expr) -> Typed:
 def _to_bytes(value: Typed, kind: RedshiftType) -> Typed:
     """Text becomes its UTF-8 bytes, an integer its bytes from the highest to the lowest."""
     source = value.type
+    if source is not None and source.name == "char" and source.length is not None:
+        # A CHAR has its blanks (the guide's r_VARBYTE_type), which a cast of PostgreSQL's to text takes off.
+        padded = f"pg_catalog.rpad(({value.sql})::text, {source.length})"
+        return Typed(f"pg_catalog.convert_to({padded}, 'UTF8')", kind)
     if source is None or source.is_text or source.name == "unknown":
         return Typed(f"pg_catalog.convert_to(({value.sql})::text, 'UTF8')", kind)
     return Typed(f"({value.sql})::bytea", kind)

@@ -89,7 +89,9 @@ def _finished(table: Table, quietly: bool, context: Context) -> Translation:
     if quietly:
         existing = context.catalog.relation(table.name)
         if existing is not None:
-            definition = ", ".join(f"{quote_ident(name)} {column_type(kind)}" for name, kind, _ in table.columns)
+            definition = ", ".join(
+                f"{quote_ident(name)} {column_type(kind)}" for name, kind, _ in table.columns
+            )
             temp = "TEMP " if table.temporary else ""
             sql = f"CREATE {temp}TABLE IF NOT EXISTS {target_sql(table)} ({definition})"
             return finish(context, [sql], kind="create_table")
@@ -130,7 +132,7 @@ def table_attributes(parser: Parser, table: Table) -> None:
             _diststyle(parser, table)
         elif parser.accept("distkey"):
             parser.expect_op("(")
-            name = parser.identifier()
+            name = _key_column(parser)
             parser.expect_op(")")
             set_distkey(parser, table, name)
         elif parser.any_word(("sortkey", "compound", "interleaved")):
@@ -162,6 +164,11 @@ def table_attributes(parser: Parser, table: Table) -> None:
     _check_keys(parser, table)
 
 
+def _key_column(parser: Parser) -> str:
+    """A column of DISTKEY or SORTKEY; CREATE TABLE AS may give its place instead (r_CTAS_examples)."""
+    return str(parser.integer()) if parser.token.kind == "number" else parser.identifier()
+
+
 def _diststyle(parser: Parser, table: Table) -> None:
     token = parser.next()
     style = token.value.upper()
@@ -186,7 +193,11 @@ def _sortkey(parser: Parser, table: Table) -> None:
     if parser.accept("none"):
         table.sortstyle = "NONE"
         return
-    columns = list(parser.identifiers())
+    parser.expect_op("(")
+    columns = [_key_column(parser)]
+    while parser.accept_op(","):
+        columns.append(_key_column(parser))
+    parser.expect_op(")")
     if table.sortkeys:
         parser.refuse("the sort key is specified more than once", token, "42P16")
     if len(columns) > (8 if style == "INTERLEAVED" else 400):
@@ -229,6 +240,9 @@ def table_from_query(
             raise Refused(f'column "{name}" specified more than once', position=query.pos, sqlstate="42701")
         seen.add(name)
     table.columns = [(name, kind, "") for name, kind in columns]
+    placed = {str(place): name for place, (name, _) in enumerate(columns, 1)}
+    table.sortkeys = [placed.get(key, key) for key in table.sortkeys]
+    table.distkey = placed.get(table.distkey, table.distkey) if table.distkey else None
     _check_keys(parser, table)
     listed = ", ".join(quote_ident(name) for name, _ in columns)
     fill = f"INSERT INTO {target_sql(table)} ({listed}) {bound.sql}"

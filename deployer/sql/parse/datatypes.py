@@ -21,7 +21,7 @@ _PLAIN = {
     "smallint": "smallint", "int2": "smallint", "integer": "integer", "int": "integer", "int4": "integer",
     "bigint": "bigint", "int8": "bigint", "real": "real", "float4": "real", "float8": "double",
     "boolean": "boolean", "bool": "boolean", "date": "date", "timestamptz": "timestamptz", "timetz": "timetz",
-    "super": "super",
+    "super": "super", "datetime": "timestamp",
 }  # fmt: skip
 PLAIN_TYPES = frozenset(_PLAIN) - {"date", "timestamptz", "timetz"} | frozenset(
     """double float decimal numeric dec varchar nvarchar text bpchar char character nchar national varbyte

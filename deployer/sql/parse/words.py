@@ -36,6 +36,9 @@ BARE_FUNCTIONS = frozenset(
 )
 """Reserved words that are function calls without parentheses."""
 
+UNRESERVED_FUNCTIONS = frozenset(["current_aws_account", "current_namespace"])
+"""Words that are the same and yet not on the list."""
+
 DATETIME_UNITS = frozenset(
     """
     year years month months day days hour hours minute minutes second seconds

@@ -167,7 +167,7 @@ def test_window(sales: Ask, expression: str, expected: str) -> None:
         ("select listagg(id) within group (order by id), listagg(id) within group (order by qty) from sales",
          "must be the same"),
         ("select percentile_cont(0.5) within group (order by id), median(price) from sales", "must be the same"),
-        ("select approximate count(distinct qty) from sales", "APPROXIMATE COUNT"),
+        ("select approximate count(qty) from sales", "APPROXIMATE is for"),
     ],
 )  # fmt: skip
 def test_refused(sales: Ask, query: str, words: str) -> None:

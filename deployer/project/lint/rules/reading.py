@@ -77,8 +77,8 @@ LOCAL = Rule(
     redshift="Documented: see the page of the command or function.",
     source="c_SQL_commands",
     mend="Use the way that the message names, or keep the statement out of what is tested locally.",
-    bad="select approximate percentile_disc(0.5) within group (order by amount) from curated.sales;",
-    good="select percentile_disc(0.5) within group (order by amount) from curated.sales;",
+    bad="select checksum(amount) from curated.sales;",
+    good="select fnv_hash(amount::varchar) from curated.sales;",
 )
 
 
