@@ -12,7 +12,7 @@ from parliament import analyze_policy_string
 ACCOUNT = "123456789012"
 _PSEUDO = {
     "AWS::Partition": "aws", "AWS::Region": "eu-central-1", "AWS::AccountId": ACCOUNT,
-    "WorkgroupId": "0f8fad5b-d9cb-469f-a165-70867728950e",
+    "WorkgroupId": "0f8fad5b-d9cb-469f-a165-70867728950e", "NamespaceId": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
 }  # fmt: skip
 _ARNS = {
     "AWS::SQS::Queue": f"arn:aws:sqs:eu-central-1:{ACCOUNT}:queue",
@@ -37,6 +37,10 @@ _EXPECTED = {
         "CloudFormationRole",
         "MISMATCHED_TYPE_BUT_USABLE",
     ): "iam:PermissionsBoundary is compared as a text in AWS's guide",
+    (
+        "CloudFormationRole",
+        "RESOURCE_MISMATCH",
+    ): "the Aurora guide gives redshift:CreateInboundIntegration the namespace, parliament nothing",
     ("DeployerRole", "UNKNOWN_ACTION"): "cloudformation:DescribeEvents is newer than parliament's list",
 }
 """Findings that are meant, with the reason. One that nothing gives any more is itself reported."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from deployer.aws.resources.integration import target_arn
-from deployer.aws.scope import Scope, allow, arn
+from deployer.aws.scope import NAMESPACE_ID, Scope, allow, arn
 
 
 def deployer_statements(scope: Scope) -> list[dict[str, Any]]:
@@ -20,7 +20,13 @@ def deployer_statements(scope: Scope) -> list[dict[str, Any]]:
     every = arn("rds", "integration:*")
     sources = [arn("rds", f"cluster:{one.source}") for one in scope.environment.integrations]
     made = [
-        allow(["redshift:GetResourcePolicy", "redshift:PutResourcePolicy"], namespace),
+        # The service authorization reference has the colon's form only, the management guide's examples serverless's.
+        allow(
+            ["redshift:GetResourcePolicy", "redshift:PutResourcePolicy"],
+            [namespace]
+            if scope.is_cluster
+            else [namespace, arn("redshift", f"namespace:${{{NAMESPACE_ID}}}")],
+        ),
         # An integration's id is not known before it exists.
         allow(["rds:DescribeIntegrations", "rds:DeleteIntegration"], every),
         allow(["rds:DescribeDBClusters"], sources),

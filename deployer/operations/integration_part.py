@@ -176,7 +176,6 @@ def _carry_out(
                 f"{what} exists, but is not fed by the integration {one.name} (SVV_INTEGRATION); somebody else has"
                 " made it meanwhile: plan again"
             )
-        integration_ledger.write(session, one.name, settings)
         # Where a killed `zeroshift integration recreate` had come further than to its deletion, this has ended it.
         integration_ledger.settle(session, one.name)
     for step in mine:
@@ -184,7 +183,8 @@ def _carry_out(
             progress(f"setting {step.setting} of {what} to {step.value}")
             # Done twice it is the same.
             admin.execute(landing.alter_statement(one.landing, step.setting, step.value))
-            integration_ledger.write(session, one.name, {step.setting: step.value})
+    # By now all of them hold: what was not altered is as it should be already.
+    integration_ledger.write(session, one.name, settings)
 
 
 def _create(admin: Session, statement: str, name: str) -> None:

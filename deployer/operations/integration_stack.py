@@ -72,6 +72,15 @@ def _one(
         live = integrations.find(aws, source, namespace.arn)
         if live is not None and live.status == integrations.DELETING:
             raise Unavailable(integrations.explain(one.name, live))
+        holder = next((key for key, (_, arn) in there.items() if live is not None and arn == live.arn), "")
+        if holder:
+            # CloudFormation imports nothing that a stack holds, be it under another name.
+            raise Unsafe(
+                f"zeroshift.toml:{one.line}: the integration of the cluster {one.source} is in the stack base as"
+                f" {holder} already, and cannot be renamed to {one.name} in one step: take its table out of"
+                " zeroshift.toml and deploy, it goes on meanwhile, then write it in with its new name; nothing"
+                " was changed"
+            )
         return Found(one, live, held=False)
     live = integrations.describe(aws, there[logical_id][1])
     if live is None:
