@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,22 @@ def test_local_rows_land_in_it(
         engine.execute(readable)
     sql("alter database rental_landing integration set query_all_states true")
     assert engine.execute(readable).fetchone() == (True,)
+
+    (tmp_path / "exchange_rates.csv").write_text("currency,rate_date,usd_per_unit\nEUR,2025-01-01,1.2\n")
+    load(engine_dsn, tmp_path, datetime(2025, 1, 3))
+    engine.execute(
+        "update zeroshift.integration_tables set table_state = 'Failed' where table_name = 'exchange_rates'"
+    )
+    refused(
+        sql,
+        "alter database rental_landing integration refresh table rental.none",
+        "is not part of the integration",
+    )
+    sql("alter database rental_landing integration refresh inerror tables")
+    assert sql(
+        "select usd_per_unit, _record_is_active, _record_create_time from rental_landing.rental.exchange_rates"
+    ) == [[Decimal("1.2"), True, datetime(2025, 1, 3)]], "a resync forgets what was before"
+    assert sql("select count(*) from svv_integration_table_state where table_state = 'Synced'") == [[5]]
     zero_etl.clear()
     zero_etl.until(lambda: sql("select 1 from svv_integration") == [])
     sql("drop database rental_landing")

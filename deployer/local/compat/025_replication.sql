@@ -60,10 +60,12 @@ language plpgsql security definer set search_path = pg_catalog as $$
 declare
     id text;
     changed integer;
+    one record;
 begin
     perform zeroshift.require_superuser('ALTER DATABASE');
-    select i.integration_id into id from zeroshift.integrations i join zeroshift.replications r using (integration_id)
-    where i.target_database = database_name;
+    select i.integration_id into id from zeroshift.integrations i
+    left join zeroshift.replications r using (integration_id)
+    where i.target_database = database_name and (i.from_aws or r.integration_id is not null);
     if id is null then
         raise exception using errcode = '55000', message = format(
             'database "%s" is not created from a zero-ETL integration that replicates', database_name);
@@ -82,6 +84,12 @@ begin
         raise exception using errcode = '42P01', message = format(
             'a table of REFRESH TABLE is not part of the integration of database "%s"', database_name);
     end if;
+    -- Nobody replicates into the database of an integration of the local AWS: its rows are copied again at once.
+    for one in select t.schema_name, t.table_name from zeroshift.integration_tables t
+               where t.integration_id = id and t.table_state = 'ResyncInitiated'
+                 and not exists (select from zeroshift.replications r where r.integration_id = id) loop
+        perform zeroshift.copy_again(id, one.schema_name, one.table_name);
+    end loop;
 end $$;
 
 create or replace function zeroshift.require_superuser(what text) returns void

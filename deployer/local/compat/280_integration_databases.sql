@@ -115,6 +115,37 @@ begin
     where i.integration_id = found.integration_id;
 end $$;
 
+-- A resync of a table that `zeroshift local load` fills: the present rows stay, as of the last load, and nothing is known of
+-- before (MG zero-etl-history-mode). As deployer/local/landing/resync.py does it for tests.
+create or replace function zeroshift.copy_again(id text, schema_name text, name text) returns void
+language plpgsql set search_path = pg_catalog as $$
+declare
+    at timestamp;
+    seq bigint;
+    landed text;
+    columns text;
+    copied bigint;
+begin
+    update zeroshift.integrations i set txn_seq = i.txn_seq + 1 where i.integration_id = id
+    returning i.last_applied_at, i.txn_seq, format('%I.%I', i.target_database || '.' || copy_again.schema_name, name)
+    into at, seq, landed;
+    select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into columns from pg_attribute a
+    where a.attrelid = landed::regclass and a.attnum > 0 and not a.attisdropped
+      and a.attname not in ('_record_is_active', '_record_create_time', '_record_delete_time');
+    execute format('with gone as (delete from %s returning *) insert into %s (%s, _record_is_active, _record_create_time,'
+        ' _record_delete_time) select %s, true, $1, null from gone where _record_is_active', landed, landed, columns, columns)
+    using at;
+    get diagnostics copied = row_count;
+    update zeroshift.integration_tables t
+    set table_state = 'Synced', reason = '', last_updated_timestamp = at, txn_seq = seq, table_rows = copied, copied_at = at
+    where t.integration_id = id and t.schema_name = copy_again.schema_name and t.table_name = name;
+    insert into zeroshift.integration_activity (integration_id, schema_name, table_name, txn_seq, checkpoint_type,
+        record_time, inserted_rows, updated_rows, deleted_rows, started_at, ended_at)
+    values (id, copy_again.schema_name, name, seq, 'snapshot', at, copied, 0, 0,
+        now() at time zone 'UTC', clock_timestamp() at time zone 'UTC');
+end $$;
+revoke execute on function zeroshift.copy_again(text, text, text) from public;
+
 -- MG zero-etl.reqs-lims: "You must first delete any integrations that are associated with a destination database before
 -- deleting the destination database".
 create or replace function zeroshift.drop_integration_database(name text) returns void
