@@ -32,6 +32,7 @@ from deployer.local.events.store import sink
 from deployer.local.files.s3 import Connector
 from deployer.local.gateway.mirror import Mirror
 from deployer.local.gateway.server import Gateway
+from deployer.local.memory import give_back
 from deployer.local.state import (
     DAEMON_LOCK,
     LOG_FILE,
@@ -49,6 +50,8 @@ log = logging.getLogger("zeroshift.daemon")
 RESTARTS = 5
 RESTART_SECONDS = 60.0
 """More than RESTARTS deaths of PostgreSQL within RESTART_SECONDS: give up."""
+TIDY_SECONDS = 30.0
+"""How often memory is given back that sessions have left free."""
 
 
 class Daemon:
@@ -135,8 +138,12 @@ class Daemon:
     def watch(self, wakeup: int) -> int:
         """Serve until a signal asks to stop; returns the exit code. `wakeup` is readable after every signal."""
         deaths: list[float] = []
+        tidied = time.monotonic()
         while True:
             select.select([wakeup], [], [], 5.0)
+            if time.monotonic() - tidied > TIDY_SECONDS:
+                give_back()
+                tidied = time.monotonic()
             try:
                 numbers = os.read(wakeup, 64)
             except BlockingIOError:
