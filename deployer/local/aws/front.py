@@ -146,7 +146,8 @@ class _Handler(BaseHTTPRequestHandler):
         scope = _SCOPE.search(self.headers.get("Authorization", ""))
         name = scope.group(3) if scope else ""
         target = self.headers.get("X-Amz-Target", "")
-        operation = target.rpartition(".")[2] or query.operation_of(body)
+        form = self.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded")
+        operation = target.rpartition(".")[2] or (query.operation_of(body) if form else "")
         fault = self.front.faults.take(name, operation) if self.front.faults and name else None
         if fault is not None and not fault.after:
             self._fail(fault, target)

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from deployer import aurora
 from deployer.local.aws.environment import AWS_DIRECTORY
 from deployer.local.aws.integrations.store import FILE
 from deployer.local.aws.jsonfile import read_json
@@ -18,7 +17,6 @@ log = logging.getLogger("zeroshift.gateway")
 
 _PLACE = "aws_directory"
 _LOOK_SECONDS = 0.2
-_SOURCES = {aurora.MYSQL: "MySQL", aurora.POSTGRESQL: "PostgreSQL"}
 
 
 class Mirror:
@@ -72,7 +70,12 @@ def refresh(internal: Internal) -> None:
 def _copy(internal: Internal, path: Path) -> None:
     records = read_json(path, {}).get("integrations", {})
     given = {
-        key: {"source": _SOURCES[one["Engine"]], "status": one["Status"], "created": one["CreateTime"]}
+        key: {"source": _source(one["Engine"]), "status": one["Status"], "created": one["CreateTime"]}
         for key, one in records.items()
     }
     internal.query("select zeroshift.mirror_integrations($1)", [json.dumps(given).encode()])
+
+
+def _source(engine: str) -> str:
+    """SVV_INTEGRATION.source for an engine of RDS; an integration of any cluster shows, if only as failed."""
+    return "PostgreSQL" if "postgres" in engine else "MySQL"
