@@ -179,3 +179,73 @@ begin atomic
     select redshift.compact(e.item)::redshift.super, e.name
     from json_each(case json_typeof(value) when 'object' then value end) as e(name, item);
 end;
+
+-- Arithmetic of SUPER (operators-functions): numbers give a number, whose scale follows from the digits of the operands;
+-- + joins two strings; anything else is NULL. A number with an exponent is a floating-point one.
+create or replace function redshift.super_arithmetic(op text, a json, b json) returns redshift.super
+language plpgsql immutable strict parallel safe as $$
+declare
+    x numeric; y numeric; scale_of integer; result numeric; real_result double precision;
+begin
+    if op = '+' and json_typeof(a) = 'string' and json_typeof(b) = 'string' then
+        return redshift.super_of_text((a #>> '{}') || (b #>> '{}'));
+    elsif json_typeof(a) <> 'number' or json_typeof(b) <> 'number' then
+        return null;
+    end if;
+    x := a::text::numeric; y := b::text::numeric;
+    if (a::text || b::text) ~ '[eE]' and op <> '%' then
+        real_result := case op when '+' then x::float8 + y::float8 when '-' then x::float8 - y::float8
+            when '*' then x::float8 * y::float8 else x::float8 / y::float8 end;
+        return to_json(real_result)::redshift.super;
+    end if;
+    case op
+        when '+' then result := x + y;
+        when '-' then result := x - y;
+        when '*' then result := x * y;
+        when '%' then result := mod(x, y);
+        else
+            -- as for DECIMAL: max(4, s1 + p2 - s2 + 1), with the digits that the divisor has
+            scale_of := greatest(4, scale(x) + length(ltrim(regexp_replace(y::text, '[^0-9]', '', 'g'), '0')) - scale(y) + 1);
+            result := round(x::numeric(76, 37) / y, least(scale_of, 37));
+    end case;
+    return result::text::redshift.super;
+end
+$$;
+
+create or replace function redshift.super_rounded(name text, value json, places integer) returns redshift.super
+language sql immutable strict parallel safe
+return case when json_typeof(value) = 'number' then (case name
+    when 'abs' then abs(value::text::numeric) when 'ceil' then ceil(value::text::numeric)
+    when 'floor' then floor(value::text::numeric) when 'round' then round(value::text::numeric, places)
+    else trunc(value::text::numeric, places) end)::text::redshift.super end;
+
+-- TRY_CAST (r_TRY_CAST): NULL where the value cannot be read as the type.
+create or replace function redshift.try_cast(value text, through text, target text) returns text
+language plpgsql stable strict parallel safe as $$
+declare
+    result text;
+begin
+    execute format('select %L::%s::%s::text', value, through, target) into result;
+    return result;
+exception when data_exception then
+    return null;
+end
+$$;
+
+-- LOWER_ATTRIBUTE_NAMES and UPPER_ATTRIBUTE_NAMES: the names of all objects inside.
+create or replace function redshift.renamed_attributes(value json, upper_case boolean) returns json
+language plpgsql immutable strict parallel safe as $$
+begin
+    return case json_typeof(value)
+        when 'object' then (
+            select ('{' || coalesce(string_agg(
+                to_json(case when upper_case then redshift.upper(key) else redshift.lower(key) end)::text || ':'
+                || redshift.renamed_attributes(item, upper_case)::text, ',' order by place), '') || '}')::json
+            from json_each(value) with ordinality as o(key, item, place))
+        when 'array' then (
+            select ('[' || coalesce(string_agg(redshift.renamed_attributes(item, upper_case)::text, ',' order by place), '')
+                || ']')::json
+            from json_array_elements(value) with ordinality as e(item, place))
+        else value end;
+end
+$$;

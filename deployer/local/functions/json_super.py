@@ -196,6 +196,22 @@ FUNCTIONS: tuple[Function, ...] = (
     Function(
         "array_flatten", _of_super("redshift.array_flatten({0})"), SUPER, 1, 1, source=page("array_flatten")
     ),
+    Function(
+        "lower_attribute_names",
+        _of_super("redshift.renamed_attributes({0}, false)::redshift.super"),
+        SUPER,
+        1,
+        1,
+        source=page("r_lower_attribute_names"),
+    ),
+    Function(
+        "upper_attribute_names",
+        _of_super("redshift.renamed_attributes({0}, true)::redshift.super"),
+        SUPER,
+        1,
+        1,
+        source=page("r_upper_attribute_names"),
+    ),
     Function("subarray", _subarray, SUPER, 2, 3, source=page("r_subarray")),
     Function("split_to_array", _split, SUPER, 1, 2, source=page("split_to_array")),
     Function("object", _object, SUPER, 0, source=page("r_object_function")),

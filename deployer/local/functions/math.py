@@ -1,6 +1,7 @@
 """Mathematical functions.
 
-Source: https://docs.aws.amazon.com/redshift/latest/dg/Math_functions.html and each function's page.
+Source: https://docs.aws.amazon.com/redshift/latest/dg/Math_functions.html and each function's page; of SUPER the page
+operators-functions.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from deployer.local.functions.render import doubles, integer, literal, page, pg_
 from deployer.local.functions.results import same
 from deployer.local.translate import infer
 from deployer.sql.parse.nodes import Expr, Literal
-from deployer.sql.types import DATE, DOUBLE, INTEGER, RedshiftType, decimal
+from deployer.sql.types import DATE, DOUBLE, INTEGER, SUPER, RedshiftType, decimal
 
 
 def _float(name: str, rendered: str, where: str, args: int = 1) -> Function:
@@ -37,6 +38,8 @@ def _same_type(name: str) -> Callable[[Call], str]:
     """A renderer of pg_catalog.`name`, its result cast back to the argument's type."""
 
     def renderer(call: Call) -> str:
+        if call.types[0] == SUPER:
+            return f"redshift.super_rounded('{name}', {call.args[0]}, 0)"
         kind = _number(call)
         cast = "" if kind.is_decimal else f"::{pg_type(kind)}"
         return f"pg_catalog.{name}(({call.args[0]}){cast}){cast}"
@@ -53,6 +56,9 @@ def _to_scale(name: str) -> Callable[[Call], str]:
             if len(call.args) > 1:
                 raise refuse(call, "of a date or timestamp takes no second argument", sqlstate="42883")
             return f"({call.args[0]})::date"
+        if first == SUPER:
+            places = integer(call, 1) if len(call.args) > 1 else "0"
+            return f"redshift.super_rounded('{name}', {call.args[0]}, {places})"
         kind = _number(call)
         value = call.args[0]
         if kind.is_float:

@@ -40,7 +40,9 @@ CHAPTERS = (
     varbyte.FUNCTIONS,
     windows.FUNCTIONS,
 )
-SYNTAX = frozenset({"at time zone", "case", "cast", "collate", "convert"})
+SYNTAX = frozenset(
+    {"approximate percentile_disc", "at time zone", "case", "cast", "collate", "convert", "try_cast"}
+)
 """Chapters' entries that are syntax, not calls: the translator's own business."""
 
 FUNCTIONS: dict[str, Function] = {function.name: function for chapter in CHAPTERS for function in chapter}

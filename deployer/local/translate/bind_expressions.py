@@ -11,7 +11,7 @@ from deployer.local.translate.bind_base import blank_insensitive, check_collatio
 from deployer.local.translate.bind_calls import CallBinder
 from deployer.local.translate.bind_operators import OperatorBinder
 from deployer.local.translate.bind_predicates import PredicateBinder
-from deployer.local.translate.casts import cast, pg_literal
+from deployer.local.translate.casts import cast, pg_literal, try_cast
 from deployer.local.translate.context import Context
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
@@ -261,6 +261,8 @@ class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
         value = self.expr(node.operand, scope)
         if node.type.name == "array" or node.type.name in ("oid", "name") or node.type.name.startswith("reg"):
             return Typed(self._catalog_cast(value, node), node.type)
+        if node.lenient:
+            return try_cast(value, node.type, node.operand)
         return cast(value, node.type, node.operand)
 
     def _catalog_cast(self, value: Typed, node: Cast) -> str:

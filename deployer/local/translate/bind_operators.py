@@ -27,6 +27,7 @@ from deployer.sql.refused import Refused
 from deployer.sql.types import (
     BOOLEAN,
     DOUBLE,
+    INTEGER,
     SUPER,
     UNKNOWN,
     VARCHAR,
@@ -57,6 +58,8 @@ class OperatorBinder(BinderBase):
         if node.op == "not":
             return Typed(f"(NOT {value.sql})", BOOLEAN)
         kind = value.type
+        if kind == SUPER and node.op in ("-", "+"):
+            return supers.arithmetic(node.op, Typed("0", INTEGER), value, node.pos)
         if node.op in ("|/", "||/"):
             return Typed(f"({node.op} ({value.sql})::double precision)", DOUBLE)
         if kind is not None and kind.name == "varbyte" and node.op == "~":

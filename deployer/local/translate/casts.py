@@ -13,6 +13,7 @@ from deployer.sql.refused import Refused
 from deployer.sql.types import SUPER, RedshiftType
 
 _MOMENTS = frozenset("date timestamp timestamptz time timetz".split())
+_NUMBERS = frozenset("smallint integer bigint decimal real double".split())
 _REFUSED: dict[str, frozenset[str]] = {
     # DG "Type compatibility and conversion": BOOLEAN converts to integers only, dates not to numbers.
     "boolean": frozenset("decimal real double char varchar date timestamp timestamptz time timetz".split()),
@@ -54,6 +55,37 @@ def cast(value: Typed, kind: RedshiftType, node: Expr) -> Typed:
     if kind.name == "varbyte":
         return _to_bytes(value, kind)
     return Typed(f"({value.sql})::{target}", kind)
+
+
+_TRIED: dict[str, frozenset[str]] = {
+    "smallint": _NUMBERS | {"boolean"}, "integer": _NUMBERS | {"boolean"}, "bigint": _NUMBERS | {"boolean"},
+    "decimal": _NUMBERS, "real": _NUMBERS, "double": _NUMBERS, "boolean": frozenset(["smallint", "integer", "bigint"]),
+    "char": _NUMBERS | _MOMENTS, "varchar": _NUMBERS | _MOMENTS, "unknown": _NUMBERS | _MOMENTS,
+    "timestamp": frozenset(["timestamptz", "date", "time"]), "date": frozenset(["timestamp", "timestamptz"]),
+    "timestamptz": frozenset(["timestamp", "date", "time", "timetz"]), "time": frozenset(), "timetz": frozenset(),
+    "super": _NUMBERS | {"boolean"},
+}  # fmt: skip
+"""Source type -> the targets that r_TRY_CAST lists beside text, SUPER and the type itself."""
+
+
+def try_cast(value: Typed, kind: RedshiftType, node: Expr) -> Typed:
+    """TRY_CAST: as `cast`, but a value that cannot be converted is NULL. Raises Refused for other pairs of types."""
+    source = value.type
+    if source is None or source.name not in _TRIED:
+        raise Refused("TRY_CAST of a value of this type is not documented; use CAST", position=node.pos)
+    free = kind.is_text or kind.name == source.name or (kind == SUPER and source.name not in _MOMENTS)
+    if not free and kind.name not in _TRIED[source.name]:
+        raise Refused(
+            f"cannot cast type {redshift_text(source)} to {redshift_text(kind)}",
+            position=node.pos,
+            sqlstate="42846",
+        )
+    numeric = source.is_numeric and kind.is_numeric
+    if kind.is_text or kind == SUPER or not (source.is_text or source.name == "unknown" or numeric):
+        return cast(value, kind, node)
+    target = pg_type(kind)
+    through = "numeric" if numeric else target
+    return Typed(f"redshift.try_cast(({value.sql})::text, '{through}', '{target}')::{target}", kind)
 
 
 def _to_bytes(value: Typed, kind: RedshiftType) -> Typed:

@@ -47,14 +47,8 @@ def compare(op: str, left: Typed, right: Typed) -> Typed:
 
 
 def arithmetic(op: str, left: Typed, right: Typed, pos: int) -> Typed:
-    """+ - and * over SUPER: of numbers a SUPER number, of anything else NULL."""
-    if op not in "+-*":
-        raise Refused(
-            f"the scale of {op} over SUPER is not documented; CAST its operands to DECIMAL(p, s) or FLOAT",
-            position=pos,
-        )
-    a, b = (f"redshift.super_number({as_super(side, pos)})" for side in (left, right))
-    return Typed(f"redshift.super_of_json(pg_catalog.to_json({a} {op} {b}))", SUPER)
+    """+ - * / % over SUPER (operators-functions): of what is no number NULL, but + joins two strings."""
+    return Typed(f"redshift.super_arithmetic('{op}', {as_super(left, pos)}, {as_super(right, pos)})", SUPER)
 
 
 def cast_from(value: Typed, kind: RedshiftType, pos: int) -> Typed:

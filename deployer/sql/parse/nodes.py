@@ -150,6 +150,8 @@ class Cast(Expr):
     operand: Expr
     type: RedshiftType
     typed_literal: bool = False
+    lenient: bool = False
+    """TRY_CAST: NULL in place of an error."""
 
 
 @dataclass(slots=True)

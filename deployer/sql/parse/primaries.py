@@ -212,6 +212,12 @@ class PrimaryParser(CallParser):
         self.expect_op(")")
         return Cast(value, kind, pos=token.start)
 
+    def _on_try_cast(self, token: Token) -> Expr | None:
+        found = self._on_cast(token)
+        if isinstance(found, Cast):
+            found.lenient = True
+        return found
+
     def _on_convert(self, token: Token) -> Expr | None:
         if not self.is_op("(", 1):
             return None
