@@ -74,6 +74,11 @@ class GatewayExecutor:
 
     def abandon(self) -> None:
         self._forget_user()
+        if self._ended and not self._implicit and not self._open:
+            # A handler has ended the client's block, and the error goes on to the client: what follows up to the
+            # client's own COMMIT or ROLLBACK must not run as if there had been no block.
+            self._runner.internal_query("begin")
+            self._runner.note(Kind("begin"))
 
     def finish(self) -> None:
         """After the call: a NONATOMIC procedure may have turned a message's implicit transaction into a real one."""

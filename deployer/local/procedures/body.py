@@ -145,9 +145,6 @@ class Body:
         if told.sqlstate in CANCELLED:
             raise told
         atomic = not running.procedure.nonatomic
-        if atomic and executor.in_user_transaction:
-            # Not documented: the handler would end the client's transaction. The error goes on unhandled.
-            raise told
         executor.rollback()
         self._transactions.next()
         running.handled.append(told)

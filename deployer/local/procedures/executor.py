@@ -83,7 +83,7 @@ class Executor(Protocol):
         """Roll back, also out of a failed transaction; nothing when none is open. Ends them as `commit` does."""
 
     def abandon(self) -> None:
-        """An error leaves the call while the client's transaction, now failed, stays open."""
+        """An error leaves the call; the client's transaction has failed, also where a handler has rolled it back."""
 
     def check(self) -> None:
         """Raise ServerError (57014) when the client has asked to cancel. Called before every statement."""

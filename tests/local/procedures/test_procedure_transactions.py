@@ -287,12 +287,19 @@ def test_an_error_in_a_handler_undoes_the_handler(run: Run) -> None:
     assert values(run, "a") == []
 
 
-def test_a_handler_below_a_clients_block_does_not_run(run: Run) -> None:
-    create(run, "begin raise exception 'x'; exception when others then insert into a values (1); end")
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_handler_rolls_a_clients_block_back_and_keeps_its_own_work(run: Run, end: str) -> None:
+    create(run, "begin raise exception 'x'; exception when others then insert into a values (1); end", "q()")
+    create(run, "begin call q(); exception when others then insert into a values (2); end")
     run("begin")
+    run("insert into a values (7)")
     assert failure(run, "call p()")["M"] == "x"
-    run("rollback")
-    assert values(run, "a") == []
+    # The rest of the client's block does not run as if there had been none.
+    assert failure(run, "insert into a values (8)")["C"] == "25P02"
+    run(end)
+    assert values(run, "a") == [1, 2]
+    run("insert into a values (9)")
+    assert values(run, "a") == [1, 2, 9]
 
 
 def test_sqlerrm_is_known_in_handlers_only(run: Run) -> None:
