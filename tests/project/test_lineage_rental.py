@@ -255,7 +255,8 @@ def test_everything_includes_what_decides_about_what_decides(ask) -> None:
 
 
 def test_nothing_of_the_repository_is_left_out(graph: Graph) -> None:
-    assert not graph.gaps
+    # What an archive run unloads is its caller's text.
+    assert {site.path for site, _ in graph.gaps} == {"procedures/archive/run_policy.sql"}
     written = {step.target.name for step in graph.steps}
     for name, relation in graph.relations.items():
         if relation.kind in ("table", "view"):
