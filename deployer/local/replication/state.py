@@ -234,6 +234,30 @@ class State:
             " zeroshift.integration_tables.last_updated_timestamp)",
             (self.id, schema, name, table.state, table.reason[:_REASON], self.config.history_mode, at),
         )
+        self._save_definition(connection, table)
+        self.guard(connection, table)
+
+    def save_definition(self, connection: Connection, table: Replicated, at: datetime | None) -> None:
+        """Write the definition of a table whose state stays: somebody may just have asked for a refresh of it, which
+        must not be forgotten.
+        """
+        connection.execute(
+            "update zeroshift.integration_tables set last_updated_timestamp = coalesce(%s, last_updated_timestamp)"
+            " where integration_id = %s and schema_name = %s and table_name = %s",
+            (at, self.id, *table.place),
+        )
+        self._save_definition(connection, table)
+
+    def save_reason(self, connection: Connection, table: Replicated) -> None:
+        """Write the reason alone, unless the table has another state by now."""
+        connection.execute(
+            "update zeroshift.integration_tables set reason = %s"
+            " where integration_id = %s and schema_name = %s and table_name = %s and table_state = %s",
+            (table.reason[:_REASON], self.id, *table.place, table.state),
+        )
+
+    def _save_definition(self, connection: Connection, table: Replicated) -> None:
+        schema, name = table.place
         connection.execute(
             "insert into zeroshift.replicated_tables values (%s, %s, %s, %s, %s, %s, %s)"
             " on conflict (integration_id, schema_name, table_name) do update set definition = excluded.definition,"
@@ -248,7 +272,6 @@ class State:
                 table.copied_at,
             ),
         )
-        self.guard(connection, table)
 
     def guard(self, connection: Connection, table: Replicated) -> None:
         """Let a table be read only while it is Synced or DroppedSource: DG r_CREATE_DATABASE, QUERY_ALL_STATES.

@@ -146,7 +146,7 @@ def _act(worker: Worker, action: ddl.Action, statement: Statement, at: datetime)
     if changed is None:
         return {place}
     known.definition = changed
-    worker.state.save_table(worker.connection, known, at)
+    worker.state.save_definition(worker.connection, known, at)
     return set()
 
 
@@ -161,7 +161,7 @@ def _new(worker: Worker, place: Place) -> set[Place]:
         known.reason = (
             "The source has a table of this name again; a refresh replaces the rows of the dropped one"
         )
-        worker.state.save_table(worker.connection, known, None)
+        worker.state.save_reason(worker.connection, known)
         return set()
     return {place}
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import psycopg
 from postgres import Postgres
 from replica import Replica
+
+from deployer.local.environment import Status
+from deployer.local.replication.postgres.definition import PostgresTable
+from deployer.local.replication.settings import Settings
+from deployer.local.replication.state import INITIATED, SYNCED, Replicated, State
 
 BOOKINGS = (
     "create table bookings (id bigint primary key, note varchar(20), price numeric(10,2),"
@@ -73,3 +79,24 @@ def test_copy_changes_and_definitions(postgres_replica: Replica, postgres_source
         "select trim(source), current_lag, trim(last_replicated_checkpoint) from redshift_catalog.svv_integration"
     ).fetchone()
     assert found is not None and found[0] == "PostgreSQL" and found[2].startswith('{"txn_seq":')
+
+
+def test_a_refresh_that_is_asked_for_meanwhile_is_not_forgotten(
+    engine_dsn: str, fresh_database: Status
+) -> None:
+    """A definition that is written, or a reason, leaves the state that somebody has set."""
+    settings = Settings(
+        "rental", "", 0, "", "", "rental", "rental_landing", "include: rental.*.*", is_postgres=True
+    )
+    state = State(settings)
+    table = Replicated(("public", "t"), SYNCED, "", PostgresTable("public", "t", (), (), oid=1))
+    with psycopg.connect(engine_dsn, autocommit=True) as connection:
+        state.announce(connection)
+        state.save_table(connection, table, None)
+        connection.execute("update zeroshift.integration_tables set table_state = 'ResyncInitiated'")
+        state.save_definition(connection, table, None)
+        table.reason = "said too late"
+        state.save_reason(connection, table)
+        found = connection.execute("select table_state, reason from zeroshift.integration_tables").fetchone()
+        assert found == (INITIATED, "")
+        assert state.initiated(connection) == {("public", "t")}

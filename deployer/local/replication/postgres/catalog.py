@@ -82,7 +82,7 @@ class Definitions:
         """A TRUNCATE: the table's rows are in another file, which says nothing about how they came there."""
         assert isinstance(table.definition, PostgresTable)
         table.definition = replace(table.definition, file=0)
-        self._worker.state.save_table(self._worker.connection, table, None)
+        self._worker.state.save_definition(self._worker.connection, table, None)
 
     # -- with the stream --------------------------------------------------------------------------------------
 
@@ -180,7 +180,7 @@ class Definitions:
                 return False
             now = changed
         table.definition = story.after
-        worker.state.save_table(worker.connection, table, worker.last)
+        worker.state.save_definition(worker.connection, table, worker.last)
         return True
 
     # -- with looks -------------------------------------------------------------------------------------------
@@ -216,8 +216,7 @@ class Definitions:
             elif table.state == DROPPED:
                 if table.reason != _AGAIN:
                     table.reason = _AGAIN
-                    with worker.connection.transaction():
-                        worker.state.save_table(worker.connection, table, None)
+                    worker.state.save_reason(worker.connection, table)
             elif table.state == FAILED:
                 # "You can add a primary key, and Amazon Redshift resynchronizes the tables" (Redshift Management Guide,
                 # "Troubleshooting"). Every other reason waits for a REFRESH (Aurora User Guide, zero-etl.querying).
@@ -250,7 +249,7 @@ class Definitions:
         if settled != table.definition:
             table.definition = settled
             with worker.connection.transaction():
-                worker.state.save_table(worker.connection, table, None)
+                worker.state.save_definition(worker.connection, table, None)
         return set()
 
     def _drop(self, table: Replicated, reason: str) -> None:
