@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.local.policies import statements as policies
-from deployer.local.translate import ddl_alter, external, grants, materialized, users
+from deployer.local.translate import ddl_alter, drops, external, grants, materialized, users
 from deployer.local.translate.api import EXTERNAL_TABLE, Relation, Translation
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.bind_queries import Binder, Columns, rename
@@ -276,9 +276,9 @@ def _replaceable(name: Name) -> str:
 def _drop(parser: Parser, context: Context) -> Translation:
     """DROP. A CASCADE that the user wrote is passed on; none is ever added."""
     if parser.any_word(("table", "view")):
-        return _drop_relations(parser, context)
+        return drops.relations(parser, context)
     if parser.accept("schema"):
-        return _drop_schemas(parser, context)
+        return drops.schemas(parser, context)
     if parser.is_word("materialized"):
         return materialized.drop(parser, context)
     if parser.accept("procedure"):
@@ -295,59 +295,6 @@ def _drop(parser: Parser, context: Context) -> Translation:
         return policies.drop(parser, context)
     _lacking(parser, "DROP")
     parser.fail()
-
-
-def _behaviour(parser: Parser) -> str:
-    for word in ("cascade", "restrict"):
-        if parser.accept(word):
-            return f" {word.upper()}"
-    return ""
-
-
-def _drop_relations(parser: Parser, context: Context) -> Translation:
-    kind = parser.next().value
-    quietly = parser.accept("if", "exists")
-    names: list[str] = []
-    found: list[Relation | None] = []
-    while True:
-        pos = parser.token.start
-        name = new_name(parser.name(), context, pos)
-        relation = context.catalog.relation(name)
-        found.append(relation)
-        if relation is not None and relation.physical[0] in SYSTEM_SCHEMAS:
-            parser.refuse(f'permission denied: "{name}" is a system catalog', sqlstate="42501")
-        if relation is not None:
-            policies.check_droppable(relation, pos)
-        names.append(name.sql() if relation is None else physical(relation))
-        if not parser.accept_op(","):
-            break
-    sql = f"DROP {kind.upper()} {'IF EXISTS ' if quietly else ''}{', '.join(names)}{_behaviour(parser)}"
-    parser.done()
-    if any(one is not None and one.kind == EXTERNAL_TABLE for one in found):
-        if kind == "view":
-            raise Refused(f'"{name}" is not a view', position=pos, sqlstate="42809")
-        return external.drop(found, context, pos)
-    return finish(context, [sql], kind=f"drop_{kind}")
-
-
-def _drop_schemas(parser: Parser, context: Context) -> Translation:
-    quietly = parser.accept("if", "exists")
-    names = []
-    while True:
-        names.append("raw" if parser.accept("raw") else parser.identifier())
-        if names[-1] in ("redshift", "zeroshift") or names[-1] in SYSTEM_SCHEMAS:
-            parser.refuse(f'cannot drop schema "{names[-1]}": it is a system one', sqlstate="42501")
-        if not parser.accept_op(","):
-            break
-    databases = parser.accept("drop", "external", "database")
-    listed = ", ".join(quote_ident(name) for name in names)
-    behaviour = _behaviour(parser)
-    sql = f"DROP SCHEMA {'IF EXISTS ' if quietly else ''}{listed}{behaviour}"
-    parser.done()
-    if databases:
-        before = external.drop_databases(names, behaviour == " CASCADE")
-        return finish(context, [before, sql], kind="drop_schema", main=1)
-    return finish(context, [sql], kind="drop_schema")
 
 
 def _truncate(parser: Parser, context: Context) -> Translation:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deployer.local.policies import statements as policies
-from deployer.local.translate import external, grants, materialized, users
+from deployer.local.translate import external_alter, grants, materialized, users
 from deployer.local.translate.api import EXTERNAL_TABLE, MATERIALIZED_VIEW, Relation, Translation
 from deployer.local.translate.bind_dml import check_writable
 from deployer.local.translate.bind_from import physical
@@ -86,7 +86,7 @@ def _alter_table(parser: Parser, context: Context) -> Translation:
         raise Refused(f'relation "{name}" does not exist', position=pos, sqlstate="42P01")
     context.targets[name] = relation
     if relation.kind == EXTERNAL_TABLE:
-        return external.alter(parser, relation, context)
+        return external_alter.alter(parser, relation, context)
     if parser.is_word("row"):
         return policies.row_level_security(parser, relation, context)
     if relation.kind == MATERIALIZED_VIEW and not parser.is_word("owner"):

@@ -1,7 +1,7 @@
-"""External schemas and tables: CREATE, ALTER and DROP, as changes of the local data catalog.
+"""External schemas and tables: CREATE, and DROP of their databases, as changes of the local data catalog.
 
-Source: Redshift Database Developer Guide, "CREATE EXTERNAL SCHEMA", "CREATE EXTERNAL TABLE", "ALTER TABLE" (examples
-for external tables), "DROP SCHEMA". Who may do it is checked by the functions of compat/015_external.sql.
+Source: Redshift Database Developer Guide, "CREATE EXTERNAL SCHEMA", "CREATE EXTERNAL TABLE", "DROP SCHEMA". Who may
+do it is checked by the functions of compat/015_external.sql.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from deployer.local.translate.api import EXTERNAL_TABLE, PSEUDO_COLUMNS, Relation, Translation
+from deployer.local.translate.api import PSEUDO_COLUMNS, Translation
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import SYSTEM_SCHEMAS, Context, finish
 from deployer.local.translate.datatypes import pg_type
@@ -22,7 +22,7 @@ from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
 # A statement without an answer, whose tag the gateway words: SELECT would return a row.
-_DONE = "SET zeroshift.external TO ''"
+DONE = "SET zeroshift.external TO ''"
 
 TYPES = frozenset(
     "smallint integer bigint decimal real double boolean char varchar varbyte date timestamp".split()
@@ -102,7 +102,7 @@ def _create_schema(parser: Parser, context: Context) -> Translation:
         parser.refuse("CREATE EXTERNAL SCHEMA needs IAM_ROLE default or IAM_ROLE 'arn'", token, "42601")
     parser.done()
     options = {"IAM_ROLE": role, **options}
-    record = _call("create_external_schema", name, database, role, options, making)
+    record = catalog_call("create_external_schema", name, database, role, options, making)
     # Over a schema that exists IF NOT EXISTS changes nothing: the function looks whether it is a new one.
     made = f"CREATE SCHEMA {'IF NOT EXISTS ' if quietly else ''}{quote_ident(name)}"
     if quietly:
@@ -111,7 +111,7 @@ def _create_schema(parser: Parser, context: Context) -> Translation:
         record = f"{record} WHERE current_setting('zeroshift.external') = 'true'"
     else:
         steps = [made]
-    return finish(context, [*steps, record, _DONE], kind="create_schema", main=len(steps) + 1)
+    return finish(context, [*steps, record, DONE], kind="create_schema", main=len(steps) + 1)
 
 
 def _role(parser: Parser) -> str:
@@ -155,18 +155,18 @@ def _create_table(parser: Parser, context: Context) -> Translation:
             if kind.name == "varbyte":
                 parser.refuse(f'the partition key "{key}" cannot be VARBYTE', sqlstate="42601")
     _check_names(columns, keys, pos)
-    given: dict[str, Any] = {"columns": _described(columns), "partition_keys": _described(keys)}
+    given: dict[str, Any] = {"columns": described(columns), "partition_keys": described(keys)}
     given |= {"delimiter": "\x01", "line_end": "\n"} | _row_format(parser)
     parser.expect("stored", "as")
-    given["format"] = _format(parser)
+    given["format"] = file_format(parser)
     parser.expect("location")
-    given["location"] = _location(parser)
-    given["properties"] = _properties(parser, given["format"]) if parser.accept("table", "properties") else {}
+    given["location"] = location(parser)
+    given["properties"] = properties(parser, given["format"]) if parser.accept("table", "properties") else {}
     if parser.is_word("as"):
         parser.refuse("CREATE EXTERNAL TABLE AS is not supported by the local Redshift yet")
     parser.done()
-    call = _call("create_external_table", name.schema or "", name.name, given)
-    made = finish(context, [call, _DONE], kind="create_external_table", main=1)
+    call = catalog_call("create_external_table", name.schema or "", name.name, given)
+    made = finish(context, [call, DONE], kind="create_external_table", main=1)
     return replace(made, alone="CREATE EXTERNAL TABLE")
 
 
@@ -221,7 +221,7 @@ def _check_names(columns: Columns, keys: Columns, pos: int) -> None:
         raise Refused(f"an external table has at most {MOST_COLUMNS} columns", position=pos, sqlstate="54011")
 
 
-def _described(columns: Columns) -> list[dict[str, Any]]:
+def described(columns: Columns) -> list[dict[str, Any]]:
     """The columns for the catalog, their types as PostgreSQL's format_type() writes them."""
     long = {"timestamp": "timestamp without time zone"}
     return [
@@ -252,7 +252,7 @@ def _row_format(parser: Parser) -> dict[str, str]:
     return found
 
 
-def _format(parser: Parser) -> str:
+def file_format(parser: Parser) -> str:
     token = parser.token
     if parser.any_word(_OTHER_FORMATS):
         parser.refuse(
@@ -263,7 +263,8 @@ def _format(parser: Parser) -> str:
     return parser.next().value
 
 
-def _location(parser: Parser) -> str:
+def location(parser: Parser) -> str:
+    """The string behind LOCATION."""
     token = parser.token
     place = parser.string()
     if not _S3.fullmatch(place):
@@ -275,7 +276,7 @@ def _location(parser: Parser) -> str:
     return place
 
 
-def _properties(parser: Parser, form: str) -> dict[str, str]:
+def properties(parser: Parser, form: str) -> dict[str, str]:
     """What is not read here is refused: it would change what a query answers."""
     found: dict[str, str] = {}
     parser.expect_op("(")
@@ -304,119 +305,9 @@ def _properties(parser: Parser, form: str) -> dict[str, str]:
     return found
 
 
-# -- ALTER and DROP
+def catalog_call(function: str, *values: object) -> str:
+    """A call of one of the catalog's functions."""
 
-
-def alter(parser: Parser, relation: Relation, context: Context) -> Translation:
-    """ALTER TABLE of an external table, its name already read."""
-    where = (relation.physical[0], relation.physical[1])
-    table = json.loads((relation.definition or "").rpartition("}")[0] + "}")
-    if parser.accept("add"):
-        quietly = parser.accept("if", "not", "exists")
-        if parser.is_word("partition"):
-            call = _call("add_partitions", *where, quietly, _partitions(parser))
-        else:
-            parser.accept("column")
-            added = (parser.identifier(), parser.type(ddl=True))
-            call = _columns_call(where, [*table["columns"], *_described([added])], table["partition_keys"])
-            _check_added(relation, added, parser)
-    elif parser.is_word("drop", "partition"):
-        parser.at += 2
-        call = _call("drop_partition", *where, _keys(parser))
-    elif parser.accept("drop"):
-        parser.accept("column")
-        name = _known(parser, table, parser.identifier())
-        rest = [one for one in table["columns"] if one["name"] != name]
-        if not rest:
-            parser.refuse("a table must have at least one column", sqlstate="42P16")
-        call = _columns_call(where, rest, table["partition_keys"])
-    elif parser.accept("partition"):
-        keys = _keys(parser)
-        parser.expect("set", "location")
-        call = _call("set_external_location", *where, keys, _location(parser))
-    elif parser.accept("rename", "column"):
-        old = _known(parser, table, parser.identifier())
-        parser.expect("to")
-        new = parser.identifier()
-        _check_added(relation, (new, RedshiftType("integer")), parser)
-        renamed = [one | {"name": new} if one["name"] == old else one for one in table["columns"]]
-        call = _columns_call(where, renamed, table["partition_keys"])
-    elif parser.accept("set", "location"):
-        call = _call("set_external_location", *where, None, _location(parser))
-    elif parser.accept("set", "file", "format"):
-        call = _call("alter_external_table", *where, {"format": _format(parser)})
-    elif parser.accept("set", "table", "properties"):
-        call = _call("alter_external_table", *where, {"properties": _properties(parser, table["format"])})
-    else:
-        parser.refuse(
-            f"ALTER TABLE ... {parser.token.value.upper()} is not supported for an external table",
-            sqlstate="0A000",
-        )
-    parser.done()
-    return replace(
-        finish(context, [call, _DONE], kind="alter_external_table", main=1), alone="ALTER EXTERNAL TABLE"
-    )
-
-
-def drop(relations: Sequence[Relation | None], context: Context, pos: int) -> Translation:
-    """DROP TABLE of external tables. The files stay."""
-    if any(relation is None or relation.kind != EXTERNAL_TABLE for relation in relations):
-        raise Refused("DROP TABLE cannot drop external and other tables in one statement here", position=pos)
-    calls = [_call("drop_external_table", *one.physical) for one in relations if one is not None]
-    made = finish(context, [*calls, _DONE], kind="drop_external_table", main=len(calls))
-    return replace(made, alone="DROP EXTERNAL TABLE")
-
-
-def _columns_call(where: tuple[str, str], columns: list[Any], keys: list[Any]) -> str:
-    return _call("alter_external_table", *where, {"columns": columns, "partition_keys": keys})
-
-
-def _check_added(relation: Relation, added: tuple[str, RedshiftType], parser: Parser) -> None:
-    if added[0] in dict(relation.columns):
-        parser.refuse(f'column "{added[0]}" of relation "{relation.name}" already exists', sqlstate="42701")
-    if added[1].name not in TYPES:
-        parser.refuse(f"an external table cannot have a column of type {added[1].name.upper()}")
-
-
-def _known(parser: Parser, table: dict[str, Any], name: str) -> str:
-    if name not in [one["name"] for one in table["columns"]]:
-        parser.refuse(f'column "{name}" of relation "{table["name"]}" does not exist', sqlstate="42703")
-    return name
-
-
-def _partitions(parser: Parser) -> list[dict[str, Any]]:
-    found = []
-    while parser.accept("partition"):
-        keys = _keys(parser)
-        parser.expect("location")
-        found.append({"keys": keys, "location": _location(parser)})
-    return found
-
-
-def _keys(parser: Parser) -> dict[str, str]:
-    """(name=value, ...), a value quoted or a number."""
-    found: dict[str, str] = {}
-    parser.expect_op("(")
-    while True:
-        name = parser.identifier()
-        parser.expect_op("=")
-        if parser.token.kind == "number" or parser.is_op("-"):
-            sign = "-" if parser.accept_op("-") else ""
-            if parser.token.kind != "number":
-                parser.fail()
-            value = sign + parser.next().value
-        else:
-            value = parser.string()
-        if name in found:
-            parser.refuse(f'the partition key "{name}" is there twice', sqlstate="42701")
-        found[name] = value
-        if not parser.accept_op(","):
-            break
-    parser.expect_op(")")
-    return found
-
-
-def _call(function: str, *values: object) -> str:
     def written(value: object) -> str:
         if value is None:
             return "NULL"
