@@ -90,6 +90,13 @@ left join pg_catalog.pg_namespace rn on rn.oid = rc.relnamespace;
 grant select on zeroshift.shown_tables, zeroshift.shown_columns, zeroshift.shown_grants, zeroshift.shown_procedures,
     zeroshift.shown_keys to public;
 
+-- "SVV_DATABASE_PRIVILEGES".
+create or replace view redshift_catalog.svv_database_privileges as
+select object_name::text as database_name, privilege_type::text as privilege_type, identity_id,
+       identity_name::text as identity_name, identity_type::text as identity_type, admin_option
+from zeroshift.shown_grants where object_type = 'DATABASE';
+grant select on redshift_catalog.svv_database_privileges to public;
+
 -- Raises for a SHOW of what is not there, or what the user does not see.
 create or replace function zeroshift.require_shown(what text, name text, is_there boolean) returns void
 language plpgsql as $$

@@ -96,6 +96,11 @@ def test_grants_procedures_and_constraints(cursor: Any) -> None:
         (r["privilege_type"], r["identity_name"], r["identity_type"], r["admin_option"]) for r in found
     ] == [("SELECT", "clerk", "user", False)]
     found = rows(cursor, "show grants for clerk")
+    cursor.execute("grant create on database dev to clerk")
+    shown = rows(cursor, "select database_name, privilege_type, admin_option from svv_database_privileges"
+                         " where identity_name = 'clerk'")  # fmt: skip
+    assert [tuple(row.values()) for row in shown] == [("dev", "CREATE", False)]
+    cursor.execute("revoke create on database dev from clerk")
     assert [(r["object_type"], r["object_name"], r["privilege_type"]) for r in found] == [
         ("SCHEMA", "shop", "USAGE"), ("TABLE", "items", "SELECT"),
     ]  # fmt: skip
