@@ -259,7 +259,8 @@ def test_nothing_of_the_repository_is_left_out(graph: Graph) -> None:
     assert {site.path for site, _ in graph.gaps} == {"procedures/archive/run_policy.sql"}
     written = {step.target.name for step in graph.steps}
     for name, relation in graph.relations.items():
-        if relation.kind in ("table", "view"):
+        # The archive's ledger is written by `zeroshift archive`.
+        if relation.kind in ("table", "view") and not name.startswith("archive."):
             assert name in written, f"{name} is written by no step"
     # What a run asks to know whether another one is alive.
     external = {name for name, relation in graph.relations.items() if relation.kind == "external"}
