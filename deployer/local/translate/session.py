@@ -119,7 +119,9 @@ def _analyze(parser: Parser, context: Context) -> Translation:
         relation = context.relation(parser.name(), pos)
         if relation.kind == EXTERNAL_TABLE:
             # "Amazon Redshift doesn't analyze external tables": DG "CREATE EXTERNAL TABLE", numRows.
-            raise Refused("external tables cannot be analyzed: set the table property 'numRows'", position=pos)
+            raise Refused(
+                "external tables cannot be analyzed: set the table property 'numRows'", position=pos
+            )
         target = " " + physical(relation)
         if parser.is_op("("):
             columns = f" ({', '.join(quote_ident(name) for name in parser.identifiers())})"
