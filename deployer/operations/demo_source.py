@@ -64,8 +64,8 @@ def integration(environment: Environment, source: str) -> ZeroEtl | None:
         return None
     raise UsageError(
         f"environment {environment.name} replicates another source into {DEMO_INTEGRATION.landing}, which the demo"
-        f' feeds itself; use a project without [env.{environment.name}.zero_etl], or with source = "local" and'
-        " `zeroshift demo --source mariadb`"
+        f' feeds itself; use a project without [env.{environment.name}.zero_etl], or with source = "local" in'
+        " history mode and `zeroshift demo --source mariadb`"
     )
 
 

@@ -35,6 +35,7 @@ HOST = "127.0.0.1"
 _UP_SECONDS = 90.0
 _STOP_SECONDS = 30.0
 _INSTALL_SECONDS = 120.0
+_NEW = "data.new-"
 
 _SETTINGS = (
     "--no-defaults", "--skip-name-resolve", f"--bind-address={HOST}", "--server-id=1", "--local-infile=OFF",
@@ -131,9 +132,9 @@ class LocalSource:
             return
         with locked(self.directory / "up.lock", _UP_SECONDS):
             self._stop()
-            for name in ("data", "data.new"):
-                shutil.rmtree(self.directory / name, ignore_errors=True)
-            for path in self.directory.glob("*.json"):
+            shutil.rmtree(self._data, ignore_errors=True)
+            self._sweep()
+            for path in (*self.directory.glob("*.json"), *self.directory.glob("*.sql")):
                 path.unlink()
             self.log.unlink(missing_ok=True)
 
@@ -161,14 +162,17 @@ class LocalSource:
     # -- below: under up.lock -----------------------------------------------------------------------------------
 
     def _install(self, server: str) -> None:
-        """Make the data directory with the rental database, in one step: a killed attempt is made anew."""
+        """Make the data directory with the rental database, in one step: a killed attempt is made anew.
+
+        In a directory of its own: what a killed attempt has started may still write to the other one.
+        """
         if self._data.exists():
             return
         installer = _find("mariadb-install-db")
         if installer is None:
             raise _missing("mariadb-install-db")
-        new = self.directory / "data.new"
-        shutil.rmtree(new, ignore_errors=True)
+        self._sweep()
+        new = Path(tempfile.mkdtemp(dir=self.directory, prefix=_NEW))
         self._run(
             [
                 installer,
@@ -182,6 +186,11 @@ class LocalSource:
         script = ";\n".join([*schema.database(), ""])
         self._run([server, "--no-defaults", "--bootstrap", f"--datadir={new}", *_as_root()], script)
         os.replace(new, self._data)
+
+    def _sweep(self) -> None:
+        """Remove what killed attempts have left."""
+        for left in self.directory.glob(f"{_NEW}*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def _run(self, command: list[str], given: str = "") -> None:
         with self.log.open("ab") as log:

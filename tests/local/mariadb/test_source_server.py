@@ -45,13 +45,14 @@ def test_it_goes_on_where_it_was_killed(local_source: LocalSource) -> None:
     assert not local_source.status().running
     assert not local_source.down()
     # A first start that was killed amid the installation.
-    half = local_source.directory / "data.new" / "mysql"
+    half = local_source.directory / "data.new-killed" / "mysql"
     half.mkdir(parents=True)
     first = local_source.up()
     assert first.running and first.dsn == f"mysql://rental@127.0.0.1:{first.port}/rental"
     assert {name for (name,) in ask(local_source, "show tables in rental")} == {
         table.name for table in TABLES
     }
+    assert not half.exists()
     ask(local_source, "insert into rental.bookings (booking_id, total_price) values (1, 2.5)")
 
     os.kill(int((local_source.directory / "server.lock").read_text()), signal.SIGKILL)
