@@ -30,11 +30,13 @@ end
 $$;
 revoke all on function zeroshift.continue_query_history() from public;
 
+-- `kept` is given from time to time: looking for what is old reads all rows.
 create or replace function zeroshift.note_queries(entries jsonb, kept bigint) returns void
 language sql security definer set search_path = pg_catalog, pg_temp as $$
     delete from zeroshift.query_history
-    where query_id <= (select max(query_id) from zeroshift.query_history) - kept
-       or start_time < (now() at time zone 'UTC') - interval '7 days';
+    where kept is not null
+      and (query_id <= (select max(query_id) from zeroshift.query_history) - kept
+           or start_time < (now() at time zone 'UTC') - interval '7 days');
 
     insert into zeroshift.query_history
     select (e ->> 0)::bigint, e ->> 1, u.usesysid::bigint::integer, (e ->> 2)::integer, (e ->> 3)::bigint, e ->> 4, e ->> 5,

@@ -34,6 +34,8 @@ TEXT_KEPT = 32_000
 """Bytes of a statement's text: eight rows of SYS_QUERY_TEXT. Of a longer one the beginning is kept."""
 WAITING_KEPT = 5_000
 """Entries that wait for the writer. A session that would make them more writes them itself."""
+PRUNED_AFTER = 1_000
+"""Entries after which old ones are looked for."""
 PAUSE = 2.0
 LOST_NUMBERS = 10_000
 """Ids that the entries lost by a killed gateway may have had: more than WAITING_KEPT, as sessions run on meanwhile."""
@@ -100,6 +102,7 @@ class History:
         self._closed = False
         self._number = 0
         self._transaction = 0
+        self._added = PRUNED_AFTER
         self._waiting: list[Entry] = []
         self._running: dict[int, Entry] = {}
 
@@ -153,10 +156,12 @@ class History:
             if not entries and not shown:
                 return
             rows = json.dumps([_row(entry) for entry in entries + shown]).encode()
+            self._added += len(entries)
+            kept = None
+            if self._added >= PRUNED_AFTER:
+                self._added, kept = 0, str(ROWS_KEPT).encode()
             try:
-                self._internal.query(
-                    "select zeroshift.note_queries($1::jsonb, $2)", [rows, str(ROWS_KEPT).encode()]
-                )
+                self._internal.query("select zeroshift.note_queries($1::jsonb, $2)", [rows, kept])
             except (Disconnected, ServerError):
                 log.warning("%s statements could not be noted", len(entries), exc_info=True)
 

@@ -131,3 +131,19 @@ def test_a_cancelled_statement_and_fetched_portions(cursor: Any, status: Any) ->
             connection.execute(text)
     found = rows(cursor, f"select trim(status) from sys_query_history where query_text like '{text}%'")
     assert found == [("canceled",)]
+
+
+def test_the_log_is_bounded(engine: psycopg.Connection[Any], cursor: Any) -> None:
+    assert rows(cursor, "select count(*) from sys_query_history")[0][0] >= 1
+    with engine.transaction(force_rollback=True):
+        engine.execute(
+            "update zeroshift.query_history set start_time = start_time - interval '8 days' where query_type = 'DDL'"
+        )
+        engine.execute("select zeroshift.note_queries('[]', null)")
+        (before,) = engine.execute("select count(*) from zeroshift.query_history").fetchone() or (0,)
+        engine.execute("select zeroshift.note_queries('[]', 2)")
+        left = engine.execute(
+            "select count(*), min(start_time) > now() - interval '2 days' from zeroshift.query_history"
+        )
+        (after, recent) = left.fetchone() or (0, False)
+    assert after <= 2 < before and recent in (True, None)
