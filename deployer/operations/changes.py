@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Change:
     """One thing that a deployment would do.
 
-    `action` is what happens to it: apply, create, replace, recreate, drop, grant, revoke, modify, remove.
+    `action` is what happens to it: apply, create, import, replace, recreate, drop, grant, revoke, modify, remove.
     `kind` is what it is: migration, view, procedure, role, grant, policy, or a CloudFormation resource's type.
     `name` tells it apart among its kind and is what `--allow-destructive` takes. `path` and `line` are where it is
     written, `statements` the SQL that will be sent, in order, `diff` the unified diff of its definition.

@@ -129,6 +129,9 @@ class LandingPart:
         progress: Progress,
     ) -> None:
         bring_about(project, environment, session, self._steps, progress)
+        for name in {step.one.name for step in self._steps}:
+            # A killed `zeroshift integration recreate` that had come so far is ended by this.
+            integration_ledger.settle(session, name)
 
 
 def bring_about(
@@ -176,8 +179,6 @@ def _carry_out(
                 f"{what} exists, but is not fed by the integration {one.name} (SVV_INTEGRATION); somebody else has"
                 " made it meanwhile: plan again"
             )
-        # Where a killed `zeroshift integration recreate` had come further than to its deletion, this has ended it.
-        integration_ledger.settle(session, one.name)
     for step in mine:
         if step.action == ALTER:
             progress(f"setting {step.setting} of {what} to {step.value}")

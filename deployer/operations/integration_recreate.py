@@ -73,6 +73,7 @@ def recreate(
     """
     one = chosen(environment, name)
     aws = Aws(_remote(environment))
+    _need_stack(aws, project, environment, one)
     with Session(target(project, environment, progress)) as session:
         with landing_plan.administrator(environment, session) as admin:
             lost = _lost(landing_plan.need(admin, environment, "recreating an integration"), one)
@@ -101,6 +102,16 @@ def chosen(environment: Environment, name: str) -> AwsZeroEtl:
     raise UsageError(f"environment {environment.name} has no integration {name!r}; it has: {there}")
 
 
+def _need_stack(aws: Aws, project: Project, environment: Environment, one: AwsZeroEtl) -> None:
+    """Raise UsageError before anything is deleted where there is no stack to make it anew in."""
+    name = naming.stack(project, environment, "base")
+    if stacks.status(aws, name) in (stacks.ABSENT, stacks.REVIEWED, stacks.FAILED_CREATION):
+        raise UsageError(
+            f"there is no stack {name} that could hold the integration {one.name};"
+            f" `zeroshift deploy --env {environment.name}` makes both, or adopts the integration"
+        )
+
+
 def _delete(
     aws: Aws,
     project: Project,
@@ -116,7 +127,7 @@ def _delete(
     live = _present(aws, environment, one, held)
     noted = integration_ledger.read(session, one.name).get(integration_ledger.DELETED)
     if live is not None and noted and live.id != noted:
-        # Killed when the new one was there already.
+        progress(f"going on with the new integration {one.name}, which an interrupted recreate has made")
         return
     if live is not None:
         integration_ledger.write(session, one.name, {integration_ledger.DELETED: live.id})
@@ -178,11 +189,6 @@ def _with(aws: Aws, project: Project, environment: Environment, one: AwsZeroEtl)
     name = naming.stack(project, environment, "base")
     wanted = templates.template(project, environment, "base")
     assert wanted is not None
-    if stacks.status(aws, name) in (stacks.ABSENT, stacks.REVIEWED, stacks.FAILED_CREATION):
-        raise UsageError(
-            f"there is no stack {name} that could hold the integration {one.name};"
-            f" `zeroshift deploy --env {environment.name}` makes both"
-        )
     standing = imports.without(aws, Stack(name, {}, role=_role(aws, environment)), resource.logical_id(one))
     body = json.loads(json.dumps(standing.template))
     logical_id, output = resource.logical_id(one), resource.id_output(one)

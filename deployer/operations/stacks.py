@@ -71,7 +71,7 @@ class AwsPlan:
         parts = [planned.fingerprint for planned in (self.base, self.run) if planned]
         if self.limit is not None:
             parts.append(f"{self.limit.before}>{self.limit.amount}")
-        parts += [each.live.id for each in self.integrations if each.adopts and each.live]
+        parts += [identifier for _, identifier in _adopted_ids(self.integrations)]
         return " ".join(parts)
 
 
@@ -137,7 +137,8 @@ def apply_base(
         # First the comparison: what the import changes is no longer as it was planned.
         planned = changesets.plan(aws, stack)
         if told is not None and (
-            planned.fingerprint != told.fingerprint or (expected and expected.integrations != found)
+            planned.fingerprint != told.fingerprint
+            or (expected and _adopted_ids(expected.integrations) != _adopted_ids(found))
         ):
             raise Unsafe(f"{stack.name} is no longer what it was when this was planned; plan again")
         changesets.refuse_data_loss(planned)
@@ -255,6 +256,10 @@ def _stack(aws: Aws, project: Project, environment: Environment, part: str, wher
 def _apply(aws: Aws, stack: Stack, expected: Planned | None, progress: Progress) -> AwsDone:
     planned, left = changesets.apply(aws, stack, progress, expected)
     return AwsDone(_changes(planned), left)
+
+
+def _adopted_ids(found: tuple[Found, ...]) -> list[tuple[str, str]]:
+    return [(each.one.name, each.live.id) for each in found if each.adopts and each.live]
 
 
 def _integrations(aws: Aws, project: Project, environment: Environment) -> tuple[Found, ...]:
