@@ -23,10 +23,10 @@ MATERIALIZED_VIEW = "materialized_view"
 class Relation:
     """A table or view as the catalog knows it.
 
-    `kind` is "table", "view", "late_binding_view" or EXTERNAL_TABLE. `physical` is the relation's PostgreSQL name (schema,
-    name). A late-binding view has no columns of its own: `definition` is its Redshift query text. `*` leaves out the
-    columns in `hidden`, which are there by name only, as a catalog table's oid is. `protection` is what
-    policies.model.protection reads: the security policies that concern it.
+    `kind` is "table", "view", "late_binding_view", MATERIALIZED_VIEW or EXTERNAL_TABLE. `physical` is the relation's
+    PostgreSQL name (schema, name). A late-binding view has no columns of its own: `definition` is its Redshift query
+    text. `*` leaves out the columns in `hidden`, which are there by name only, as a catalog table's oid is.
+    `protection` is what policies.model.protection reads: the security policies that concern it.
     """
 
     name: Name
