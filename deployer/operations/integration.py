@@ -17,6 +17,7 @@ from deployer.project.config import Environment, Project
 from deployer.project.environments import LOCAL
 from deployer.project.zero_etl import ZeroEtl
 from deployer.sql.names import quote_ident
+from deployer.warehouse.retry import retrying
 from deployer.warehouse.session import Session
 
 CATCH_UP_SECONDS = 60.0
@@ -139,7 +140,9 @@ def refresh(
     with _session(project, environment) as (session, _):
         before = [table for table in listed_tables(session) if table.landing == one.landing]
         # DG "ALTER DATABASE": not said whether it may stand in a transaction block, so it does not.
-        session.execute(f"alter database {quote_ident(one.landing)} integration refresh {what}")
+        # The replicator may be writing the same tables' states.
+        statement = f"alter database {quote_ident(one.landing)} integration refresh {what}"
+        retrying(lambda: session.execute(statement))
         meant = {
             (table.schema, table.table)
             for table in before
