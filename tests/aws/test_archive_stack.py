@@ -1,4 +1,4 @@
-"""The archive's bucket and role: made by the stack base on the local AWS, seen by doctor, found by `zeroshift archive`."""
+"""The archive's bucket and role: made by the stack base on the local AWS, seen by doctor, found by `archive`."""
 
 from __future__ import annotations
 
