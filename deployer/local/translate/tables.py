@@ -92,7 +92,9 @@ def create_sql(table: Table, quietly: bool = False) -> str:
     """CREATE TABLE for PostgreSQL, with the checks that count bytes."""
     parts = [f"LIKE {like}" for like in table.likes]
     parts += [
-        f"{quote_ident(name)} {column_type(kind)}{rest}" for name, kind, rest in table.columns if rest != LIKED
+        f"{quote_ident(name)} {column_type(kind)}{rest}"
+        for name, kind, rest in table.columns
+        if rest != LIKED
     ]
     parts += [check for name, kind, _ in table.columns if (check := byte_check(name, kind))]
     temp = "TEMP " if table.temporary else ""
