@@ -94,7 +94,7 @@ def status(project: Project, environment: Environment) -> tuple[IntegrationStatu
             result.append(
                 IntegrationStatus(
                     each.name,
-                    "local" if each.is_local else f"{each.user}@{each.host}:{each.port}",
+                    replicators.source_of(each),
                     each.landing,
                     process.running(project.home, each.name),
                     str(row[1]) if row is not None else "PendingDbConnectState",
