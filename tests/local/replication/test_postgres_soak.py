@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import defaultdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from postgres import Postgres
 from replica import Replica
-from test_replication_soak import TEXTS, TRANSACTIONS, Journal, _compare, _kill, _kill_engine
+from test_replication_soak import TEXTS, TRANSACTIONS, Journal, _kill, _kill_engine, _plain
 
 from deployer.local.environment import LocalEnvironment
 from deployer.local.replication import process
@@ -207,3 +208,34 @@ def test_landing_is_the_source_and_history_the_journal(
         if watcher is not None:
             watcher.engine.close()
         environment.down()
+
+
+def _compare(replica: Replica, writer: Writer) -> None:
+    replica.catch_up()
+    for name, journal in writer.journals.items():
+        columns = replica.columns(name)
+        assert replica.states()[name] == ("Synced", "")
+        wanted = sorted([_plain({"id": key, **row}, columns) for key, row in journal.rows.items()], key=repr)
+        assert replica.present(name) == wanted
+        found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+        for row in replica.versions(name):
+            found[row[0]].append(row)
+        assert found.keys() == {key for key, versions in journal.versions.items() if versions}
+        for key, rows in found.items():
+            for earlier, later in zip(rows, rows[1:], strict=False):
+                assert earlier[-2] < earlier[-1] <= later[-2]
+            assert _merged([(row[:-3], row[-3]) for row in rows]) == _merged(
+                [(_plain({"id": key, **row}, columns), present) for row, present in journal.versions[key]]
+            ), f"{name} {key}"
+
+
+def _merged(versions: list[tuple[Any, bool]]) -> list[tuple[Any, bool]]:
+    """Without versions that are as the one before. A change of nothing but a column that came and went before landing
+    came to it makes none there.
+    """
+    made: list[tuple[Any, bool]] = []
+    for row, present in versions:
+        if made and made[-1][0] == row:
+            made.pop()
+        made.append((row, present))
+    return made

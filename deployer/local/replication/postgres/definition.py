@@ -95,7 +95,7 @@ def from_json(schema: str, name: str, value: dict[str, Any]) -> PostgresTable:
     )
     return PostgresTable(
         schema, name, columns, tuple(value["key"]), "", value["oid"], value["file"], value["numbers"],
-        tuple(value["ghosts"]), value["published"],
+        tuple(value["ghosts"]), value.get("published", ""),
     )  # fmt: skip
 
 

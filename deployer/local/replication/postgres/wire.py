@@ -74,15 +74,16 @@ class Wire:
     def read(self, seconds: float) -> bytes | None:
         """The next message of the stream; None when none comes within `seconds`."""
         try:
-            for wait in (0.0, seconds):
-                if wait:
-                    select.select([self._connection.socket], [], [], wait)
+            # What is buffered goes first: reading more with each message would move the whole buffer each time.
+            size, data = self._connection.get_copy_data(1)
+            if not size:
+                select.select([self._connection.socket], [], [], seconds)
                 self._connection.consume_input()
                 size, data = self._connection.get_copy_data(1)
-                if size > 0:
-                    return bytes(data)
-                if size < 0:
-                    self._fail(self._result())
+            if size > 0:
+                return bytes(data)
+            if size < 0:
+                self._fail(self._result())
         except (psycopg.OperationalError, OSError, ValueError) as error:
             raise SourceLost(f"the connection to the source broke ({str(error).strip()})") from None
         return None
