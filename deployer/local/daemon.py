@@ -50,8 +50,6 @@ log = logging.getLogger("zeroshift.daemon")
 RESTARTS = 5
 RESTART_SECONDS = 60.0
 """More than RESTARTS deaths of PostgreSQL within RESTART_SECONDS: give up."""
-TIDY_SECONDS = 30.0
-"""How often memory is given back that sessions have left free."""
 
 
 class Daemon:
@@ -138,12 +136,9 @@ class Daemon:
     def watch(self, wakeup: int) -> int:
         """Serve until a signal asks to stop; returns the exit code. `wakeup` is readable after every signal."""
         deaths: list[float] = []
-        tidied = time.monotonic()
         while True:
             select.select([wakeup], [], [], 5.0)
-            if time.monotonic() - tidied > TIDY_SECONDS:
-                give_back()
-                tidied = time.monotonic()
+            give_back()
             try:
                 numbers = os.read(wakeup, 64)
             except BlockingIOError:

@@ -1,8 +1,8 @@
 """Create what archiving to S3 is recorded in: runs, the checks of their columns, what S3 holds, horizons.
 
 All of them are small and read by whoever archives or looks for old rows, so they are on every node. The union views
-read archive.runs for every file's rows, by run: a table of a few hundred rows that is joined where it lies. Encodings as
-in 0002: RAW where there are few rows, ZSTD for the texts and AZ64 for the numbers of those that grow.
+read archive.runs for every file's rows, by run: a table of a few hundred rows that is joined where it lies. Encodings
+as in 0002: RAW where there are few rows, ZSTD for the texts and AZ64 for the numbers of those that grow.
 """
 
 from __future__ import annotations

@@ -241,7 +241,9 @@ class Queries(Expressions):
         if isinstance(node, n.Pivot | n.Unpivot):
             # Which of its columns comes from which of the input's is not followed: any may come from all of them.
             star = n.SelectItem(n.Star(pos=node.pos), None, pos=node.pos)
-            output = self.merged(n.Query(n.Select([star], [node.input], pos=node.pos), pos=node.pos), scope.outer)
+            output = self.merged(
+                n.Query(n.Select([star], [node.input], pos=node.pos), pos=node.pos), scope.outer
+            )
             if output.open:
                 self.names.gap(node.pos, "the columns that PIVOT and UNPIVOT turn are not known")
             flow = Flow(condition=output.rows | output.filters)
