@@ -120,14 +120,6 @@ class Writer:
             self.run(f"truncate {name}")
             # Also what is inserted again alike begins anew: a truncated table's rows have all ended.
             rows.clear()
-        elif name in self.extra and self.random.random() < 0.3:
-            # A name that was never used, since a name that comes again could be any column's.
-            old, new = self.extra[name], self._name()
-            self.run(f"alter table {name} rename column {old} to {new}")
-            for row in self._all(journal, rows):
-                if old in row:
-                    row[new] = row.pop(old)
-            self.extra[name] = new
         elif name in self.extra:
             column = self.extra.pop(name)
             self.run(f"alter table {name} drop column {column}")
