@@ -28,6 +28,7 @@ from typing import Any
 
 import pytest
 
+from deployer.local.aws.environment import LocalAws
 from deployer.local.environment import LocalEnvironment, Status
 
 
@@ -42,6 +43,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEnvir
         yield made
     finally:
         made.down()
+        # Whatever needs S3 starts the local AWS of this home, too.
+        LocalAws(home).down()
         if before is None:
             del os.environ["ZEROSHIFT_PORT"]
         else:
