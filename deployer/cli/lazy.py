@@ -15,7 +15,7 @@ SUMMARIES = {
     "doctor": "Check every prerequisite of an environment, and say how to mend what is missing.",
     "drift": "Show what was changed by hand since the last deployment; exits 2 when something was.",
     "env": "List and drop environments that are derived from another one (a pull request's).",
-    "integration": "Zero-ETL into the local warehouse: its state, its tables, copying them anew, counting both sides.",
+    "integration": "Zero-ETL integrations: their state, their tables, copying them anew, counting both sides.",
     "lineage": "Name the source columns of NAME, schema.table.column, with the way between; of schema.table, the"
     " source tables.",
     "lint": "Check PATHS, by default procedures/ and migrations/, against what Redshift does and what breaks"

@@ -80,7 +80,14 @@ def lineage(project: Project, name: str, *, downstream: bool = False, everything
     depth = CONTROL if everything else FILTER
     walk = trace(graph, starts, downstream=downstream, depth=depth, transitive=everything)
     ends = _ends(graph, walk, relation, by_table=not column)
-    gaps = tuple(sorted(graph.gaps.values(), key=lambda gap: (gap.path, gap.line, gap.reason)))
+    # Files that somebody unloads are where a column goes to, never where one comes from.
+    exports = set() if downstream else {one.name for one in graph.relations.values() if one.kind == "export"}
+    gaps = tuple(
+        sorted(
+            (gap for gap in graph.gaps.values() if gap.target not in exports),
+            key=lambda gap: (gap.path, gap.line, gap.reason),
+        )
+    )
     return Lineage(relation.name, column, relation.kind, downstream, ends, gaps)
 
 

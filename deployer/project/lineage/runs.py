@@ -124,6 +124,9 @@ class Runner:
     ) -> None:
         """A statement that cannot be read: what it writes comes from somewhere unknown, and so do all that it names."""
         written, mentioned = self._mentioned(text, state)
+        if text.lstrip()[:6].lower() == "unload":
+            # What it reads is not known; what it writes are files.
+            written = self._export(site)
         self.graph.gap(site, reason, written)
         unknown = self.graph.named(f"unknown ({site})", "unknown")
         unknown.site = site
@@ -322,6 +325,12 @@ class Runner:
             step.rest = () if listed else (Read(load, ROWS),)
             self.graph.add(step)
 
+    def _export(self, site: Site) -> Relation:
+        """The files of an UNLOAD, as a relation that nobody reads."""
+        export = self.graph.named(f"UNLOAD ({site})", "export")
+        export.site = site
+        return export
+
     def _unload(self, text: str, site: Callable[[int], Site], writer: Writer) -> None:
         """UNLOAD ('query') TO: files are written (DG r_UNLOAD)."""
         tokens = tokenize(text)
@@ -331,8 +340,7 @@ class Runner:
         query = self.parse(inner.value)
         if not isinstance(query, n.Query):
             raise Refused("UNLOAD of something else than a query", position=inner.start)
-        export = self.graph.named(f"UNLOAD ({site(0)})", "export")
-        export.site = site(0)
+        export = self._export(site(0))
         outputs = writer.outputs(query, None)
         writer.become(export, (), outputs)
         writer.fill((export,), "unload", 0, (), outputs, new=True)
