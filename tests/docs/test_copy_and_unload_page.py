@@ -32,6 +32,7 @@ def aws(environment: LocalEnvironment) -> Iterator[None]:
         local.down()
 
 
+@pytest.mark.slow
 def test_its_commands(
     environment: LocalEnvironment, fresh_database: object, aws: None, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def pruned(archive: ArchiveProject, **options: Any) -> prune.Pruned:
     return prune.prune(project, project.environment("local"), do=True, wait=30, **options)
 
 
+@pytest.mark.slow
 def test_closed_rows_leave_and_come_back(archive: ArchiveProject, session: Session) -> None:
     archive.policy("old", DELETING)
     archive.deploy()
