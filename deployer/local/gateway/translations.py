@@ -13,7 +13,7 @@ from deployer.local.translate.api import Relation, Translation
 from deployer.sql.names import Name
 from deployer.sql.types import RedshiftType
 
-KEPT = 2000
+KEPT = 1000
 
 Key = tuple[str, tuple[str, ...], tuple[tuple[str, RedshiftType], ...]]
 """The text, the search path and the variables' types."""
