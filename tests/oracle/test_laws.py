@@ -57,7 +57,7 @@ def test_what_lands_out_of_order_is_read(warehouse: Warehouse) -> None:
     compare(warehouse, oracle, "a deletion that landed late")
 
 
-@settings(_SETTINGS, max_examples=10)
+@settings(_SETTINGS, max_examples=5)
 @given(histories())
 def test_random_histories(warehouse: Warehouse, history: list[Step]) -> None:
     play(warehouse, history)
