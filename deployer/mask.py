@@ -9,6 +9,8 @@ HIDDEN = "***"
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     # arn:partition:service:region:ACCOUNT:resource; AWS's own policies have `aws` there and keep it.
     (re.compile(r"\b(arn:aws[a-z-]*:[a-z0-9-]*:[a-z0-9-]*:)\d{12}(?=[:/])", re.I), rf"\1{HIDDEN}"),
+    # The archive's bucket ends in the account, since names of buckets are the world's (aws/resources/archive.py).
+    (re.compile(r"(\b[a-z0-9][a-z0-9.-]*-archive-)\d{12}(?![\w-])"), rf"\1{HIDDEN}"),
     # Access key ids: long-lived ones begin with AKIA, temporary ones with ASIA (IAM User Guide,
     # reference_identifiers, "Understanding unique ID prefixes").
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,124}\b"), HIDDEN),

@@ -39,3 +39,11 @@ def test_secrets_and_accounts_go_and_nothing_else(text: str, masked: str) -> Non
 def test_bare_account_ids_go_from_what_aws_says() -> None:
     assert mask("the account 123456789012 has no quota", accounts=True) == "the account *** has no quota"
     assert mask("request 1a2b-123456789012-ff", accounts=True) == "request 1a2b-123456789012-ff"
+
+
+def test_the_account_in_the_archives_bucket_is_taken_out() -> None:
+    assert (
+        mask("s3://zeroshift-rental-prod-archive-123456789012/x")
+        == "s3://zeroshift-rental-prod-archive-***/x"
+    )
+    assert mask("archive-1234567890123 id-123456789012") == "archive-1234567890123 id-123456789012"

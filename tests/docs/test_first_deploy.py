@@ -103,4 +103,4 @@ def test_the_page_s_names_are_those_that_the_templates_make(tmp_path: Path) -> N
     assert prod.remote.cloudformation_role == bootstrap.cloudformation_name(project, prod)
     commands = [command for step in steps(PAGE) if isinstance(step, Type) for command in step.commands]
     named = {word for command in commands for word in re.findall(r"--stack-name (\S+)", command)}
-    assert named == {naming.stack(project, prod, "bootstrap")}
+    assert named == {naming.stack(project, prod, "bootstrap"), naming.stack(project, prod, "base")}

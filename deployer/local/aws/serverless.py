@@ -71,6 +71,7 @@ class Serverless:
             "ListWorkgroups": self._list_workgroups,
             "UpdateWorkgroup": self._update_workgroup,
             "GetNamespace": lambda given, call: {"namespace": self._shown(self._namespace(given, call))},
+            "UpdateNamespace": self._update_namespace,
             "DeleteNamespace": self._delete_namespace,
             "CreateWorkgroup": self._create_workgroup,
             "GetWorkgroup": lambda given, call: {"workgroup": self._workgroup(given, call)},
@@ -166,6 +167,19 @@ class Serverless:
         if found is None:
             raise _missing("namespace", given["namespaceName"])
         return found
+
+    def _update_namespace(self, given: dict[str, Any], call: Call) -> dict[str, Any]:
+        """Roles are kept, all of them as the request has them; what the local warehouse cannot change is refused."""
+        found = self._namespace(given, call)
+        kept = {"namespaceName", "iamRoles", "defaultIamRoleArn"}
+        if others := sorted(given.keys() - kept):
+            raise Refused(
+                "ValidationException", f"the local AWS does not change {', '.join(others)} of a namespace"
+            )
+        for key in ("iamRoles", "defaultIamRoleArn"):
+            if key in given:
+                found[key] = given[key]
+        return {"namespace": self._shown(found)}
 
     def _delete_namespace(self, given: dict[str, Any], call: Call) -> dict[str, Any]:
         """A namespace goes, the local Redshift's data stay: `zeroshift local reset --yes` empties it."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from deployer.aws import naming, stacks
 from deployer.aws.client import Aws, AwsError
+from deployer.mask import mask
 from deployer.operations.archive.place import BUCKET_OUTPUT, ROLE_OUTPUT
 from deployer.operations.doctor.caller import no_aws
 from deployer.operations.doctor.model import Check, Examination, missing, ok, unknown
@@ -40,10 +41,10 @@ def _bucket(aws: Aws, name: str) -> Iterator[Check]:
         aws.call("s3", "list_objects_v2", Bucket=name, MaxKeys=1)
     except AwsError as error:
         yield missing(
-            "bucket", f"{name}: {error.said}", "create it, or let the deployer list, read and write it"
+            "bucket", mask(f"{name}: {error.said}"), "create it, or let the deployer list, read and write it"
         )
         return
-    yield ok("bucket", f"{name} can be listed")
+    yield ok("bucket", mask(f"{name} can be listed"))
     for label, operation, judge, mend in (
         ("versioning", "get_bucket_versioning", _is_versioned, "put-bucket-versioning"),
         ("encryption", "get_bucket_encryption", _is_encrypted, "put-bucket-encryption"),
@@ -53,7 +54,7 @@ def _bucket(aws: Aws, name: str) -> Iterator[Check]:
 
 
 def _setting(aws: Aws, bucket: str, label: str, operation: str, judge: Any, mend: str) -> Check:
-    command = f"aws s3api {mend} --bucket {bucket} ..."
+    command = mask(f"aws s3api {mend} --bucket {bucket} ...")
     try:
         answer = aws.call("s3", operation, Bucket=bucket)
     except AwsError as error:
