@@ -6,12 +6,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deployer.local.aws.environment import LocalAws
 from deployer.local.environment import LocalEnvironment
 from deployer.local.files.output import SLICES
 from deployer.sql.refused import Refused
@@ -21,15 +19,6 @@ from deployer.sql.transfer.unload import parse_unload
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "copy-and-unload.md").read_text(encoding="utf-8")
 UNLOAD, COPY = PAGE.split("## UNLOAD")[1].split("## COPY")
-
-
-@pytest.fixture
-def aws(environment: LocalEnvironment) -> Iterator[None]:
-    local = LocalAws(environment.home)
-    running = local.running
-    yield
-    if not running:
-        local.down()
 
 
 @pytest.mark.slow

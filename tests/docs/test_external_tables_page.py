@@ -6,26 +6,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deployer.local.aws.environment import LocalAws
 from deployer.local.environment import LocalEnvironment
 from deployer.local.translate.external import _OTHER_FORMATS, _PROPERTIES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "external-tables.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def aws(environment: LocalEnvironment) -> Iterator[None]:
-    local = LocalAws(environment.home)
-    running = local.running
-    yield
-    if not running:
-        local.down()
 
 
 @pytest.mark.slow

@@ -11,7 +11,8 @@ from deployer.local.gateway.backend import ServerError
 from deployer.local.gateway.codec import Disconnected
 from deployer.local.gateway.errors import CANCELLED, gateway_error
 from deployer.local.gateway.executor import GatewayExecutor
-from deployer.local.gateway.runner import Runner, Sink
+from deployer.local.gateway.runner import Runner
+from deployer.local.gateway.sinks import Sink
 from deployer.local.procedures import create
 from deployer.local.procedures.call_log import CallLog
 from deployer.local.procedures.create import read_procedure_type

@@ -22,7 +22,8 @@ from deployer.local.files.sources import local_file, objects, opened
 from deployer.local.files.text_in import BadRecord, Values, read_text
 from deployer.local.gateway.backend import ServerError
 from deployer.local.gateway.loads import Load, conversion
-from deployer.local.gateway.runner import Runner, Sink
+from deployer.local.gateway.runner import Runner
+from deployer.local.gateway.sinks import Sink
 from deployer.local.gateway.transfer import copy_in
 from deployer.local.translate.api import Relation, Translation
 from deployer.local.translate.bind_dml import check_writable

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from deployer.local.gateway import codec, types
 from deployer.local.gateway.catalog import LiveCatalog, _array
 from deployer.local.gateway.errors import CANCELLED, from_lexer, gateway_error
-from deployer.local.gateway.runner import Collect, Runner
+from deployer.local.gateway.runner import Runner
 from deployer.local.gateway.settings import parameter, setting
+from deployer.local.gateway.sinks import Collect
 from deployer.local.gateway.transfers import BULK
 from deployer.local.procedures import create
 from deployer.local.procedures.create import read_procedure_type

@@ -21,8 +21,9 @@ from deployer.local.gateway.codec import Body, Disconnected, Malformed, message
 from deployer.local.gateway.errors import gateway_error
 from deployer.local.gateway.executor import create_procedure
 from deployer.local.gateway.prepared import Portal, Prepared
-from deployer.local.gateway.runner import Runner, Sink
+from deployer.local.gateway.runner import Runner
 from deployer.local.gateway.shows import definition_column, show_definition, shown_column
+from deployer.local.gateway.sinks import Sink
 from deployer.local.gateway.statements import CONTROLLED, control
 from deployer.local.gateway.transfers import BULK
 from deployer.sql.classify import Kind, classify

@@ -7,7 +7,6 @@ protocol; several of one message share PostgreSQL's implicit transaction, which 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from deployer.local.files.s3 import Storage
 from deployer.local.gateway import (
@@ -26,6 +25,7 @@ from deployer.local.gateway.errors import ABORTED, CANCELLED, as_redshift, gatew
 from deployer.local.gateway.internal import Internal
 from deployer.local.gateway.journal import Journal
 from deployer.local.gateway.options import Options
+from deployer.local.gateway.sinks import Sink
 from deployer.local.gateway.translations import Translations
 from deployer.local.policies.model import POLICY
 from deployer.local.translate.api import Translation
@@ -48,45 +48,6 @@ _WITHOUT_SNAPSHOT = {"begin", "commit", "rollback", "set", "reset", "show", "loc
 """Statements after which the snapshot is still to be taken: Redshift takes it at the first SELECT, DML or DDL."""
 
 Variables = Mapping[str, RedshiftType]
-
-
-class Sink(Protocol):
-    """Where a statement's answer goes."""
-
-    def columns(self, columns: Sequence[codec.Column]) -> None:
-        """The row description; not called for a statement without rows."""
-
-    def rows(self, data: bytes, count: int) -> None:
-        """`count` whole DataRow messages."""
-
-    def complete(self, tag: str) -> None:
-        """The end, with the command's tag; empty for an empty statement."""
-
-    def suspended(self) -> None:
-        """The row limit of Execute was reached."""
-
-
-class Collect:
-    """A sink that gathers the answer."""
-
-    def __init__(self) -> None:
-        self.result = Result()
-
-    def columns(self, columns: Sequence[codec.Column]) -> None:
-        self.result.columns = tuple(columns)
-
-    def rows(self, data: bytes, count: int) -> None:
-        at = 0
-        for _ in range(count):
-            size = int.from_bytes(data[at + 1 : at + 5]) + 1
-            self.result.rows.append(codec.unpack_row(data[at + 5 : at + size]))
-            at += size
-
-    def complete(self, tag: str) -> None:
-        self.result.tag = tag
-
-    def suspended(self) -> None:
-        raise AssertionError("a gathered statement has no row limit")
 
 
 class Runner:

@@ -23,7 +23,8 @@ from deployer.local.gateway.errors import (
 )
 from deployer.local.gateway.extended import Extended
 from deployer.local.gateway.journal import Journal
-from deployer.local.gateway.runner import Runner, Sink
+from deployer.local.gateway.runner import Runner
+from deployer.local.gateway.sinks import Sink
 from deployer.local.gateway.statements import run_statement
 from deployer.local.gateway.types import VARBYTE_OID
 from deployer.sql.lexer import LexError

@@ -16,7 +16,8 @@ from typing import Any
 from deployer.local.gateway import codec, types
 from deployer.local.gateway.backend import ServerError
 from deployer.local.gateway.errors import gateway_error
-from deployer.local.gateway.runner import Runner, Sink
+from deployer.local.gateway.runner import Runner
+from deployer.local.gateway.sinks import Sink
 from deployer.sql.lexer import tokenize
 from deployer.sql.names import Name, quote_ident
 from deployer.sql.parse.words import RESERVED

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from deployer.local.gateway import calls, codec, show_table, types
-from deployer.local.gateway.runner import Runner, Sink
+from deployer.local.gateway.runner import Runner
 from deployer.local.gateway.settings import setting
+from deployer.local.gateway.sinks import Sink
 
 
 def definition_column(text: str) -> codec.Column | None:

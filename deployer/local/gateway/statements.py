@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from deployer.local.gateway import codec, integrations, mirror, show_lists
 from deployer.local.gateway.calls import call
 from deployer.local.gateway.executor import create_procedure
-from deployer.local.gateway.runner import Runner, Sink
+from deployer.local.gateway.runner import Runner
 from deployer.local.gateway.settings import Setting, setting
 from deployer.local.gateway.shows import definition_column, show_definition
+from deployer.local.gateway.sinks import Sink
 from deployer.local.gateway.transfers import BULK
 from deployer.local.gateway.types import VARCHAR_OID
 from deployer.sql.classify import Kind, classify

@@ -10,7 +10,8 @@ from deployer.local.files.parquet_out import write_parquet
 from deployer.local.files.text_out import write_text
 from deployer.local.gateway import external, loads
 from deployer.local.gateway.backend import ServerError
-from deployer.local.gateway.runner import Runner, Sink
+from deployer.local.gateway.runner import Runner
+from deployer.local.gateway.sinks import Sink
 from deployer.local.gateway.transfer import copy_out
 from deployer.local.translate.api import Translation
 from deployer.sql.classify import classify

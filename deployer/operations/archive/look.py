@@ -64,7 +64,8 @@ def held_runs(session: Session, names: Sequence[str]) -> tuple[ArchiveRun, ...]:
     for name in names:
         if not any(name in (run.policy, run.archive_run) for run in known):
             raise UsageError(
-                f"nothing was archived under {name!r}: it is no run and no policy; `zeroshift archive list` shows both"
+                f"nothing was archived under {name!r}: no run has this name, and no policy of this name has run;"
+                " `zeroshift archive list` shows the runs, `zeroshift archive run` makes what is due"
             )
     return tuple(run for run in known if not names or run.policy in names or run.archive_run in names)
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from deployer.local.environment import Status
-
-Rows = list[tuple[str | None, ...]]
-Ask = Callable[[str], Rows]
+from tests.local.translate.text_answers import Ask, Rows, asking
 
 TABLES = """
 create table parts (name varchar, maker varchar, quality int, price decimal(12, 2));
@@ -38,30 +34,8 @@ insert into cased values (json_parse('{"A": "A", "a": "a", "L": [{"Q": 1}]}'))
 
 @pytest.fixture(scope="module")
 def ask(status: Status) -> Iterator[Ask]:
-    dsn = make_conninfo(
-        host=status.host, port=status.port, user=status.user, password=status.password, dbname=status.database
-    )
-    with psycopg.connect(dsn, autocommit=True) as connection:
-
-        def ask(sql: str) -> Rows:
-            result = connection.pgconn.exec_(sql.encode())
-            if result.error_message:
-                raise AssertionError(result.error_message.decode())
-            return [
-                tuple(
-                    v.decode() if (v := result.get_value(r, c)) is not None else None
-                    for c in range(result.nfields)
-                )
-                for r in range(result.ntuples)
-            ]
-
-        ask("drop schema if exists from_items cascade")
-        ask("create schema from_items")
-        ask("set search_path to from_items")
-        for statement in TABLES.split(";"):
-            ask(statement)
-        yield ask
-        ask("drop schema from_items cascade")
+    with asking(status, "from_items", TABLES) as made:
+        yield made
 
 
 PIVOT = "select * from (select quality, maker from parts) pivot (count(*) {}) order by 1"

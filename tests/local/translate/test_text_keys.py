@@ -5,16 +5,12 @@ Source of the case-insensitive answers and errors: DG r_CREATE_DATABASE, "Databa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from deployer.local.environment import Status
-
-Rows = list[tuple[str | None, ...]]
-Ask = Callable[[str], Rows]
+from tests.local.translate.text_answers import Ask, Rows, asking
 
 TABLES = """
 create table t (id int, a varchar(10), n int);
@@ -28,30 +24,8 @@ create view ci_view as select name from ci
 
 @pytest.fixture(scope="module")
 def ask(status: Status) -> Iterator[Ask]:
-    dsn = make_conninfo(
-        host=status.host, port=status.port, user=status.user, password=status.password, dbname=status.database
-    )
-    with psycopg.connect(dsn, autocommit=True) as connection:
-
-        def ask(sql: str) -> Rows:
-            result = connection.pgconn.exec_(sql.encode())
-            if result.error_message:
-                raise AssertionError(result.error_message.decode())
-            return [
-                tuple(
-                    v.decode() if (v := result.get_value(r, c)) is not None else None
-                    for c in range(result.nfields)
-                )
-                for r in range(result.ntuples)
-            ]
-
-        ask("drop schema if exists text_keys cascade")
-        ask("create schema text_keys")
-        ask("set search_path to text_keys")
-        for statement in TABLES.split(";"):
-            ask(statement)
-        yield ask
-        ask("drop schema text_keys cascade")
+    with asking(status, "text_keys", TABLES) as made:
+        yield made
 
 
 ALL: Rows = [("Y",), ("x",), ("y",), (None,)]
