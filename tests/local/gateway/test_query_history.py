@@ -124,7 +124,7 @@ def test_users_see_their_own_and_no_secrets(cursor: Any, connect: Callable[..., 
 
 def test_a_cancelled_statement_and_fetched_portions(cursor: Any, status: Any) -> None:
     # Words of its own: other tests cancel such a query in the same warehouse, and the log has theirs, too.
-    text = "select count(*) as of_history from svv_columns a, svv_columns b, svv_columns c, svv_columns d, svv_columns e"
+    text = "select count(*) as noted from svv_columns a, svv_columns b, svv_columns c, svv_columns d, svv_columns e"
     dsn = f"host={status.host} port={status.port} dbname={status.database} user={status.user}"
     with psycopg.connect(f"{dsn} password={status.password} sslmode=disable", autocommit=True) as connection:
         connection.execute("set statement_timeout to 50")
