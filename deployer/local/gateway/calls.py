@@ -197,8 +197,8 @@ def shows_procedure(text: str) -> bool:
 
 def show_procedure(runner: Runner, text: str, sink: Sink) -> None:
     """SHOW PROCEDURE name [(argument types)]. Raises Refused and ServerError."""
-    reader = Reader(text, read_tokens(text))
     try:
+        reader = Reader(text, read_tokens(text))
         reader.expect("show", "procedure")
         name = read_name(reader)
         wanted = read_arguments(reader) if reader.token.kind != "end" else None

@@ -43,8 +43,8 @@ _LATE_BINDING = Relation(Name("svv_columns"), "view", ("redshift_catalog", "svv_
 
 def translation(text: str, database: str) -> Translation:
     """The PostgreSQL text of one of these. Raises Refused."""
-    reader = Reader(text, read_tokens(text))
     try:
+        reader = Reader(text, read_tokens(text))
         reader.expect("show")
         if reader.is_word("column"):
             raise Refused(

@@ -83,8 +83,8 @@ def show_table(runner: Runner, text: str, sink: Sink) -> None:
 
 
 def _read(text: str, what: str) -> Name:
-    reader = Reader(text, read_tokens(text))
     try:
+        reader = Reader(text, read_tokens(text))
         reader.expect("show", what)
         name = read_name(reader)
         if reader.token.kind != "end":

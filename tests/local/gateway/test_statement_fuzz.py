@@ -121,6 +121,9 @@ def test_what_it_found(fresh_database: Status) -> None:
         connection.login()
         connection.query("create user w password 'Wwwww1234'")
         assert "syntax error" in connection.error("alter user w ")["M"]
+        # A number, a dot and a word: the tokens themselves are wrong.
+        for shown in ("constraints primary keys from table 99.t", "table 99.t", "view 99.t", "procedure 99.t"):
+            assert 'syntax error at or near "t"' in connection.error(f"show {shown}")["M"]
 
 
 def test_mangled_statements(fresh_database: Status) -> None:
