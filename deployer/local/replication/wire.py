@@ -69,6 +69,9 @@ class Connection(pymysql.connections.Connection):  # type: ignore[misc]  # pymys
     """A connection that raises SourceLost when it breaks."""
 
     def __init__(self, **arguments: Any) -> None:
+        if "db" in arguments:
+            # The library's word for it, which pymysql has given up.
+            arguments["database"] = arguments.pop("db")
         try:
             super().__init__(**arguments)
         except pymysql.OperationalError as error:
