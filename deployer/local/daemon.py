@@ -112,6 +112,7 @@ class Daemon:
             fallback=int(last) if last.isdigit() else None,
             sink=sink(self.home / AWS_DIRECTORY),
             query_ids=gateway.newest_query,
+            query_uuids=gateway.query_uuid,
             **settings(),
         )
 

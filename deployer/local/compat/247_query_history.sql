@@ -88,7 +88,9 @@ select q.user_id, q.query_id, coalesce(nullif(q.label, ''), 'default')::characte
        'false'::character(10) as short_query_accelerated,
        pg_catalog.md5(q.query_text)::character(40) as user_query_hash,
        pg_catalog.md5(zeroshift.without_literals(q.query_text))::character(40) as generic_query_hash,
-       1 as query_hash_version, null::bigint as result_cache_query_id
+       1 as query_hash_version, null::bigint as result_cache_query_id,
+       -- Not in the guide, but named by the Data API's model of RedshiftQueryUuid: where it stands is a guess.
+       zeroshift.query_uuid(q.query_id)::character(36) as query_uuid
 from zeroshift.visible_queries q;
 
 -- "Up to 4000 characters" in a row.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from deployer.local.data_api.records import ACTIVE, BUSY, FINAL, Part, SessionRecord, Statement
@@ -23,8 +24,18 @@ def accepted(statement: Statement) -> dict[str, Any]:
     return answer
 
 
-def described(statement: Statement) -> dict[str, Any]:
+QueryUuids = Callable[[int], str | None]
+"""The uuid of a query by its id, None where nobody knows it."""
+
+
+def no_query_uuid(query_id: int) -> None:
+    """Where nobody knows them."""
+    return None
+
+
+def described(statement: Statement, uuids: QueryUuids = no_query_uuid) -> dict[str, Any]:
     """The answer of DescribeStatement."""
+    query_id = 0 if statement.status in ACTIVE else max(part.query_id for part in statement.parts)
     request = statement.request
     answer: dict[str, Any] = {
         "Id": statement.id,
@@ -37,9 +48,8 @@ def described(statement: Statement) -> dict[str, Any]:
         "HasResultSet": statement.has_result,
         "RedshiftPid": statement.pid,
         # Of queries that have not run the service tells 0.
-        "RedshiftQueryId": 0
-        if statement.status in ACTIVE
-        else max(part.query_id for part in statement.parts),
+        "RedshiftQueryId": query_id,
+        **_uuid(query_id, uuids),
         "ResultFormat": request.result_format,
         "ResultRows": statement.rows,
         "ResultSize": statement.size,
@@ -51,14 +61,15 @@ def described(statement: Statement) -> dict[str, Any]:
     if request.batch:
         answer["ExecutionMode"] = request.mode
         answer["SubStatements"] = [
-            _part(statement, part, sql) for part, sql in zip(statement.parts, request.sqls, strict=True)
+            _part(statement, part, sql, uuids)
+            for part, sql in zip(statement.parts, request.sqls, strict=True)
         ]
     else:
         answer["QueryString"] = request.sqls[0]
     return answer
 
 
-def described_part(statement: Statement, part: Part) -> dict[str, Any]:
+def described_part(statement: Statement, part: Part, uuids: QueryUuids = no_query_uuid) -> dict[str, Any]:
     """The answer of DescribeStatement for one statement of a batch."""
     whole = described(statement)
     answer = {
@@ -69,7 +80,7 @@ def described_part(statement: Statement, part: Part) -> dict[str, Any]:
         )
         if name in whole
     }  # fmt: skip
-    return answer | _part(statement, part, statement.request.sqls[part.number - 1])
+    return answer | _part(statement, part, statement.request.sqls[part.number - 1], uuids)
 
 
 def listed(statement: Statement) -> dict[str, Any]:
@@ -119,7 +130,7 @@ def moment(seconds: float) -> float:
     return round(seconds, 3)
 
 
-def _part(statement: Statement, part: Part, sql: str) -> dict[str, Any]:
+def _part(statement: Statement, part: Part, sql: str, uuids: QueryUuids) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "Id": f"{statement.id}:{part.number}",
         "Status": part.status,
@@ -129,12 +140,19 @@ def _part(statement: Statement, part: Part, sql: str) -> dict[str, Any]:
         "HasResultSet": part.columns is not None,
         "QueryString": sql,
         "RedshiftQueryId": part.query_id,
+        **_uuid(part.query_id, uuids),
         "ResultRows": part.rows,
         "ResultSize": part.size,
     }
     if part.error is not None:
         answer["Error"] = part.error
     return answer
+
+
+def _uuid(query_id: int, uuids: QueryUuids) -> dict[str, str]:
+    """RedshiftQueryUuid, in botocore's model since 1.44: of queries that have run."""
+    found = uuids(query_id) if query_id > 0 else None
+    return {} if found is None else {"RedshiftQueryUuid": found}
 
 
 def _session(statement: Statement) -> dict[str, str]:

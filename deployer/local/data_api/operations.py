@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from deployer.local.data_api import answers, limits, parameters, targets, tokens
+from deployer.local.data_api.answers import QueryUuids
 from deployer.local.data_api.catalog import Catalog
 from deployer.local.data_api.errors import (
     Invalid,
@@ -38,10 +39,16 @@ class Operations:
     """What each operation does. `user` is the database user of requests that name none."""
 
     def __init__(
-        self, store: Store, executor: Executor, sessions: Sessions, clock: Callable[[], float], user: str
+        self,
+        store: Store,
+        executor: Executor,
+        sessions: Sessions,
+        clock: Callable[[], float],
+        user: str,
+        query_uuids: QueryUuids,
     ) -> None:
         self._store, self._executor, self._sessions = store, executor, sessions
-        self._clock, self._user = clock, user
+        self._clock, self._user, self._query_uuids = clock, user, query_uuids
         self._waiting: Counter[str] = Counter()
         self._waiting_lock = threading.Lock()
         catalog = Catalog(executor.borrowed, user)
@@ -145,8 +152,8 @@ class Operations:
         self._wait(request, statement_id)
         statement = self._existing(statement_id, request["Id"])
         if number is None:
-            return answers.described(statement)
-        return answers.described_part(statement, _part(statement, number))
+            return answers.described(statement, self._query_uuids)
+        return answers.described_part(statement, _part(statement, number), self._query_uuids)
 
     def result(self, request: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         """GetStatementResult."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import Unavailable
+from deployer.local.data_api.answers import QueryUuids, no_query_uuid
 from deployer.local.data_api.connection import Connection, Passes
 from deployer.local.data_api.errors import Unknown
 from deployer.local.data_api.events import Delivery, Sink
@@ -43,7 +44,7 @@ class DataApi:
 
     `wanted` is the port that the user has asked for (0 = any free one), None for the default, else `fallback`, else a
     free one. `sink` takes the events; without one they are kept for a day. `query_ids` knows the id of the last query
-    of a session.
+    of a session, `query_uuids` the uuid of a query by its id.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class DataApi:
         throttle: bool = True,
         sink: Sink | None = None,
         query_ids: Callable[[int], int] = no_query_id,
+        query_uuids: QueryUuids = no_query_uuid,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
@@ -73,7 +75,7 @@ class DataApi:
         self.executor = Executor(
             self._store, self.sessions, connect, clock, size=pool, notify=self._notify, query_ids=query_ids
         )
-        self._operations = Operations(self._store, self.executor, self.sessions, clock, user)
+        self._operations = Operations(self._store, self.executor, self.sessions, clock, user, query_uuids)
         self._throttle = Throttle() if throttle else None
         self._stopping = threading.Event()
         try:

@@ -112,6 +112,15 @@ class History:
         self._number, self._transaction = (int(value or b"0") + LOST_NUMBERS for value in row)
         threading.Thread(target=self._write, name="query history", daemon=True).start()
 
+    def uuid(self, query_id: int) -> str | None:
+        """The query_uuid that SYS_QUERY_HISTORY shows for a query; None when PostgreSQL cannot be asked."""
+        try:
+            row = self._internal.query("select zeroshift.query_uuid($1)", [str(query_id).encode()]).rows[0]
+        except (Disconnected, ServerError):
+            log.warning("the uuid of query %s could not be asked for", query_id, exc_info=True)
+            return None
+        return (row[0] or b"").decode()
+
     def next_id(self) -> int:
         """An id that no other query has."""
         with self._lock:

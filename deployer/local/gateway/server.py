@@ -129,6 +129,10 @@ class Gateway:
             session = self._sessions.get(pid)
         return session.runner.journal.newest if session is not None and session.runner is not None else -1
 
+    def query_uuid(self, query_id: int) -> str | None:
+        """The query_uuid of a query by its id; None when nobody can tell."""
+        return self.history.uuid(query_id)
+
     def count(self, user: str | None = None) -> int:
         """The number of sessions, or of one user's."""
         with self._lock:

@@ -60,18 +60,25 @@ def _check_answer(operation_model: Any, response_dict: dict[str, Any], **_: Any)
     assert response_dict["status_code"] == (500 if fault else 400), name
 
 
+NEWER = {
+    "DescribeStatementResponse": frozenset({"RedshiftQueryUuid"}),
+    "SubStatementData": frozenset({"RedshiftQueryUuid"}),
+}
+"""What botocore's model has since 1.44.5; ministack holds the installed one back."""
+
+
 def check_shape(shape: Shape, value: Any, where: str) -> None:
     """Assert that an answer is what the model says: no member too many, none that is required missing."""
     kind = shape.type_name
     if kind == "structure":
-        unknown = set(value) - set(shape.members)
+        unknown = set(value) - set(shape.members) - NEWER.get(shape.name, frozenset())
         assert not unknown, f"{where}: {unknown} not in the model"
         missing = set(shape.required_members) - set(value)
         assert not missing, f"{where}: {missing} missing"
         if shape.metadata.get("union") or getattr(shape, "is_tagged_union", False):
             assert len(value) == 1, f"{where}: {value}"
-        for name, member in value.items():
-            check_shape(shape.members[name], member, f"{where}.{name}")
+        for name in set(value) & set(shape.members):
+            check_shape(shape.members[name], value[name], f"{where}.{name}")
     elif kind == "list":
         assert isinstance(value, list), where
         for item in value:

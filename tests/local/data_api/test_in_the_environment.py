@@ -36,10 +36,36 @@ def test_boto3_finds_it_by_the_environment_variable(status: Status, monkeypatch:
     told = client.execute_statement(Sql="select 1", WaitTimeSeconds=30, **WHERE)
     assert told["Status"] == "FINISHED"
     assert client.get_statement_result(Id=told["Id"])["Records"] == [[{"longValue": 1}]]
-    number = client.describe_statement(Id=told["Id"])["RedshiftQueryId"]
+    found = client.describe_statement(Id=told["Id"])
+    number = found["RedshiftQueryId"]
     sql = f"select trim(query_text) from sys_query_history where query_id = {number}"
     told = client.execute_statement(Sql=sql, WaitTimeSeconds=30, **WHERE)
     assert client.get_statement_result(Id=told["Id"])["Records"] == [[{"stringValue": "select 1"}]]
+
+
+def test_the_uuid_of_a_query_is_that_of_the_history(status: Status) -> None:
+    """RedshiftQueryUuid is in newer models than the installed one, which would drop it from an answer."""
+    client = boto3.session.Session(aws_access_key_id="dummy", aws_secret_access_key="dummy").client(
+        "redshift-data", endpoint_url=status.data_api_url, region_name="eu-west-1"
+    )
+    bodies: list[dict[str, Any]] = []
+    client.meta.events.register(
+        "response-received.redshift-data.DescribeStatement",
+        lambda response_dict, **_: bodies.append(json.loads(response_dict["body"])),
+    )
+    told = client.batch_execute_statement(Sqls=["select 1", "select 2"], WaitTimeSeconds=30, **WHERE)
+    client.describe_statement(Id=told["Id"])
+    client.describe_statement(Id=f"{told['Id']}:1")
+    whole, first = bodies
+    uuids = {part["RedshiftQueryId"]: part["RedshiftQueryUuid"] for part in whole["SubStatements"]}
+    assert len(set(uuids.values())) == 2 and whole["RedshiftQueryUuid"] == uuids[whole["RedshiftQueryId"]]
+    assert first["RedshiftQueryUuid"] == uuids[first["RedshiftQueryId"]]
+    sql = (
+        f"select query_id, query_uuid from sys_query_history where query_id in ({', '.join(map(str, uuids))})"
+    )
+    told = client.execute_statement(Sql=sql, WaitTimeSeconds=30, **WHERE)
+    rows = client.get_statement_result(Id=told["Id"])["Records"]
+    assert {row[0]["longValue"]: row[1]["stringValue"] for row in rows} == uuids
 
 
 def test_a_user_needs_no_password_here_but_must_exist(
