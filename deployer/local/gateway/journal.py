@@ -26,7 +26,7 @@ class Journal:
 
     def __init__(self, history: History | None = None, user: str = "", session: int = 0) -> None:
         self._history = history
-        self._user = user
+        self.user = user
         self._session = session
         self._open: list[Entry] = []
         self._transaction = 0
@@ -67,7 +67,7 @@ class Journal:
             shown = runner.internal_query(f"show zeroshift.{_LABEL}").rows
             self._label = (shown[0][0] or b"").decode()
         entry = self._history.begin(
-            self._user, self._session, self._transaction, self._label or "", kind, text
+            self.user, self._session, self._transaction, self._label or "", kind, text
         )
         entry.compute = kind.name in ("copy", "unload")
         if kind.name in ("set", "reset", "call") and _LABEL in text.lower():

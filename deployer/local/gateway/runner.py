@@ -55,6 +55,7 @@ class Runner:
 
     `unsynced`: messages were sent since the last Sync, so PostgreSQL may hold an implicit transaction open;
     `executed`: and at least one statement ran in it. `shared`: the client's message has more statements than this one.
+    `user` is whose rights a statement has, `login_user` who logged in.
     `begun`: the client's BEGIN has run, of which PostgreSQL's status tells only after a Sync. `own_block`: the open
     transaction block is the runner's own, around a write that the client sent without one.
     `cancelled` is set by another thread on a cancel request. `storage` gives S3 as a role sees it, for COPY and UNLOAD.
@@ -64,7 +65,8 @@ class Runner:
         self.backend = backend
         self.internal = internal
         self.database = database
-        self.user = user
+        self.user = self.login_user = user
+        self._user_changes = False
         self.cancelled = False
         self.unsynced = False
         self.executed = False
@@ -117,6 +119,19 @@ class Runner:
         self.unsynced = self.executed = False
         if self.backend.status == "I":
             self._snapshot = self.own_block = self.begun = False
+            if self._user_changes:
+                # The end of the transaction may have taken SET SESSION AUTHORIZATION back.
+                self._user_changes = False
+                self._become((self.internal_query("select session_user").rows[0][0] or b"").decode())
+
+    def authorized(self, user: str | None) -> None:
+        """SET SESSION AUTHORIZATION has run, which the transaction's end may take back; None is who logged in."""
+        self._become(self.login_user if user is None else user)
+        self._user_changes = True
+
+    def _become(self, user: str) -> None:
+        self.user = self.journal.user = user
+        self._path = None
 
     def fail(self) -> None:
         """Make the open transaction a failed one, as an error of PostgreSQL's own would; without one do nothing."""

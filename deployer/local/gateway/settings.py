@@ -130,7 +130,7 @@ def _set(tokens: list[Token]) -> Setting:
     if tokens[0].kind == "word" and tokens[0].value in ("session", "local"):
         if tokens[0].value == "session" and tokens[1].value in ("characteristics", "authorization"):
             raise _refuse(
-                f"SET SESSION {tokens[1].value.upper()} is not supported by the local Redshift: connect as that user"
+                "SET SESSION AUTHORIZATION in a procedure is not supported by the local Redshift"
                 if tokens[1].value == "authorization"
                 else "SET SESSION CHARACTERISTICS is not supported by the local Redshift: a database's isolation level "
                 "holds for all its transactions",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deployer.local.gateway import codec, integrations, mirror, show_lists
+from deployer.local.gateway import authorization, codec, integrations, mirror, show_lists
 from deployer.local.gateway.calls import call
 from deployer.local.gateway.executor import create_procedure
 from deployer.local.gateway.runner import Runner
@@ -80,6 +80,13 @@ def control(runner: Runner, text: str, kind: Kind, sink: Sink, *, last: bool = F
         sql = integrations.run(text, verb)
         mirror.refresh(runner.internal)
         runner.control(sql, kind, Silent(sink), last=last, tag=f"{verb.upper()} DATABASE")
+        return
+    wanted = authorization.read(text)
+    if wanted is not None:
+        runner.control(authorization.prepare(runner, wanted), kind, Silent(sink), tag="SET")
+        runner.authorized(wanted.user)
+        if last:
+            runner.sync()
         return
     chosen = setting(text)
     runner.options.forget(chosen.sql)
