@@ -21,6 +21,7 @@ declare
     landing_total bigint := 0;
     curated_total bigint := 0;
     rejected_total bigint := 0;
+    closed_before date;
 begin
     if not counted then
         select coalesce(max(landing_rows), 0), coalesce(max(curated_rows), 0), coalesce(max(rejected_rows), 0)
@@ -36,9 +37,14 @@ begin
             source_table, landing_total, curated_total, rejected_total;
     end if;
 
+    select max(archived_before) into closed_before
+    from ops.accounts
+    where pipeline = 'rental' and table_name = source_table;
     delete from ops.accounts where pipeline = 'rental' and table_name = source_table;
-    insert into ops.accounts (pipeline, table_name, landing_rows, curated_rows, rejected_rows)
-    values ('rental', source_table, landing_total, curated_total, rejected_total);
+    insert into ops.accounts (
+        pipeline, table_name, landing_rows, curated_rows, rejected_rows, archived_before
+    )
+    values ('rental', source_table, landing_total, curated_total, rejected_total, closed_before);
     insert into ops.run_accounts (
         run_id, table_name, landing_rows, curated_rows, rejected_rows, counted_in_full, recorded_at
     )

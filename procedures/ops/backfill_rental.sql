@@ -4,10 +4,10 @@
 --   last slice that was published. ops.backfills has the progress. Rows that come out the same are
 --   not written. Skipped, with the reason, while a run is at work, and keeps runs out meanwhile.
 -- Grain: one call, one run of mode backfill
--- Reads: curated.*, ops.*
+-- Reads: curated.*, ops.*, archive.horizons
 -- Writes: metrics.*, ops.*
 -- Params: from_date, to_date: both included; what lies before all data or after the instant that is
---   published is nothing to do
+--   published is nothing to do; refused before the archive's horizon
 -- Schedule: none, `zeroshift run rental --from D --to D`
 -- Owner: data engineering
 create or replace procedure ops.backfill_rental(from_date date, to_date date)
@@ -28,9 +28,20 @@ declare
     end_day date;
     done_day date;
     pending_count bigint;
+    closed_before date;
+    closed_table varchar(255);
 begin
     if from_date is null or to_date is null or from_date > to_date then
         raise exception 'backfill from % to %: two dates, the earlier one first', from_date, to_date;
+    end if;
+    select horizon, table_name into closed_before, closed_table
+    from archive.horizons
+    where split_part(table_name, '.', 1) in ('curated', 'metrics')
+    order by horizon desc, table_name
+    limit 1;
+    if from_date < closed_before then
+        raise exception 'backfill from %: the archive has closed % before %; begin there, or bring it back first (zeroshift archive restore)',
+            from_date, closed_table, closed_before;
     end if;
     select max(as_of) into run_as_of from ops.freshness where pipeline = 'rental';
     if run_as_of is null then

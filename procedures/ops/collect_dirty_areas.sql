@@ -17,6 +17,8 @@ create or replace procedure ops.collect_dirty_areas(
 as $$
 declare
     everything integer;
+    open_from date;
+    low_period date := first_period;
 begin
     drop table if exists dirty_areas;
     create temp table dirty_areas (
@@ -33,11 +35,15 @@ begin
     if everything is null then
         return;
     end if;
+    call ops.find_open_period(metric_name, open_from);
     if everything = 1 then
+        if low_period < open_from then
+            low_period := open_from;
+        end if;
         insert into dirty_areas (state, cityname, period_from, period_to)
-        select distinct state, cityname, first_period, last_period
+        select distinct state, cityname, low_period, last_period
         from curated.listing_locations
-        where cityname is not null and first_period <= last_period;
+        where cityname is not null and low_period <= last_period;
         return;
     end if;
 
@@ -45,7 +51,7 @@ begin
     select
         ranges.state,
         ranges.cityname,
-        min(ranges.period_from),
+        case when min(ranges.period_from) < open_from then open_from else min(ranges.period_from) end,
         case when max(ranges.period_to) > last_period then last_period else max(ranges.period_to) end
     from (
         select state, cityname, period_from, period_to
@@ -63,7 +69,7 @@ begin
             and everywhere.metric = metric_name
             and everywhere.state is null
     ) as ranges
-    where ranges.period_from <= last_period
+    where ranges.period_from <= last_period and ranges.period_to >= open_from
     group by ranges.state, ranges.cityname;
 end;
 $$ language plpgsql;

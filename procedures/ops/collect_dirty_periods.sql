@@ -20,6 +20,7 @@ declare
     everything integer;
     low_period date;
     high_period date;
+    open_from date;
 begin
     drop table if exists dirty_periods;
     create temp table dirty_periods (period_start date);
@@ -37,6 +38,10 @@ begin
         high_period := last_period;
     elsif high_period > last_period then
         high_period := last_period;
+    end if;
+    call ops.find_open_period(metric_name, open_from);
+    if low_period < open_from then
+        low_period := open_from;
     end if;
     if low_period is null or high_period is null or low_period > high_period then
         return;

@@ -1,7 +1,7 @@
 -- Purpose: Periods that a metric must have rows for, as of what is published, and has none: what
 --   `zeroshift status` shows, and a backfill mends. Reads the curated layer's dates in full.
 -- Grain: metric and period
--- Reads: ops.freshness, ops.numbers, curated.*, metrics.*
+-- Reads: ops.freshness, ops.numbers, ops.closed_periods, curated.*, metrics.*
 -- Writes: nothing
 -- Params: none
 -- Schedule: none, a view
@@ -212,10 +212,14 @@ computed as (
     from metrics.listing_engagement_weekly
 )
 
+-- What the archive has closed cannot be computed any more.
 select
-    metric,
-    period_start
+    wanted.metric,
+    wanted.period_start
 from wanted
+inner join ops.closed_periods
+    on wanted.metric = closed_periods.metric
+where closed_periods.closed_before is null or wanted.period_start >= closed_periods.closed_before
 except
 select
     metric,

@@ -6,7 +6,7 @@
 --   The same run again (as_of and mode), when it has succeeded and nothing has changed since, does
 --   nothing and is recorded as duplicate.
 -- Grain: one call, one run
--- Reads: raw.*, ops.*
+-- Reads: raw.*, ops.*, archive.horizons
 -- Writes: curated.*, metrics.*, ops.*
 -- Params: as_of: the instant that the run speaks for, UTC; NULL is now. Earlier than the last
 --   published one: nothing changes, the run is recorded as superseded.
@@ -26,9 +26,21 @@ declare
     holder_touched timestamp;
     refusal varchar(1024) := '';
     changed_count bigint;
+    closed_before date;
 begin
     if run_mode not in ('incremental', 'full', 'rewind', 'accept_reseed') then
         raise exception 'unknown mode %: use incremental, full, rewind or accept_reseed', run_mode;
+    end if;
+    if run_mode = 'rewind' then
+        -- What the archive has closed speaks for a later instant, and is not computed again. All that it closes ends
+        -- within a month behind its horizon.
+        select max(horizon) into closed_before
+        from archive.horizons
+        where split_part(table_name, '.', 1) in ('curated', 'metrics');
+        if run_as_of < dateadd(day, 31, closed_before) then
+            raise exception 'rewind to % UTC: the archive has closed what is before %; bring it back first (zeroshift archive restore), or rewind to 31 days after it at the earliest',
+                run_as_of, closed_before;
+        end if;
     end if;
     call ops.find_holder('rental', holder, holder_touched, refusal, run_state);
     if run_state = 'skipped' then

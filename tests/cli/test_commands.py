@@ -141,7 +141,7 @@ def test_deploy_run_and_status_end_to_end(
     assert "exclude each other" in done.stderr
     done = zeroshift("status", "--json")
     told = json.loads(done.stdout)
-    assert told["migration"] == "0006"
+    assert told["migration"] == "0007"
     assert told["runs"][0]["state"] == "superseded"
     done = zeroshift("status")
     assert "Synced" in done.stdout

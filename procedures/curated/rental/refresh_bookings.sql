@@ -1,10 +1,12 @@
 -- Purpose: Take in changed bookings: judge them, keep the good ones in curated.bookings with their
 --   dollars, the others in the quarantine with every reason that applies. Also judges again those of
 --   listings that became known or unknown (temporary table listing_changes). Writes differences
---   only, and queues the periods of the rows as they were and as they are.
+--   only, and queues the periods of the rows as they were and as they are. Good ones that are closed
+--   before the archive's horizon are left out.
 -- Grain: curated.bookings: booking; curated.rejected_bookings: booking and reason;
 --   curated.rejected_booking_rows: booking
--- Reads: raw.bookings_history, raw.bookings, curated.listing_versions, curated.exchange_rates
+-- Reads: raw.bookings_history, raw.bookings, curated.listing_versions, curated.exchange_rates,
+--   archive.horizons
 -- Writes: curated.bookings, curated.rejected_bookings, curated.rejected_booking_rows,
 --   ops.dirty_work, ops.accounts, ops.run_accounts, ops.run_steps
 -- Params: this_run; since_time: read landing's changes after this record time; rebuild: all of it is read
@@ -31,7 +33,23 @@ declare
     rejected_count bigint := 0;
     landing_count bigint;
     curated_count bigint;
+    closed_before date;
+    accounted_before date;
+    left_out_count bigint := 0;
+    moved_count bigint := 0;
 begin
+    -- What is before the archive's horizon is left out, and what is still there is left alone.
+    call archive.find_horizon('curated.bookings', closed_before);
+    select coalesce(max(archived_before), cast('0001-01-01' as date))
+    into accounted_before
+    from ops.accounts
+    where pipeline = 'rental' and table_name = 'bookings';
+    if accounted_before <> closed_before then
+        select count(*) into curated_count
+        from curated.bookings
+        where closed_on >= closed_before or closed_on is null;
+        call ops.move_account('bookings', closed_before, curated_count);
+    end if;
     call curated.stage_bookings(since_time, rebuild);
     select count(*), min(booking_id), max(booking_id)
     into known_before, low_id, high_id
@@ -57,6 +75,7 @@ begin
         payment_status varchar(80),
         num_guests integer,
         rate_day date,
+        closed_on date,
         is_missing_key boolean,
         is_unknown_listing boolean,
         is_reversed_stay boolean,
@@ -66,7 +85,7 @@ begin
     );
     insert into judged_bookings (
         booking_id, user_id, apartment_id, booking_date, checkin_date, checkout_date, total_price,
-        currency, booking_status, payment_status, num_guests, rate_day, is_missing_key,
+        currency, booking_status, payment_status, num_guests, rate_day, closed_on, is_missing_key,
         is_unknown_listing, is_reversed_stay, is_negative_price, is_unknown_currency, is_unknown_status
     )
     select
@@ -82,6 +101,10 @@ begin
         cleaned.payment_status,
         cleaned.num_guests,
         cast(cleaned.booking_date as date),
+        case
+            when cleaned.checkout_date > cast(cleaned.booking_date as date) then cleaned.checkout_date
+            else cast(cleaned.booking_date as date)
+        end,
         cleaned.user_id is null or cleaned.apartment_id is null or cleaned.booking_date is null
             or cleaned.checkin_date is null or cleaned.checkout_date is null,
         known.apartment_id is null,
@@ -121,7 +144,7 @@ begin
     insert into new_bookings (
         booking_id, user_id, apartment_id, booking_date, checkin_date, checkout_date, total_price,
         total_price_usd, currency, booking_status, payment_status, num_guests, is_stay,
-        is_booked_after_checkin
+        is_booked_after_checkin, closed_on
     )
     select
         judged_bookings.booking_id,
@@ -138,7 +161,8 @@ begin
         judged_bookings.num_guests,
         judged_bookings.booking_status = 'confirmed'
             and (judged_bookings.payment_status is null or judged_bookings.payment_status = 'paid'),
-        judged_bookings.rate_day > judged_bookings.checkin_date
+        judged_bookings.rate_day > judged_bookings.checkin_date,
+        judged_bookings.closed_on
     from judged_bookings
     left join found_rates
         on judged_bookings.currency = found_rates.currency
@@ -151,13 +175,15 @@ begin
         or judged_bookings.is_unknown_currency
         or judged_bookings.is_unknown_status
     );
+    delete from new_bookings where closed_on < closed_before;
+    get diagnostics left_out_count := row_count;
 
     drop table if exists old_bookings;
     create temp table old_bookings (like curated.bookings);
     insert into old_bookings (
         booking_id, user_id, apartment_id, booking_date, checkin_date, checkout_date, total_price,
         total_price_usd, currency, booking_status, payment_status, num_guests, is_stay,
-        is_booked_after_checkin
+        is_booked_after_checkin, closed_on
     )
     select
         bookings.booking_id,
@@ -173,29 +199,39 @@ begin
         bookings.payment_status,
         bookings.num_guests,
         bookings.is_stay,
-        bookings.is_booked_after_checkin
+        bookings.is_booked_after_checkin,
+        bookings.closed_on
     from curated.bookings
     join touched_bookings
         on bookings.booking_id = touched_bookings.booking_id
-    where bookings.booking_id between low_id and high_id;
+    left join new_bookings
+        on bookings.booking_id = new_bookings.booking_id
+    where bookings.booking_id between low_id and high_id
+        and (
+            bookings.closed_on >= closed_before
+            or bookings.closed_on is null
+            -- It was closed, and its dates have moved.
+            or new_bookings.booking_id is not null
+        );
+    select count(*) into moved_count from old_bookings where closed_on < closed_before;
 
     drop table if exists gone_bookings;
     create temp table gone_bookings (like curated.bookings);
     insert into gone_bookings (
         booking_id, user_id, apartment_id, booking_date, checkin_date, checkout_date, total_price,
         total_price_usd, currency, booking_status, payment_status, num_guests, is_stay,
-        is_booked_after_checkin
+        is_booked_after_checkin, closed_on
     )
     select
         booking_id, user_id, apartment_id, booking_date, checkin_date, checkout_date, total_price,
         total_price_usd, currency, booking_status, payment_status, num_guests, is_stay,
-        is_booked_after_checkin
+        is_booked_after_checkin, closed_on
     from old_bookings
     except
     select
         booking_id, user_id, apartment_id, booking_date, checkin_date, checkout_date, total_price,
         total_price_usd, currency, booking_status, payment_status, num_guests, is_stay,
-        is_booked_after_checkin
+        is_booked_after_checkin, closed_on
     from new_bookings;
 
     drop table if exists fresh_bookings;
@@ -203,18 +239,18 @@ begin
     insert into fresh_bookings (
         booking_id, user_id, apartment_id, booking_date, checkin_date, checkout_date, total_price,
         total_price_usd, currency, booking_status, payment_status, num_guests, is_stay,
-        is_booked_after_checkin
+        is_booked_after_checkin, closed_on
     )
     select
         booking_id, user_id, apartment_id, booking_date, checkin_date, checkout_date, total_price,
         total_price_usd, currency, booking_status, payment_status, num_guests, is_stay,
-        is_booked_after_checkin
+        is_booked_after_checkin, closed_on
     from new_bookings
     except
     select
         booking_id, user_id, apartment_id, booking_date, checkin_date, checkout_date, total_price,
         total_price_usd, currency, booking_status, payment_status, num_guests, is_stay,
-        is_booked_after_checkin
+        is_booked_after_checkin, closed_on
     from old_bookings;
 
     select min(booking_date), max(booking_date) into low_time, high_time from gone_bookings;
@@ -226,12 +262,12 @@ begin
     insert into curated.bookings (
         booking_id, user_id, apartment_id, booking_date, checkin_date, checkout_date, total_price,
         total_price_usd, currency, booking_status, payment_status, num_guests, is_stay,
-        is_booked_after_checkin
+        is_booked_after_checkin, closed_on
     )
     select
         booking_id, user_id, apartment_id, booking_date, checkin_date, checkout_date, total_price,
         total_price_usd, currency, booking_status, payment_status, num_guests, is_stay,
-        is_booked_after_checkin
+        is_booked_after_checkin, closed_on
     from fresh_bookings
     order by booking_date, checkin_date, checkout_date, booking_id;
     get diagnostics inserted_count := row_count;
@@ -243,17 +279,25 @@ begin
 
     if rebuild then
         select count(*) into landing_count from "raw".bookings;
-        select count(*) into curated_count from curated.bookings;
+        landing_count := landing_count - left_out_count;
+        select count(*) into curated_count
+        from curated.bookings
+        where closed_on >= closed_before or closed_on is null;
         select count(distinct booking_id) into rejected_count from curated.rejected_bookings;
         call ops.account(this_run, 'bookings', landing_count, curated_count, rejected_count, true);
     else
         -- Landing's change is counted from what was staged and what was there before, the other two from what was
         -- written.
         select count(*) into known_before from old_bookings;
-        landing_count := staged_count - known_before - released_count;
-        curated_count := inserted_count - deleted_count;
+        landing_count := staged_count - left_out_count - (known_before - moved_count) - released_count;
+        curated_count := inserted_count - (deleted_count - moved_count);
         rejected_count := rejected_count - released_count;
         call ops.account(this_run, 'bookings', landing_count, curated_count, rejected_count, false);
+    end if;
+    if left_out_count > 0 then
+        call ops.log_step(
+            this_run, 'curated.bookings: closed by the archive', left_out_count, 0, 0, step_started
+        );
     end if;
     select count(distinct booking_id) into rejected_count from new_rejections;
     call ops.log_step(

@@ -1,10 +1,10 @@
 -- Purpose: Take in changed views of listings: keep the good ones, reject the others with every reason
 --   that applies. Also judges again those of listings that became known or unknown (temporary table
 --   listing_changes). Writes differences only, and queues the weeks of the rows as they were and as
---   they are.
+--   they are. Good ones from before the archive's horizon are left out.
 -- Grain: curated.user_viewings: viewing; curated.rejected_views: viewing and reason;
 --   curated.rejected_view_rows: viewing
--- Reads: raw.user_viewing_history, raw.user_viewing, curated.listing_versions
+-- Reads: raw.user_viewing_history, raw.user_viewing, curated.listing_versions, archive.horizons
 -- Writes: curated.user_viewings, curated.rejected_views, curated.rejected_view_rows, ops.dirty_work,
 --   ops.accounts, ops.run_accounts, ops.run_steps
 -- Params: this_run; since_time: read landing's changes after this record time; rebuild: all of it is read
@@ -31,7 +31,21 @@ declare
     rejected_count bigint := 0;
     landing_count bigint;
     curated_count bigint;
+    closed_before date;
+    accounted_before date;
+    left_out_count bigint := 0;
+    moved_count bigint := 0;
 begin
+    -- As for bookings: what is before the archive's horizon is left out, and what is still there is left alone.
+    call archive.find_horizon('curated.user_viewings', closed_before);
+    select coalesce(max(archived_before), cast('0001-01-01' as date))
+    into accounted_before
+    from ops.accounts
+    where pipeline = 'rental' and table_name = 'user_viewing';
+    if accounted_before <> closed_before then
+        select count(*) into curated_count from curated.user_viewings where viewed_at >= closed_before;
+        call ops.move_account('user_viewing', closed_before, curated_count);
+    end if;
     call curated.stage_user_viewings(since_time, rebuild);
     select count(*), min(viewing_id), max(viewing_id)
     into known_before, low_id, high_id
@@ -72,6 +86,8 @@ begin
     left join (select distinct viewing_id from new_view_rejections) as rejected
         on staged_viewings.viewing_id = rejected.viewing_id
     where rejected.viewing_id is null;
+    delete from new_viewings where viewed_at < closed_before;
+    get diagnostics left_out_count := row_count;
 
     drop table if exists old_viewings;
     create temp table old_viewings (like curated.user_viewings);
@@ -88,7 +104,12 @@ begin
     from curated.user_viewings
     join touched_viewings
         on user_viewings.viewing_id = touched_viewings.viewing_id
-    where user_viewings.viewing_id between low_id and high_id;
+    left join new_viewings
+        on user_viewings.viewing_id = new_viewings.viewing_id
+    where user_viewings.viewing_id between low_id and high_id
+        -- One that was closed comes in when its time has moved.
+        and (user_viewings.viewed_at >= closed_before or new_viewings.viewing_id is not null);
+    select count(*) into moved_count from old_viewings where viewed_at < closed_before;
 
     drop table if exists gone_viewings;
     create temp table gone_viewings (like curated.user_viewings);
@@ -141,15 +162,21 @@ begin
 
     if rebuild then
         select count(*) into landing_count from "raw".user_viewing;
-        select count(*) into curated_count from curated.user_viewings;
+        landing_count := landing_count - left_out_count;
+        select count(*) into curated_count from curated.user_viewings where viewed_at >= closed_before;
         select count(distinct viewing_id) into rejected_count from curated.rejected_views;
         call ops.account(this_run, 'user_viewing', landing_count, curated_count, rejected_count, true);
     else
         select count(*) into known_before from old_viewings;
-        landing_count := staged_count - known_before - released_count;
-        curated_count := inserted_count - deleted_count;
+        landing_count := staged_count - left_out_count - (known_before - moved_count) - released_count;
+        curated_count := inserted_count - (deleted_count - moved_count);
         rejected_count := rejected_count - released_count;
         call ops.account(this_run, 'user_viewing', landing_count, curated_count, rejected_count, false);
+    end if;
+    if left_out_count > 0 then
+        call ops.log_step(
+            this_run, 'curated.user_viewings: closed by the archive', left_out_count, 0, 0, step_started
+        );
     end if;
     select count(distinct viewing_id) into rejected_count from new_view_rejections;
     call ops.log_step(

@@ -3,7 +3,7 @@
 --   Queues the weeks of revenue and spending that this changes, and the weeks of average prices
 --   whose rate's day lies there.
 -- Grain: booking
--- Reads: curated.exchange_rates, curated.bookings
+-- Reads: curated.exchange_rates, curated.bookings, archive.horizons
 -- Writes: curated.bookings, ops.dirty_work
 -- Params: repriced_count: gives back the number of bookings
 -- Schedule: none, called by curated.refresh_exchange_rates
@@ -15,7 +15,9 @@ declare
     high_day date;
     low_time timestamp;
     high_time timestamp;
+    closed_before date;
 begin
+    call archive.find_horizon('curated.bookings', closed_before);
     -- Half-open ranges of days. The next rate is looked for in the new rates: where that was deleted too,
     -- its own range follows.
     drop table if exists rate_spans;
@@ -101,7 +103,10 @@ begin
         on bookings.currency = rate_islands.currency
         and bookings.booking_date >= rate_islands.day_from
         and bookings.booking_date < rate_islands.day_to
-    where bookings.booking_date >= low_day and bookings.booking_date < high_day;
+    where bookings.booking_date >= low_day
+        and bookings.booking_date < high_day
+        -- What is closed stays as it was archived.
+        and (bookings.closed_on >= closed_before or bookings.closed_on is null);
 
     drop table if exists needed_rates;
     create temp table needed_rates (currency varchar(12), rate_day date);

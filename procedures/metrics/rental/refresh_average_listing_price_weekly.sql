@@ -19,6 +19,7 @@ declare
     first_period date;
     last_period date := cast(date_trunc('week', run_as_of) as date);
     whole_count bigint;
+    open_from date;
     range_from date;
     range_to date;
     running_week date := cast(date_trunc('week', run_as_of) as date);
@@ -47,8 +48,9 @@ begin
     call ops.collect_dirty_areas('average_listing_price_weekly', first_period, last_period);
     select min(period_from), max(period_to) into range_from, range_to from dirty_areas;
     if whole_count > 0 then
-        -- Also where nothing is left to compute: what was published there goes.
-        range_from := first_period;
+        -- Also where nothing is left to compute: what was published there goes, unless it is closed.
+        call ops.find_open_period('average_listing_price_weekly', open_from);
+        range_from := case when first_period < open_from then open_from else first_period end;
         range_to := last_period;
     end if;
     if range_from is null then

@@ -20,6 +20,7 @@ declare
     first_period date;
     last_period date := cast(date_trunc('month', run_as_of) as date);
     whole_count bigint;
+    open_from date;
     range_from date;
     range_to date;
     range_end date;
@@ -48,8 +49,9 @@ begin
     call ops.collect_dirty_areas('occupancy_rate_monthly', first_period, last_period);
     select min(period_from), max(period_to) into range_from, range_to from dirty_areas;
     if whole_count > 0 then
-        -- Also where nothing is left to compute: what was published there goes.
-        range_from := first_period;
+        -- Also where nothing is left to compute: what was published there goes, unless it is closed.
+        call ops.find_open_period('occupancy_rate_monthly', open_from);
+        range_from := case when first_period < open_from then open_from else first_period end;
         range_to := last_period;
     end if;
     if range_from is null then

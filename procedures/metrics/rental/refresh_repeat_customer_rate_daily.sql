@@ -3,7 +3,7 @@
 --   30 days have passed or the next one takes over, so each user counts once, and a running sum of
 --   beginnings and ends gives every day.
 -- Grain: metrics.repeat_customer_rate_daily: day
--- Reads: curated.bookings, ops.dirty_work, ops.numbers
+-- Reads: curated.bookings, ops.dirty_work, ops.numbers, archive.horizons
 -- Writes: metrics.repeat_customer_rate_daily, ops.dirty_work, ops.run_steps
 -- Params: this_run; run_as_of: the instant that the run speaks for
 -- Schedule: none, called by metrics.refresh_rental
@@ -24,6 +24,8 @@ declare
     high_time timestamp;
     run_day date := cast(run_as_of as date);
     published_first date;
+    open_from date;
+    own_horizon date;
     first_day date;
     read_count bigint := 0;
     deleted_count bigint := 0;
@@ -47,6 +49,12 @@ begin
         select cast(min(booking_date) as date) into first_day
         from curated.bookings
         where is_stay and booking_date <= run_as_of;
+        -- Where days are closed, the stays of the first one may have been archived, and the days, too.
+        call ops.find_open_period('repeat_customer_rate_daily', open_from);
+        call archive.find_horizon('metrics.repeat_customer_rate_daily', own_horizon);
+        if published_first < open_from or own_horizon > '0001-01-01' then
+            first_day := case when first_day < open_from then first_day else open_from end;
+        end if;
         first_period := published_first;
         if first_period is null or first_day < first_period then
             first_period := first_day;
