@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -265,9 +264,3 @@ def test_nothing_of_the_repository_is_left_out(graph: Graph) -> None:
     # What a run asks to know whether another one is alive.
     external = {name for name, relation in graph.relations.items() if relation.kind == "external"}
     assert external == {"sys_session_history", "svv_transactions"}
-
-
-def test_it_takes_less_than_two_seconds(project: Project) -> None:
-    begun = time.process_time()
-    operations.lineage(project, "presentation.occupancy_rate_monthly.occupancy_rate")
-    assert time.process_time() - begun < 2

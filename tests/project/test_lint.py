@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -56,13 +55,9 @@ def test_every_page_says_what_a_page_must_say() -> None:
 
 
 def test_our_own_sql_is_clean_without_a_silencing_comment() -> None:
-    # The time of this process alone: others may be busy on the same machine.
-    started = time.process_time()
     report = lint(ROOT)
-    took = time.process_time() - started
     assert report.findings == ()
     assert report.silenced == 0
     assert report.files > 60
-    assert took < 3
     for path in [*(ROOT / "procedures").rglob("*.sql"), *(ROOT / "migrations").rglob("*.py")]:
         assert "lint:" not in path.read_text(encoding="utf-8"), path
