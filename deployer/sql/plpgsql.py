@@ -145,6 +145,7 @@ class _Parser(SimpleStatements):
             self.fail("expected a type")
         if self.is_word("collate"):
             self.refuse("COLLATE is not supported for variables on Redshift")
+        self._check_reference(start, self.at)
         kind = self.slice(start, self.at).sql
         not_null = self.accept("not", "null")
         default = None
@@ -152,6 +153,19 @@ class _Parser(SimpleStatements):
             default = self.until()
         self.expect_op(";")
         return Declaration(name, kind, at, default, constant, not_null)
+
+    def _check_reference(self, start: int, end: int) -> None:
+        """Fail unless a name, its parts joined by dots, stands before %TYPE or %ROWTYPE."""
+        if self.tokens[end - 1].value not in ("type", "rowtype") or self.tokens[end - 2].value != "%":
+            return
+        for at in range(start, max(end - 2, start + 1)):
+            token = self.tokens[at]
+            if token.value != "." if (at - start) % 2 else token.kind not in ("word", "quoted"):
+                self.at = at
+                self.fail("expected a name")
+        if (end - start) % 2 == 0:
+            self.at = end - 2
+            self.fail("expected a name")
 
     def _statements(self, *ends: str) -> tuple[Statement, ...]:
         result: list[Statement] = []

@@ -55,6 +55,7 @@ def call(
     if runner.cancelled:
         raise gateway_error(CANCELLED, "57014")
     executor = GatewayExecutor(runner)
+    executor.limit_time()
     interpreter = Interpreter(executor)
     login_user = runner.user
     try:
@@ -136,11 +137,17 @@ def bound_parameters(runner: Runner, bind: codec.Bind, oids: Sequence[int]) -> d
             f"select {_places(len(values))}", values, types=kinds, formats=bind.formats
         ).rows[0]
     return {
-        f"${number}": Value(
-            None if value is None else value.decode(), types.from_oid(oid) if oid else UNKNOWN
-        )
+        f"${number}": Value(_text(value), types.from_oid(oid) if oid else UNKNOWN)
         for number, (value, oid) in enumerate(zip(values, known, strict=True), 1)
     }
+
+
+def _text(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise gateway_error(f'invalid byte sequence for encoding "UTF8": 0x{byte:02x}', "22021") from None
 
 
 def described_result(runner: Runner, text: str, oids: Sequence[int] = ()) -> tuple[codec.Column, ...] | None:

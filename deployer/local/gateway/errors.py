@@ -76,7 +76,8 @@ def as_redshift(error: ServerError) -> ServerError:
     if code in _TEXTS:
         fields["M"] = _TEXTS[code]
         fields.pop("D", None)
-    elif code == "57014" and text.endswith("user request"):
+    elif code == "57014" and text.endswith(("user request", "statement timeout")):
+        # A timeout is told in the same words: DG "statement_timeout".
         fields["M"] = CANCELLED
     elif code == "22003" and text == "numeric field overflow":
         fields["M"] = "Numeric data overflow (result precision)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 
@@ -26,6 +27,8 @@ from deployer.sql.types import RedshiftType
 
 _HEARTBEAT = 0.5
 """Seconds after which a procedure that only computes asks PostgreSQL something."""
+_UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_SETTING = re.compile(r"(\d+)(ms|s|min|h|d)")
 
 
 class GatewayExecutor:
@@ -37,7 +40,8 @@ class GatewayExecutor:
         self._implicit = self.in_user_transaction and (runner.own_block or not self._open)
         self._ended = False
         self._user = runner.user
-        self._alive = time.monotonic()
+        self._alive = self._started = time.monotonic()
+        self._limit: float | None = None
 
     # -- transactions -----------------------------------------------------------------------------------------
 
@@ -91,8 +95,18 @@ class GatewayExecutor:
         self._runner.user = self._user
         self._runner.note(Kind("set"))
 
+    def limit_time(self) -> None:
+        """Let the CALL last no longer than statement_timeout, which stops "any statement" (DG "statement_timeout").
+
+        PostgreSQL, which knows only the statements of the CALL, limits each of them.
+        """
+        shown = self._runner.internal_query("show statement_timeout").rows[0][0] or b""
+        found = _SETTING.fullmatch(shown.decode())
+        self._limit = int(found[1]) * _UNITS[found[2]] if found is not None else None
+
     def check(self) -> None:
-        if self._runner.cancelled:
+        late = self._limit is not None and time.monotonic() - self._started > self._limit
+        if self._runner.cancelled or late:
             raise gateway_error(CANCELLED, "57014")
         if time.monotonic() - self._alive > _HEARTBEAT:
             # A loop that never asks PostgreSQL would not notice that the client has gone.
@@ -132,6 +146,7 @@ class GatewayExecutor:
 
     def run(self, sql: str, variables: Mapping[str, Value]) -> Outcome:
         runner = self._runner
+        self.check()
         self._alive = time.monotonic()
         try:
             used = _used(sql, variables)

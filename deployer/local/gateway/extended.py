@@ -240,7 +240,7 @@ class Extended:
             self._runner.backend.send(sent.pack(), message(b"H"))
             kind, answer = self._runner.backend.receive()
             if kind == b"E":
-                error = ServerError(codec.unpack_fields(answer))
+                error = portal.own_names(ServerError(codec.unpack_fields(answer)))
                 sql = prepared.translation.statements[0] if prepared.translation else None
                 raise self._runner.own_words(error, prepared.text, sql, prepared.offset)
         elif prepared.kind.name == "call":
@@ -328,8 +328,8 @@ class Extended:
             try:
                 tag = runner.stream(sink, prepared.translation, sync=False)
             except ServerError as error:
-                sql = prepared.translation.statements[0]
-                raise runner.own_words(error, prepared.text, sql, prepared.offset) from error
+                told, sql = portal.own_names(error), prepared.translation.statements[0]
+                raise runner.own_words(told, prepared.text, sql, prepared.offset) from error
             runner.finished(prepared.kind, prepared.translation, tag)
             return
         if portal.running:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from deployer.local.gateway import codec
+from deployer.local.gateway.backend import ServerError
 from deployer.local.gateway.history import Entry
 from deployer.local.translate.api import Translation
 from deployer.sql.classify import Kind
@@ -52,3 +53,11 @@ class Portal:
             replace(column, format=self.bind.result_format(index))
             for index, column in enumerate(self.prepared.columns or ())
         )
+
+    def own_names(self, error: ServerError) -> ServerError:
+        """The error with the client's own names of statement and portal, of which PostgreSQL does not know."""
+        known = {self.backend_name: self.bind.portal, self.prepared.backend_name: self.bind.statement}
+        for ours, theirs in known.items():
+            if ours:
+                error.fields["M"] = error.fields.get("M", "").replace(f'"{ours}"', f'"{theirs}"')
+        return error
