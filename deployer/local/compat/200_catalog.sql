@@ -21,8 +21,8 @@ begin
     ) then
         drop schema if exists redshift_newer, redshift_information cascade;
         drop schema redshift_catalog cascade;
-        drop view if exists zeroshift.visible_relations, zeroshift.visible_columns, zeroshift.visible_schemas,
-            zeroshift.declared_keys cascade;
+        drop view if exists zeroshift.all_relations, zeroshift.all_columns, zeroshift.visible_relations, zeroshift.visible_columns,
+            zeroshift.visible_schemas, zeroshift.declared_keys, zeroshift.shown_procedures cascade;
         create schema redshift_catalog;
     end if;
 end
@@ -101,8 +101,8 @@ as $$
     from (select array_position(keys, column_name) as place) p
 $$;
 
--- Every relation that the asking user may know of, of all databases. `kind` as SVV_TABLES words it.
-create or replace view zeroshift.visible_relations as
+-- Every relation of all databases, others' temporary ones excepted. `kind` as SVV_TABLES words it.
+create or replace view zeroshift.all_relations as
 select c.oid, n.oid as schema_oid, n.nspname::text as physical_schema,
        zeroshift.database_of(n.nspname) as database_name, zeroshift.schema_of(n.nspname) as schema_name,
        c.relname::text as relation_name, c.relkind, c.relowner, c.relacl, c.reltuples, c.relpersistence,
@@ -114,12 +114,16 @@ from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'v', 'm', 'p')
   and not zeroshift.is_internal(n.nspname)
-  and (c.relpersistence <> 't' or pg_catalog.pg_table_is_visible(c.oid))
-  and ((select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, c.relowner, 'usage')
-       or pg_catalog.has_table_privilege(current_user, c.oid, 'select, insert, update, delete, references')
-       or pg_catalog.has_any_column_privilege(current_user, c.oid, 'select'));
+  and (c.relpersistence <> 't' or pg_catalog.pg_table_is_visible(c.oid));
 
-create or replace view zeroshift.visible_columns as
+-- Those that the asking user has any right on: "regular users can see only their own data".
+create or replace view zeroshift.visible_relations as
+select * from zeroshift.all_relations r
+where (select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, r.relowner, 'usage')
+   or pg_catalog.has_table_privilege(current_user, r.oid, 'select, insert, update, delete, references')
+   or pg_catalog.has_any_column_privilege(current_user, r.oid, 'select');
+
+create or replace view zeroshift.all_columns as
 select r.*, a.attnum::integer as ordinal_position, a.attname::text as column_name, a.atttypid, a.atttypmod,
        a.attnotnull, a.attidentity, a.attacl,
        case when a.attidentity <> '' then 'identity'
@@ -131,9 +135,15 @@ select r.*, a.attnum::integer as ordinal_position, a.attname::text as column_nam
             when 1700 then ((a.atttypmod - 4) >> 16) & 65535 end as precision,
        case when a.atttypid in (20, 21, 23) then 0 when a.atttypid = 1700 then (a.atttypmod - 4) & 2047 end as scale,
        pg_catalog.col_description(r.oid, a.attnum) as column_remarks
-from zeroshift.visible_relations r
+from zeroshift.all_relations r
 join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
 left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum;
+
+create or replace view zeroshift.visible_columns as
+select * from zeroshift.all_columns r
+where (select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, r.relowner, 'usage')
+   or pg_catalog.has_table_privilege(current_user, r.oid, 'select, insert, update, delete, references')
+   or pg_catalog.has_any_column_privilege(current_user, r.oid, 'select');
 
 create or replace view zeroshift.visible_schemas as
 select n.oid, n.nspname::text as physical_schema, zeroshift.database_of(n.nspname) as database_name,
@@ -175,7 +185,9 @@ $$;
 -- Privileges as "PG_DEFAULT_ACL" writes them: user=letters/grantor, "group name=letters/grantor", letters in the order of
 -- arwdRxtXUCTDPA with * for the grant option. PostgreSQL's D is TRUNCATE, Redshift's P. The role that makes a user a
 -- superuser is the engine's own.
-create or replace function zeroshift.acl_shown(acl aclitem[]) returns text[]
+--
+-- An owner may do what Redshift knows beside that, too: RULE, DROP and ALTER ("alice=arwdRxtDPA/alice", SHOW TABLES).
+create or replace function zeroshift.acl_letters(acl aclitem[], owner oid) returns text[]
 language sql stable
 as $$
     select array_agg(grantee || '=' || letters || '/' || grantor order by place)
@@ -186,21 +198,30 @@ as $$
                string_agg(l.letter || case when a.is_grantable then '*' else '' end, '' order by l.place) as letters,
                zeroshift.owner_name(a.grantor) as grantor
         from (select *, row_number() over () as place from pg_catalog.aclexplode(acl)) a
-        join (values ('INSERT', 'a', 1), ('SELECT', 'r', 2), ('UPDATE', 'w', 3), ('DELETE', 'd', 4), ('REFERENCES', 'x', 6),
-                     ('TRIGGER', 't', 7), ('EXECUTE', 'X', 8), ('USAGE', 'U', 9), ('CREATE', 'C', 10),
-                     ('TEMPORARY', 'T', 11), ('TRUNCATE', 'P', 13)) l(privilege, letter, place)
-            on l.privilege = a.privilege_type
+        join (values ('INSERT', 'a', 1), ('SELECT', 'r', 2), ('UPDATE', 'w', 3), ('DELETE', 'd', 4), ('SELECT', 'R', 5),
+                     ('REFERENCES', 'x', 6), ('TRIGGER', 't', 7), ('EXECUTE', 'X', 8), ('USAGE', 'U', 9), ('CREATE', 'C', 10),
+                     ('TEMPORARY', 'T', 11), ('SELECT', 'D', 12), ('TRUNCATE', 'P', 13), ('SELECT', 'A', 14)
+             ) l(privilege, letter, place)
+            on l.privilege = a.privilege_type and (l.letter not in ('R', 'D', 'A') or a.grantee = owner)
         where a.grantee = 0 or pg_catalog.pg_get_userbyid(a.grantee) <> 'zeroshift_superusers'
         group by a.grantee, a.grantor
     ) g
 $$;
 
+create or replace function zeroshift.acl_shown(acl aclitem[]) returns text[]
+language sql stable as $$ select zeroshift.acl_letters(acl, null) $$;
+
+-- As the VARCHAR columns of SHOW and the SVV views have it: with ~ between the entries (SHOW SCHEMAS, SHOW TABLES).
+create or replace function zeroshift.acl_text(acl aclitem[], owner oid default null) returns text
+language sql stable as $$ select array_to_string(zeroshift.acl_letters(acl, owner), '~') $$;
+
 -- ------------------------------------------------------------------------------------------------ tables and columns
 
+-- "SVV_TABLES is visible to all users by default", and so is SVV_COLUMNS: every table to everybody.
 create or replace view redshift_catalog.svv_tables as
 select database_name as table_catalog, schema_name as table_schema, relation_name as table_name, kind as table_type,
        remarks
-from zeroshift.visible_relations
+from zeroshift.all_relations
 where database_name = current_database();
 
 -- The length, precision or scale in a type as the catalog writes it: numeric(10,2).
@@ -245,6 +266,38 @@ as $$
     order by 5
 $$;
 
+-- The length, precision and scale of a type that is known by its name.
+create or replace function zeroshift.type_length(kind text) returns integer
+language sql immutable
+as $$ select case when kind like 'character%(%' then zeroshift.type_number(kind, 1) end $$;
+
+create or replace function zeroshift.type_precision(kind text) returns integer
+language sql immutable
+as $$
+    select case regexp_replace(kind, '\(.*\)', '')
+               when 'smallint' then 16 when 'integer' then 32 when 'bigint' then 64 when 'real' then 24
+               when 'double precision' then 53 when 'numeric' then zeroshift.type_number(kind, 1) end
+$$;
+
+create or replace function zeroshift.type_scale(kind text) returns integer
+language sql immutable
+as $$
+    select case when kind in ('smallint', 'integer', 'bigint') then 0
+                when kind like 'numeric%' then zeroshift.type_number(kind, 2) end
+$$;
+
+-- Columns of which only the type's name is known, as SVV_COLUMNS shows them.
+create or replace view zeroshift.late_binding_columns as
+select current_database()::text as table_catalog, view_schema::text as table_schema, view_name::text as table_name,
+       col_name::text as column_name, col_num as ordinal_position, null::text as column_default, 'YES'::text as is_nullable,
+       regexp_replace(col_type, '\(.*\)', '') as data_type, zeroshift.type_length(col_type) as character_maximum_length,
+       zeroshift.type_precision(col_type) as numeric_precision,
+       case when col_type like 'numeric%' then 10
+            when zeroshift.type_precision(col_type) is not null then 2 end as numeric_precision_radix,
+       zeroshift.type_scale(col_type) as numeric_scale, case when col_type like 'time%' then 6 end as datetime_precision
+from zeroshift.pg_get_late_binding_view_cols();
+grant select on zeroshift.late_binding_columns to public;
+
 create or replace view redshift_catalog.svv_columns as
 select database_name as table_catalog, schema_name as table_schema, relation_name as table_name, column_name,
        ordinal_position, column_default, case when attnotnull then 'NO' else 'YES' end as is_nullable, data_type,
@@ -255,32 +308,21 @@ select database_name as table_catalog, schema_name as table_schema, relation_nam
        null::text as character_set_schema, null::text as character_set_name, null::text as collation_catalog,
        null::text as collation_schema, null::text as collation_name, null::text as domain_name,
        column_remarks as remarks
-from zeroshift.visible_columns
+from zeroshift.all_columns
 where database_name = current_database()
 union all
 -- "including late-binding views", says its page.
-select current_database(), view_schema::text, view_name::text, col_name::text, col_num, null, 'YES',
-       regexp_replace(col_type, '\(.*\)', ''),
-       case when col_type like 'character%(%' then zeroshift.type_number(col_type, 1) end,
-       case regexp_replace(col_type, '\(.*\)', '')
-            when 'smallint' then 16 when 'integer' then 32 when 'bigint' then 64 when 'real' then 24
-            when 'double precision' then 53 when 'numeric' then zeroshift.type_number(col_type, 1) end,
-       case when col_type like 'numeric%' then 10
-            when col_type in ('smallint', 'integer', 'bigint', 'real', 'double precision') then 2 end,
-       case when col_type in ('smallint', 'integer', 'bigint') then 0
-            when col_type like 'numeric%' then zeroshift.type_number(col_type, 2) end,
-       case when col_type like 'time%' then 6 end, null, null, null, null, null, null, null, null, null, null
-from zeroshift.pg_get_late_binding_view_cols();
+select l.*, null, null, null, null, null, null, null, null, null, null from zeroshift.late_binding_columns l;
 
 create or replace view redshift_catalog.svv_all_schemas as
 select database_name::varchar(128), schema_name::varchar(128), nspowner::integer as schema_owner,
-       'local'::varchar(128) as schema_type, zeroshift.acl_shown(nspacl)::varchar(128) as schema_acl, null::varchar(128) as source_database,
+       'local'::varchar(128) as schema_type, zeroshift.acl_text(nspacl)::varchar(128) as schema_acl, null::varchar(128) as source_database,
        null::varchar(256) as schema_option
 from zeroshift.visible_schemas;
 
 create or replace view redshift_catalog.svv_all_tables as
 select database_name::varchar(128), schema_name::varchar(128), relation_name::varchar(128) as table_name,
-       zeroshift.acl_shown(relacl)::varchar(128) as table_acl, (case when kind = 'VIEW' then 'VIEW' else 'TABLE' end)::varchar(128) as table_type,
+       zeroshift.acl_text(relacl, relowner)::varchar(128) as table_acl, (case when kind = 'VIEW' then 'VIEW' else 'TABLE' end)::varchar(128) as table_type,
        remarks::varchar(256)
 from zeroshift.visible_relations;
 
@@ -292,13 +334,6 @@ select database_name::varchar(128), schema_name::varchar(128), relation_name::va
        column_remarks::varchar(256) as remarks
 from zeroshift.visible_columns;
 
-create or replace view redshift_catalog.svv_redshift_schemas as
-select database_name, schema_name, schema_owner, schema_type, schema_acl, schema_option
-from redshift_catalog.svv_all_schemas;
-
-create or replace view redshift_catalog.svv_redshift_tables as
-select database_name, schema_name, table_name, table_type, table_acl, remarks
-from redshift_catalog.svv_all_tables;
 
 create or replace view redshift_catalog.svv_redshift_columns as
 select c.database_name::varchar(128), c.schema_name::varchar(128), c.relation_name::varchar(128) as table_name,
@@ -308,47 +343,48 @@ select c.database_name::varchar(128), c.schema_name::varchar(128), c.relation_na
             coalesce(c.column_name = any (t.sortkeys), false)) else 'none' end)::varchar(128) as encoding,
        coalesce(t.distkey = c.column_name, false) as distkey,
        zeroshift.sort_order(t.sortkeys, t.sortstyle, c.column_name) as sortkey,
-       zeroshift.acl_shown(c.attacl)::varchar(128) as column_acl, c.column_remarks::varchar(256) as remarks
+       zeroshift.acl_text(c.attacl)::varchar(128) as column_acl, c.column_remarks::varchar(256) as remarks
 from zeroshift.visible_columns c
 left join zeroshift.table_attributes t on t.oid = c.oid;
 
 create or replace view redshift_catalog.svv_redshift_databases as
 select datname::varchar(128) as database_name, datdba::integer as database_owner,
-       'local'::varchar(32) as database_type, zeroshift.acl_shown(datacl)::varchar(128) as database_acl,
+       'local'::varchar(32) as database_type, zeroshift.acl_text(datacl)::varchar(128) as database_acl,
        null::varchar(128) as database_options, 'Snapshot Isolation'::varchar(128) as database_isolation_level
 from pg_catalog.pg_database where datname = current_database()
 union all
-select target_database::varchar(128), 10, 'local'::varchar(32), null, null, 'Snapshot Isolation'::varchar(128)
+select target_database::varchar(128), 10, 'local'::varchar(32), null::varchar(128), null::varchar(128), 'Snapshot Isolation'::varchar(128)
 from zeroshift.integrations;
 
 create or replace view redshift_catalog.svv_all_databases as
 select * from redshift_catalog.svv_redshift_databases;
 
--- "SVV_REDSHIFT_FUNCTIONS": the stored procedures that a user may call; user-defined functions there are none.
+-- "SVV_REDSHIFT_FUNCTIONS": the stored procedures and user-defined functions that a user may call.
 create or replace view redshift_catalog.svv_redshift_functions as
 select pg_catalog.current_database()::varchar(128) as database_name, n.nspname::varchar(128) as schema_name,
-       p.proname::varchar(128) as function_name, 'STORED PROCEDURE'::varchar(128) as function_type,
+       p.proname::varchar(128) as function_name,
+       (case p.prokind when 'p' then 'STORED PROCEDURE' else 'REGULAR FUNCTION' end)::varchar(128) as function_type,
        coalesce((select string_agg(zeroshift.type_name(t.kind), ', ' order by t.number)
                  from unnest(p.proargtypes::oid[]) with ordinality t(kind, number)), '')::varchar(512) as argument_type,
        (case when p.prorettype <> 'void'::regtype::oid then zeroshift.type_name(p.prorettype) end)::varchar(128) as result_type
 from pg_catalog.pg_proc p
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-where p.prokind = 'p' and not zeroshift.is_internal(n.nspname)
+where p.prokind in ('p', 'f') and not zeroshift.is_internal(n.nspname)
   and ((select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, p.proowner, 'usage')
        or pg_catalog.has_function_privilege(current_user, p.oid, 'execute'));
 
--- "STL_ERROR" has the engine's own errors, "not SQL errors or messages": there are none. Superusers only.
+-- "STL_ERROR" has the engine's own errors, "not SQL errors or messages": there are none.
 create or replace view redshift_catalog.stl_error as
 select 0 as userid, ''::character(12) as process, null::timestamp as recordtime, 0 as pid, 0 as errcode,
-       ''::character(16) as file, 0 as linenum, ''::character(100) as context, ''::character(512) as error
+       ''::character(90) as file, 0 as linenum, ''::character(100) as context, ''::character(512) as error
 where false;
 
 -- Only the schemas of search_path, as its page warns.
 create or replace view redshift_catalog.pg_table_def as
 select c.schema_name::name as schemaname, c.relation_name::name as tablename, c.column_name::name as "column",
-       zeroshift.type_text(c.atttypid, c.atttypmod)::varchar(256) as type,
+       zeroshift.type_text(c.atttypid, c.atttypmod)::text as type,
        zeroshift.encoding_of(coalesce(t.encodings ->> c.column_name, 'auto'), c.atttypid,
-                             coalesce(c.column_name = any (t.sortkeys), false))::varchar(32) as encoding,
+                             coalesce(c.column_name = any (t.sortkeys), false))::character(32) as encoding,
        coalesce(t.distkey = c.column_name, false) as distkey,
        zeroshift.sort_order(t.sortkeys, t.sortstyle, c.column_name) as sortkey,
        c.attnotnull as "notnull"
@@ -393,15 +429,27 @@ select rolname as usename, oid::integer as usesysid, rolcreatedb as usecreatedb,
 from pg_catalog.pg_roles
 where rolcanlogin;
 
+-- CREATE USER's CONNECTION LIMIT, which shows as UNLIMITED where there is none.
 create or replace view redshift_catalog.pg_user_info as
-select usename, usesysid, usecreatedb, usesuper, usecatupd, passwd, valuntil, useconfig, 'UNLIMITED'::text as useconnlimit
-from redshift_catalog.pg_user;
+select u.usename, u.usesysid, u.usecreatedb, u.usesuper, u.usecatupd, u.passwd, u.valuntil, u.useconfig,
+       case when r.rolconnlimit < 0 then 'UNLIMITED' else r.rolconnlimit::text end as useconnlimit
+from redshift_catalog.pg_user u join pg_catalog.pg_roles r on r.oid = u.usesysid::oid;
 
+-- SYSLOG ACCESS and SESSION TIMEOUT of a user are refused: "RESTRICTED means that users that are not superusers can see their
+-- own records". When a user ran DDL last is not kept.
 create or replace view redshift_catalog.svv_user_info as
-select usename::varchar(128) as user_name, usesysid as user_id, usecreatedb as createdb, usesuper as superuser,
-       usecatupd as catalog_update, 'UNLIMITED'::varchar(32) as connection_limit, 'UNRESTRICTED'::varchar(32) as syslog_access,
-       null::varchar(32) as last_ddl_timestamp, 0 as session_timeout, null::varchar(128) as external_user_id
-from redshift_catalog.pg_user;
+select usename::text as user_name, usesysid as user_id, usecreatedb as createdb, usesuper as superuser,
+       usecatupd as catalog_update, useconnlimit as connection_limit,
+       case when usesuper then 'UNRESTRICTED' else 'RESTRICTED' end as syslog_access, null::timestamp as last_ddl_timestamp,
+       0 as session_timeout, null::text as external_user_id
+from redshift_catalog.pg_user_info
+where (select zeroshift.is_superuser(current_user)) or usename = current_user;
+
+create or replace view redshift_catalog.svl_user_info as
+select user_name as usename, user_id as usesysid, createdb as usecreatedb, superuser as usesuper, catalog_update as usecatupd,
+       connection_limit as useconnlimit, syslog_access as syslogaccess, last_ddl_timestamp as last_ddl_ts,
+       session_timeout as sessiontimeout, external_user_id as external_id
+from redshift_catalog.svv_user_info;
 
 create or replace view redshift_catalog.svv_roles as
 select oid::integer as role_id, rolname::text as role_name, 'rdsdb'::text as role_owner, null::text as external_id
@@ -461,7 +509,9 @@ where p.grantee <> c.relowner and not c.is_system and c.database_name = current_
 create or replace view redshift_catalog.svv_schema_privileges as
 select s.schema_name as namespace_name, p.privilege_type, p.grantee::integer as identity_id,
        zeroshift.identity_name(p.grantee) as identity_name, zeroshift.identity_type(p.grantee) as identity_type,
-       p.is_grantable as admin_option
+       p.is_grantable as admin_option,
+       -- Scoped permissions (GRANT ... FOR TABLES IN SCHEMA) are refused.
+       'SCHEMA'::text as privilege_scope
 from zeroshift.visible_schemas s
 cross join lateral pg_catalog.aclexplode(s.nspacl) p
 where p.grantee <> s.nspowner and s.database_name = current_database() and zeroshift.sees_identity(p.grantee);
@@ -679,7 +729,7 @@ select c.oid, c.relname, c.relnamespace, c.reltype, c.relowner, c.relam, c.relfi
        coalesce((select count(*) from jsonb_array_elements(t.constraints) k where k.value ->> 'type' = 'f'), 0)::smallint as relfkeys,
        0::smallint as relrefs, false as relhasoids,
        coalesce(t.constraints @> '[{"type": "p"}]', false) as relhaspkey, c.relhasrules, c.relhassubclass,
-       zeroshift.acl_shown(c.relacl) as relacl
+       zeroshift.acl_letters(c.relacl, c.relowner) as relacl
 from pg_catalog.pg_class c
 left join zeroshift.table_attributes t on t.oid = c.oid
 where c.relkind in ('r', 'v', 'm', 'p')
@@ -760,6 +810,12 @@ from zeroshift.declared_keys k
 cross join lateral jsonb_array_elements_text(k.columns) with ordinality n(name, place)
 join pg_catalog.pg_attribute a on a.attrelid = k.relation and a.attname = n.name and not a.attisdropped
 where k.index_oid is not null;
+
+-- "PG_ATTRIBUTE_INFO": PG_ATTRIBUTE and the privileges on columns.
+create or replace view redshift_catalog.pg_attribute_info as
+select p.*, zeroshift.acl_shown(a.attacl) as attacl
+from redshift_catalog.pg_attribute p
+left join pg_catalog.pg_attribute a on a.attrelid = p.attrelid and a.attnum = p.attnum;
 
 -- IDENTITY shows as a default in the form that sqlalchemy-redshift and amazon-redshift-utils read.
 create or replace view redshift_catalog.pg_attrdef as
@@ -939,10 +995,12 @@ select p.oid, p.proname, p.pronamespace, p.proowner, p.prolang, p.proisstrict, p
            array(select a.value ->> 'name' from pg_catalog.jsonb_array_elements(z.arguments) with ordinality a
                  order by a.ordinality)
        end as proargnames,
-       p.prosrc, zeroshift.acl_shown(p.proacl) as proacl, p.prokind, coalesce(z.security_definer, false) as prosecdef
+       coalesce(f.body, p.prosrc) as prosrc, zeroshift.acl_shown(p.proacl) as proacl, p.prokind,
+       coalesce(z.security_definer, false) as prosecdef
 from pg_catalog.pg_proc p
 left join zeroshift.procedures z on z.oid = p.oid
-where p.pronamespace in (select oid from redshift_catalog.pg_namespace) and p.prokind = 'p';
+left join zeroshift.functions f on f.oid = p.oid
+where p.pronamespace in (select oid from redshift_catalog.pg_namespace) and (p.prokind = 'p' or f.oid is not null);
 
 -- Redshift's own: prooid rather than oid, prokind p for procedures.
 create or replace view redshift_catalog.pg_proc_info as
@@ -958,6 +1016,11 @@ union all
 -- A landing database is a set of schemas, and has no number of its own.
 select (2147483648 + (hashtext(target_database) & 2147483647))::oid, target_database::name, 10::oid, 6, false, true, null
 from zeroshift.integrations;
+
+-- "PG_DATABASE_INFO": datid rather than oid. "A value of -1 means no limit."
+create or replace view redshift_catalog.pg_database_info as
+select oid as datid, datname, datdba, encoding, datistemplate, datallowconn, datacl, '-1'::text as datconnlimit
+from redshift_catalog.pg_database;
 
 create or replace view redshift_catalog.pg_tables as
 select schema_name::name as schemaname, relation_name::name as tablename,
@@ -1013,9 +1076,9 @@ from pg_catalog.pg_trigger where false;
 
 grant usage on schema redshift_catalog to public;
 grant select on all tables in schema redshift_catalog to public;
-revoke select on redshift_catalog.stl_error, redshift_catalog.svv_table_info, redshift_catalog.svv_integration,
+revoke select on redshift_catalog.pg_user_info, redshift_catalog.svv_table_info, redshift_catalog.svv_integration,
     redshift_catalog.svv_integration_table_state, redshift_catalog.sys_integration_activity,
-    redshift_catalog.sys_integration_table_activity, redshift_catalog.svv_user_info from public;
-grant select on redshift_catalog.stl_error, redshift_catalog.svv_table_info, redshift_catalog.svv_integration,
+    redshift_catalog.sys_integration_table_activity from public;
+grant select on redshift_catalog.pg_user_info, redshift_catalog.svv_table_info, redshift_catalog.svv_integration,
     redshift_catalog.svv_integration_table_state, redshift_catalog.sys_integration_activity,
-    redshift_catalog.sys_integration_table_activity, redshift_catalog.svv_user_info to zeroshift_superusers;
+    redshift_catalog.sys_integration_table_activity to zeroshift_superusers;

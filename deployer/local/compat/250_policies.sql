@@ -817,6 +817,8 @@ as $$
     from zeroshift.policies p where p.name = any (wanted)
     union all
     select e.*, null from zeroshift.external_relations(wanted) e
+    union all
+    select f.*, null from zeroshift.user_functions(wanted) f
 $$;
 
 -- The views whose texts have to be put to PostgreSQL again when policies change: those bound to a relation that a policy

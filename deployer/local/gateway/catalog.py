@@ -11,7 +11,13 @@ from dataclasses import replace
 
 from deployer.local.gateway.backend import Row
 from deployer.local.gateway.types import from_format
-from deployer.local.translate.api import EXTERNAL_TABLE, PSEUDO_COLUMNS, Relation
+from deployer.local.translate.api import (
+    EXTERNAL_TABLE,
+    PSEUDO_COLUMNS,
+    FunctionName,
+    Relation,
+    UserFunction,
+)
 from deployer.sql.lexer import LexError, tokenize
 from deployer.sql.names import Name
 
@@ -38,6 +44,10 @@ _NUMBERED = frozenset(
 """Catalog tables whose oid is a system column in 8.0: there by name, no part of `*`."""
 
 
+Answers = dict[Name | FunctionName, Relation | None | tuple[UserFunction, ...]]
+"""What a catalog was asked, and its answers."""
+
+
 class LiveCatalog:
     """The translator's Catalog for one statement of one session.
 
@@ -56,27 +66,47 @@ class LiveCatalog:
     ) -> None:
         self.database = database
         self.options = options
-        self.asked: dict[Name, Relation | None] = {}
+        self.asked: Answers = {}
         self._path = tuple(schema for schema in path if schema not in _OURS)
         self._fetch = fetch
         self._words = _words(text)
         self._fetched: set[str] = set()
         self._found: dict[str, list[tuple[Relation, bool]]] = {}
+        self._functions: dict[str, list[UserFunction]] = {}
 
     def relation(self, name: Name) -> Relation | None:
         """The relation that `name` means on this session's search path, or None."""
         if name not in self.asked:
             self.asked[name] = self._resolve(name)
-        return self.asked[name]
+        found = self.asked[name]
+        assert found is None or isinstance(found, Relation)
+        return found
 
-    def holds(self, asked: dict[Name, Relation | None]) -> bool:
+    def functions(self, name: FunctionName) -> tuple[UserFunction, ...]:
+        """The user-defined functions that `name` can mean on this session's search path, those found first first."""
+        if name not in self.asked:
+            self._want(name.name)
+            known = self._functions.get(name.name, [])
+            schemas = self._path if name.schema is None else (name.schema,)
+            self.asked[name] = tuple(one for schema in schemas for one in known if one.schema == schema)
+        found = self.asked[name]
+        assert isinstance(found, tuple)
+        return found
+
+    def holds(self, asked: Answers) -> bool:
         """Whether all these questions still have these answers."""
         self._words |= {name.name for name in asked}
-        return all(self.relation(name) == relation for name, relation in asked.items())
+        return all(
+            (self.functions(name) if isinstance(name, FunctionName) else self.relation(name)) == answer
+            for name, answer in asked.items()
+        )
+
+    def _want(self, name: str) -> None:
+        if name not in self._fetched:
+            self._load(self._words | {name})
 
     def _resolve(self, name: Name) -> Relation | None:
-        if name.name not in self._fetched:
-            self._load(self._words | {name.name})
+        self._want(name.name)
         candidates = self._found.get(name.name, [])
         if name.database is not None and name.database != self.database:
             # Another database's schema is one PostgreSQL schema with the joined name.
@@ -101,6 +131,11 @@ class LiveCatalog:
                 None if value is None else value.decode() for value in row
             )
             assert schema is not None and relation is not None and kind is not None
+            if kind == "function":
+                arguments = tuple(map(from_format, _array(kinds)))
+                one = UserFunction(schema, relation, arguments, from_format(definition or ""))
+                self._functions.setdefault(relation, []).append(one)
+                continue
             listed = tuple(zip(_array(columns), map(from_format, _array(kinds)), strict=True))
             found = Relation(
                 name=Name(relation, schema),

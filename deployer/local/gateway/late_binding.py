@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 
 from deployer.local.gateway import external, types
 from deployer.local.gateway.backend import ServerError
-from deployer.local.gateway.catalog import LiveCatalog
-from deployer.local.translate.api import Catalog, Relation, Translation
+from deployer.local.gateway.catalog import Answers, LiveCatalog
+from deployer.local.translate.api import Catalog, FunctionName, Relation, Translation, UserFunction
 from deployer.local.translate.translator import translate
 from deployer.sql.lexer import LexError
 from deployer.sql.names import Name
@@ -35,7 +35,6 @@ SHOWING = frozenset(
 """What shows columns of late-binding views, by its physical name."""
 
 Columns = list[tuple[str, str]]
-Answers = dict[Name, Relation | None]
 
 _SETTING = "zeroshift.late_binding_columns"
 _LONG = {"time": "time without time zone", "timetz": "time with time zone", "varbyte": "binary varying"}
@@ -92,7 +91,11 @@ class _Asking:
     def relation(self, name: Name) -> Relation | None:
         if name not in self.answers:
             self.answers[name] = self._catalog.relation(name)
-        return self.answers[name]
+        return self._catalog.relation(name)
+
+    def functions(self, name: FunctionName) -> tuple[UserFunction, ...]:
+        self.answers[name] = found = self._catalog.functions(name)
+        return found
 
 
 def _of(runner: Runner, name: Name, catalog: Catalog) -> Columns:

@@ -10,8 +10,8 @@ def own_tag(text: str, kind: Kind) -> str:
     """The tag of a definition: what was defined in the client's words, not what it became (a user became a role)."""
     if kind.name == "create_procedure":
         return "CREATE PROCEDURE"
-    if kind.name == "show":
-        return "SHOW"
+    if kind.name in ("show", "grant", "revoke"):
+        return kind.name.upper()
     if kind.name != "ddl" or not kind.object:
         return ""
     return f"{tokenize(text)[0].value} {kind.object}".upper()

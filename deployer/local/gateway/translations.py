@@ -9,16 +9,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from deployer.local.translate.api import Relation, Translation
-from deployer.sql.names import Name
+from deployer.local.gateway.catalog import Answers
+from deployer.local.translate.api import Translation
 from deployer.sql.types import RedshiftType
 
 KEPT = 1000
 
 Key = tuple[str, tuple[str, ...], tuple[tuple[str, RedshiftType], ...]]
 """The text, the search path and the variables' types."""
-Answers = dict[Name, Relation | None]
-"""What the catalog was asked, and its answers. Not to be changed any more."""
 
 
 class Translations:

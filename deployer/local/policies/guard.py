@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deployer.local.policies.model import Lookup, Mask, Protection, RowPolicy, protection
-from deployer.local.translate.api import Catalog, Relation
+from deployer.local.translate.api import Catalog, FunctionName, Relation, UserFunction
 from deployer.local.translate.context import Context
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
@@ -66,6 +66,16 @@ class PolicyCatalog:
             self.denied.append(str(name))
         columns = tuple(one for one in found.columns if one[0] in lookup.columns)
         return Relation(name, "table", ("zeroshift", lookup.view), columns)
+
+    def functions(self, name: FunctionName) -> tuple[UserFunction, ...]:
+        """Those of a name with its schema: the search path is the reader's, who could put his own in between."""
+        if name.schema is None:
+            raise Refused(
+                f"function {name.name}() is not built in; a policy of the local Redshift names a user-defined function "
+                "with its schema",
+                sqlstate="42883",
+            )
+        return self._catalog.functions(name)
 
 
 def bind(

@@ -38,6 +38,28 @@ class Relation:
     protection: str | None = None
 
 
+@dataclass(frozen=True)
+class UserFunction:
+    """A SQL user-defined function as the catalog knows it, its types as CREATE FUNCTION declared them."""
+
+    schema: str
+    name: str
+    arguments: tuple[RedshiftType, ...]
+    result: RedshiftType
+
+
+@dataclass(frozen=True)
+class FunctionName:
+    """A question to the catalog for functions, beside those for relations."""
+
+    name: str
+    schema: str | None
+
+    def sql(self) -> str:
+        """The name for a text that the catalog looks through for names."""
+        return Name(self.name, self.schema).sql()
+
+
 class Catalog(Protocol):
     """The live catalog, as the current session and transaction see it."""
 
@@ -45,6 +67,9 @@ class Catalog(Protocol):
 
     def relation(self, name: Name) -> Relation | None:
         """The relation that `name` resolves to on the search path (temporary tables first), or None."""
+
+    def functions(self, name: FunctionName) -> tuple[UserFunction, ...]:
+        """The user-defined functions of that name, along the search path when it names no schema."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from deployer.local.functions import registry
 from deployer.local.functions.api import Call, Function
-from deployer.local.translate.bind_base import BinderBase, check_collations, compared, folds
+from deployer.local.translate.bind_base import check_collations, compared, folds
+from deployer.local.translate.bind_functions import UserFunctionBinder
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.scope import Scope, Typed
@@ -23,17 +24,19 @@ _BY_COLLATION = frozenset(
 """They follow the collation of their arguments (r_CREATE_DATABASE); case-insensitive ones are refused."""
 
 
-class CallBinder(BinderBase):
+class CallBinder(UserFunctionBinder):
     """Binds calls."""
 
     def _call(self, node: FunctionCall, scope: Scope) -> Typed:
         if node.schema not in ("", "pg_catalog"):
-            raise Refused(
-                f"function {node.schema}.{node.name}(...) does not exist: user-defined functions are not supported by "
-                "the local Redshift",
-                position=node.pos,
-                sqlstate="42883",
-            )
+            user_made = self.user_function(node, scope)
+            if user_made is None:
+                raise Refused(
+                    f"function {node.schema}.{node.name}(...) does not exist",
+                    position=node.pos,
+                    sqlstate="42883",
+                )
+            return user_made
         if node.name in ("grouping", "grouping_id"):
             one_of, scope.one_of = scope.one_of, {}
             values = [self.expr(arg, scope) for arg in node.args]
@@ -46,6 +49,10 @@ class CallBinder(BinderBase):
             function = registry.lookup(node.name, newer_client=node.schema == "pg_catalog")
             return self._render(node, function, scope)
         except Refused as error:
+            # DG udf-naming-udfs: "a built-in function runs before a new UDF with the same name".
+            user_made = None if node.name in registry.FUNCTIONS else self.user_function(node, scope)
+            if user_made is not None:
+                return user_made
             if error.position is None:
                 error.position = node.pos
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.local.policies import statements as policies
-from deployer.local.translate import ddl_alter, drops, external, grants, materialized, users
+from deployer.local.translate import ddl_alter, drops, external, functions_ddl, grants, materialized, users
 from deployer.local.translate.api import EXTERNAL_TABLE, Relation, Translation
 from deployer.local.translate.bind_from import physical
 from deployer.local.translate.bind_queries import Binder, Columns, rename
@@ -17,7 +17,7 @@ from deployer.sql.parse.nodes import DerivedTable, From, Join, Query, Select, Ta
 from deployer.sql.parse.parser import Parser
 from deployer.sql.refused import Refused
 
-NOT_YET = frozenset("external database datashare model library identity function template".split())
+NOT_YET = frozenset("external database datashare model library identity template".split())
 
 
 def statement(parser: Parser, context: Context) -> Translation | None:
@@ -54,6 +54,8 @@ def _create(parser: Parser, context: Context) -> Translation:
         parser.at += 2
         if parser.is_word("procedure"):
             parser.refuse("CREATE PROCEDURE cannot run here: send it as a statement of its own", token)
+        if parser.is_word("function"):
+            return functions_ddl.create(parser, context, replace=True)
         if not parser.is_word("view"):
             _lacking(parser, "CREATE OR REPLACE")
             parser.fail()
@@ -71,6 +73,8 @@ def _create(parser: Parser, context: Context) -> Translation:
         return create_table(parser, context)
     if parser.is_word("schema"):
         return _schema(parser, context)
+    if parser.is_word("function"):
+        return functions_ddl.create(parser, context, replace=False)
     if parser.is_word("materialized"):
         return materialized.create(parser, context)
     if parser.any_word(("user", "group", "role")):
@@ -281,6 +285,8 @@ def _drop(parser: Parser, context: Context) -> Translation:
         return drops.schemas(parser, context)
     if parser.is_word("materialized"):
         return materialized.drop(parser, context)
+    if parser.is_word("function"):
+        return functions_ddl.drop(parser, context)
     if parser.accept("procedure"):
         pos = parser.token.start
         name = new_name(parser.name(), context, pos)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deployer.local.policies import statements as policies
-from deployer.local.translate import external_alter, grants, materialized, users
+from deployer.local.translate import external_alter, functions_ddl, grants, materialized, users
 from deployer.local.translate.api import EXTERNAL_TABLE, MATERIALIZED_VIEW, Relation, Translation
 from deployer.local.translate.bind_dml import check_writable
 from deployer.local.translate.bind_from import physical
@@ -45,6 +45,8 @@ def alter(parser: Parser, context: Context) -> Translation:
         return grants.default_privileges(parser, context)
     if parser.is_word("procedure"):
         return _alter_procedure(parser, context)
+    if parser.is_word("function"):
+        return functions_ddl.alter(parser, context)
     if parser.any_word(("rls", "masking")):
         return policies.alter(parser, context)
     word = parser.token.value
@@ -64,7 +66,7 @@ def alter(parser: Parser, context: Context) -> Translation:
         way = "; views are altered by ALTER TABLE" if word == "view" else ""
         parser.refuse(f"ALTER {word.upper()} is not supported on Redshift{way}")
     if parser.token.kind == "word" and word in (
-        "database", "datashare", "external", "function", "identity", "model", "template", "system",
+        "database", "datashare", "external", "identity", "model", "template", "system",
     ):  # fmt: skip
         label = f"{word} {parser.peek().value}" if word in ("identity", "external") else word
         parser.refuse(f"ALTER {label.upper()} is not supported by the local Redshift yet")

@@ -19,6 +19,8 @@ from deployer.sql.procedure import ArgumentText, read_arguments
 from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
+DONE = "SET zeroshift.policy TO ''"
+"""What a statement ends with that only calls functions of ours: it answers no rows."""
 _TABLE_RIGHTS = frozenset("select insert update delete references truncate".split())
 _LOCAL_LACKING = {
     "drop": "the privilege DROP is not supported by the local Redshift: the owner drops a table",
@@ -91,6 +93,8 @@ def _grant(parser: Parser, context: Context, verb: str) -> Translation:
     token = parser.token
     rights, columns = _rights(parser)
     parser.expect("on")
+    if parser.accept("language"):
+        return _languages(parser, context, verb, rights, option)
     target = _target(parser, context, rights, columns)
     if columns and not target.startswith("TABLE"):
         parser.refuse("privileges on columns are for one kind of object: tables and views", token, "42601")
@@ -163,10 +167,6 @@ def _target(parser: Parser, context: Context, rights: list[str], columns: dict[s
             found.append(name.sql() + signature(parser))
             if not parser.accept_op(","):
                 return f"{kind.upper()} {', '.join(found)}"
-    if parser.is_word("language"):
-        parser.refuse(
-            "privileges on languages are not supported by the local Redshift: procedures are always plpgsql"
-        )
     if parser.any_word(("datashare", "external", "model", "template")):
         parser.refuse(
             f"privileges on {parser.token.value.upper()} are not supported by the local Redshift yet"
@@ -197,6 +197,7 @@ _ALLOWED = {
     "schema": frozenset(["create", "usage"]),
     "database": frozenset(["create", "temporary", "usage"]),
     "procedure": frozenset(["execute"]),
+    "language": frozenset(["usage"]),
 }
 
 
@@ -208,6 +209,34 @@ def _check_rights(parser: Parser, rights: list[str], kind: str) -> None:
             parser.refuse(
                 "USAGE ON DATABASE is for datashares, which the local Redshift does not support yet"
             )
+
+
+def _languages(parser: Parser, context: Context, verb: str, rights: list[str], option: str) -> Translation:
+    """USAGE ON LANGUAGE: PostgreSQL's own privilege on its languages, which are the engine's."""
+    _check_rights(parser, rights, "language")
+    names = [_language(parser)]
+    while parser.accept_op(","):
+        names.append(_language(parser))
+    grantees, with_option, checks = _grantees(parser, "TO" if verb == "GRANT" else "FROM")
+    behaviour = _revoke_behaviour(parser, verb)
+    parser.done()
+    sql = (
+        f"{verb} {option}USAGE ON LANGUAGE {', '.join(names)} {'TO' if verb == 'GRANT' else 'FROM'} {grantees}"
+        f"{with_option}{behaviour}"
+    )
+    return finish(context, [*checks, f"SELECT zeroshift.language_usage({pg_literal(sql)})", DONE],
+                  main=len(checks) + 1, kind=verb.lower())  # fmt: skip
+
+
+def _language(parser: Parser) -> str:
+    """DG r_GRANT: "For Python UDFs, use plpythonu. For SQL UDFs, use sql. For stored procedures, use plpgsql." """
+    token = parser.token
+    name = parser.identifier()
+    if name == "plpythonu":
+        parser.refuse("the local Redshift has no language plpythonu: it runs no Python functions", token)
+    if name not in ("sql", "plpgsql"):
+        parser.refuse(f'language "{name}" does not exist', token, "42704")
+    return name
 
 
 def _schemas(parser: Parser) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.local.translate.api import Relation
+from deployer.local.translate.api import FunctionName, Relation, UserFunction
 from deployer.sql.names import Name
 from deployer.sql.parse.cursor import Cursor
 from deployer.sql.types import RedshiftType
@@ -47,6 +47,10 @@ class WrittenCatalog:
         if found is None:
             return None
         return Relation(name, found.kind, found.physical, found.columns, found.definition)
+
+    def functions(self, name: FunctionName) -> tuple[UserFunction, ...]:
+        """There are none."""
+        return ()
 
 
 CATALOG = WrittenCatalog(

@@ -27,6 +27,7 @@ RUN = {
     "ALTER TABLE": "alter table listing add column a int", "ALTER USER": "alter user u createdb", "ANALYZE": "analyze",
     "BEGIN": "begin", "CALL": "call p(1)", "CANCEL": "cancel 5", "CLOSE": "close c",
     "COMMENT": "comment on table listing is 'a'", "COMMIT": "commit", "COPY": "copy t from 's3://b/k' iam_role default",
+    "CREATE FUNCTION": "create function f(int) returns int stable as $$ select $1 $$ language sql",
     "CREATE GROUP": "create group g",
     "CREATE PROCEDURE": "create procedure p() as $$ begin null; end $$ language plpgsql",
     "CREATE ROLE": "create role r", "CREATE SCHEMA": "create schema s", "CREATE TABLE": "create table t (a int)",
@@ -55,7 +56,7 @@ ELSEWHERE = {
         for kind in ("MASKING", "RLS")
     ),
     *(f"{verb} MATERIALIZED VIEW" for verb in ("ALTER", "CREATE", "DROP", "REFRESH")),
-    *("ALTER PROCEDURE", "CREATE EXTERNAL SCHEMA", "CREATE EXTERNAL TABLE", "SHOW VIEW"),
+    *("ALTER PROCEDURE", "CREATE EXTERNAL SCHEMA", "CREATE EXTERNAL TABLE", "DROP FUNCTION", "SHOW VIEW"),
 }
 """They ask the catalog for what they change; their own tests and tests/docs/test_support_table.py run them."""
 

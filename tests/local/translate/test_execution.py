@@ -85,6 +85,9 @@ class Moved:
             return found
         return replace(found, physical=("translate_test", found.physical[1]))
 
+    def functions(self, name: Any) -> Any:
+        return CATALOG.functions(name)
+
 
 MADE: dict[str, Any] = {}
 
