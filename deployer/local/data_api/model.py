@@ -19,6 +19,8 @@ from deployer.local.data_api.errors import Invalid, Malformed
 
 SERVICE = "redshift-data"
 
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+
 
 class ServiceModel:
     """One version of a service's model. `target_prefix` comes before the operation's name in X-Amz-Target."""
@@ -88,6 +90,9 @@ def _path(where: str, member: str) -> str:
 def _text(shape: Mapping[str, Any], value: Any, where: str) -> None:
     if not isinstance(value, str):
         raise Malformed(f"{where} must be a string")
+    if _UNSTORABLE.search(value):
+        # No text of a warehouse holds either, so a statement with them could only break its connection.
+        raise Invalid(f"{where} must not contain the character U+0000 or half of a surrogate pair")
     _size(where, "length", len(value), shape)
     if "enum" in shape and value not in shape["enum"]:
         raise Invalid(f"{where} must be one of: {', '.join(shape['enum'])}")

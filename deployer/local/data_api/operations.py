@@ -313,7 +313,9 @@ def _check_sql(sql: str) -> None:
         # The warehouse will say it.
         return
     if count > 1:
-        raise Invalid(f"Sql holds {count} statements; give one, or use BatchExecuteStatement")
+        raise Invalid(
+            f"Sql holds {count} statements; give each to BatchExecuteStatement as a text of its own"
+        )
     if count == 0:
         raise Invalid("Sql holds no statement")
 

@@ -57,8 +57,12 @@ def bind(sql: str, values: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
 
 
 def check_used(sqls: Sequence[str], values: Mapping[str, str]) -> None:
-    """Raise Invalid unless every parameter is used by one of the statements (BatchExecuteStatement's page)."""
+    """Raise Invalid unless every parameter is used by one of the statements (BatchExecuteStatement's page).
+
+    The sentence is the service's, for one parameter, as issue 4 of getting-started-with-amazon-redshift-data-api
+    (aws-samples) quotes it.
+    """
     used = {name for sql in sqls for name in bind(sql, values)[1]}
     unused = [name for name in values if name not in used]
     if unused:
-        raise Invalid(f"no statement uses the parameter {', '.join(unused)}; every one must be used")
+        raise Invalid(f"Parameters list contains unused parameters. Unused parameters: [{', '.join(unused)}]")

@@ -136,8 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
         if service != self.server.prefix or not name:
             raise Unknown(f"X-Amz-Target must be {self.server.prefix}.<operation>")
         try:
-            body = json.loads(data or b"{}")
-        except ValueError:
+            body = json.loads(data.decode() or "{}")
+        except (ValueError, RecursionError):
             raise Malformed("the body is not JSON") from None
         if not isinstance(body, dict):
             raise Malformed("the body is not a JSON object")

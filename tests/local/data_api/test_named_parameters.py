@@ -38,7 +38,7 @@ def test_no_parameters_no_change() -> None:
 
 def test_each_must_be_used() -> None:
     check_used(["select :a", "select :b"], {"a": "1", "b": "2"})
-    with pytest.raises(Invalid, match="no statement uses the parameter b, c"):
+    with pytest.raises(Invalid, match=r"unused parameters. Unused parameters: \[b, c\]"):
         check_used(["select :a"], {"a": "1", "b": "2", "c": "3"})
     with pytest.raises(Invalid, match="twice"):
         named([{"name": "a", "value": "1"}, {"name": "a", "value": "2"}])

@@ -55,6 +55,10 @@ def test_exceptions_are_the_models() -> None:
         ("execute_statement", {"Sql": "", **WHERE}, "Sql holds no statement"),
         ("execute_statement", {"Sql": "select 1; select 2", **WHERE}, "Sql holds 2 statements"),
         ("execute_statement", {"Sql": "x" * 100_001, **WHERE}, "more than 100000 bytes"),
+        ("execute_statement", {"Sql": "select 'a\0b'", **WHERE}, "sql must not contain the character U+0000"),
+        ("execute_statement", {"Sql": "select '\ud800'", **WHERE}, "sql must not contain"),
+        ("execute_statement", {"Sql": "select 1", "StatementName": "\ud800", **WHERE}, "statementName must not"),
+        ("list_schemas", {"SchemaPattern": "\0", **WHERE}, "schemaPattern must not contain"),
         ("execute_statement", {"Sql": "select 1", "Database": "dev"}, "either ClusterIdentifier or WorkgroupName"),
         ("execute_statement", {"Sql": "select 1", "WorkgroupName": "abc"}, "database is required"),
         ("execute_statement", {"Sql": "select 1", "ClusterIdentifier": "abc", **WHERE}, "exclude each other"),
@@ -88,7 +92,7 @@ def test_exceptions_are_the_models() -> None:
         (
             "execute_statement",
             {"Sql": "select ':a' -- :a", "Parameters": [{"name": "a", "value": "1"}], **WHERE},
-            "no statement uses the parameter a",
+            "Parameters list contains unused parameters. Unused parameters: [a]",
         ),
         (
             "execute_statement",
@@ -208,7 +212,8 @@ def test_the_protocol(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert headers["x-amzn-errortype"] == "UnknownOperationException" and headers["x-amzn-requestid"]
     assert headers["content-type"] == "application/x-amz-json-1.1"
     assert post(api.url, "DynamoDB.ListTables", {})[2]["__type"] == "UnknownOperationException"
-    assert post(api.url, "RedshiftData.ListStatements", b"{")[2]["__type"] == "SerializationException"
+    for broken in (b"{", b"[" * 100_000, b'{"Id": "\xed\xa0\x80"}'):
+        assert post(api.url, "RedshiftData.ListStatements", broken)[2]["__type"] == "SerializationException"
     assert post(api.url, "RedshiftData.ListStatements", [])[2]["__type"] == "SerializationException"
     status, _, told = post(api.url, "RedshiftData.ListStatements", {}, Host="evil.example")
     assert status == 400 and "not evil.example" in told["Message"]
