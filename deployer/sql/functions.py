@@ -19,13 +19,11 @@ LEADER_NODE_ONLY = frozenset(
 
 _CLUSTER = "; it speaks about a real cluster"
 _SKETCH = "; COUNT(DISTINCT ...) is exact"
-_UNDOCUMENTED = "; its algorithm is not documented"
 
 NOT_YET: dict[str, str] = {
     "change_query_priority": _CLUSTER,
     "change_session_priority": _CLUSTER,
     "change_user_priority": _CLUSTER,
-    "checksum": _UNDOCUMENTED,
     "default_iam_role": _CLUSTER,
     "explain_model": "; there is no machine learning locally",
     "has_assumerole_privilege": _CLUSTER,
@@ -41,7 +39,6 @@ NOT_YET: dict[str, str] = {
     "pg_get_iam_role_by_user": _CLUSTER,
     "pg_get_late_binding_view_cols": "; read SVV_COLUMNS",
     "reboot_cluster": _CLUSTER,
-    "set_config": "; use SET",
     "size": "; it measures Redshift's own storage of a SUPER",
     "varbyte": "; write x::VARBYTE",
 }
@@ -80,8 +77,8 @@ _GROUPS: tuple[tuple[str, str], ...] = (
     ("bit_xor range_agg range_intersect_agg", "there is no such aggregate"),
     ("json_agg jsonb_agg json_object_agg jsonb_object_agg json_arrayagg json_objectagg", _JSON),
     (
-        "array_append array_cat array_dims array_fill array_length array_lower array_ndims "
-        "array_position array_positions array_prepend array_remove array_replace array_upper "
+        "array_append array_cat array_dims array_fill array_length array_ndims "
+        "array_position array_positions array_prepend array_remove array_replace "
         "cardinality string_to_array string_to_table trim_array unnest array_shuffle array_sample",
         _ARRAY,
     ),
@@ -230,7 +227,6 @@ _GROUPS: tuple[tuple[str, str], ...] = (
     ),
     ("gunzip bytea_import crypt digest hmac gen_salt", "use SHA2 or MD5"),
     ("if iff", "use CASE WHEN ... THEN ... ELSE ... END"),
-    ("isnull", "use NVL(x, y), or x IS NULL"),
     ("to_timestamp_ntz safe_cast", "use CAST or TRY_CAST"),
     ("instr locate", "use CHARINDEX(substring, string) or STRPOS(string, substring)"),
     ("group_concat", "use LISTAGG"),
@@ -241,7 +237,9 @@ _GROUPS: tuple[tuple[str, str], ...] = (
 )
 
 CATALOG_QUERIES: dict[str, str] = {
+    "array_lower": _ARRAY,
     "array_to_string": _ARRAY,
+    "array_upper": _ARRAY,
     "col_description": "read PG_DESCRIPTION, with the column's number as objsubid",
     "format_encoding": "read the column encoding of PG_TABLE_DEF",
     "format_type": "read SVV_COLUMNS or PG_TABLE_DEF",
@@ -249,6 +247,7 @@ CATALOG_QUERIES: dict[str, str] = {
     "has_column_privilege": "read SVV_COLUMN_PRIVILEGES",
     "has_function_privilege": "read SVV_FUNCTION_PRIVILEGES",
     "has_language_privilege": "read SVV_LANGUAGE_PRIVILEGES",
+    "isnull": "use NVL(x, y), or x IS NULL",
     "obj_description": "read PG_DESCRIPTION",
     "oidvectortypes": "use SHOW PROCEDURE",
     "pg_encoding_to_char": "every database of Redshift is UTF8",

@@ -69,7 +69,10 @@ def _unescape(match: re.Match[str]) -> str:
 def string_value(text: str) -> str:
     """What a string literal's text, its quotes included, stands for."""
     body = text[1:-1]
-    return _ESCAPE.sub(_unescape, body) if "\\" in body or "'" in body else body
+    if "\\" not in body and "'" not in body:
+        return body
+    # A literal ends at a NUL character, as in PostgreSQL 8: the guide's STRTOL page has '\0', an empty one.
+    return _ESCAPE.sub(_unescape, body).partition("\0")[0]
 
 
 def _comment_end(text: str, start: int) -> int:

@@ -16,18 +16,34 @@ return case
     else pg_catalog.trunc(value::numeric, places)::double precision
 end;
 
--- TEXT_TO_INT_ALT and TEXT_TO_NUMERIC_ALT: Teradata's implicit conversions.
+-- TEXT_TO_INT_ALT and TEXT_TO_NUMERIC_ALT: Teradata's implicit conversions. The insertion characters / , : % do not
+-- count (r_Numeric-format-teradata), a sign may stand behind the digits, and blanks are 0 (r_TEXT_TO_INT_ALT).
 create or replace function redshift.text_to_numeric_alt(value text) returns numeric
 language plpgsql immutable strict parallel safe as $$
 declare
-    text_value text := replace(btrim(value), ',', '');
+    text_value text := translate(btrim(value), '/,:%', '');
 begin
+    if text_value = '' then
+        return 0;
+    end if;
+    if text_value ~ '^[0-9.].*[0-9.][+-]$' then
+        text_value := right(text_value, 1) || left(text_value, -1);
+    end if;
     if text_value ~ '^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$' then
         return text_value::numeric;
     end if;
     raise exception using errcode = '22P02', message = 'invalid input syntax for a number: "' || value || '"';
 end
 $$;
+
+-- A value midway between two is rounded to the even one (r_TEXT_TO_NUMERIC_ALT).
+create or replace function redshift.round_half_even(value numeric, places integer) returns numeric
+language sql immutable strict parallel safe
+return case
+    when abs(value * 10::numeric ^ places) % 1 = 0.5 and trunc(abs(value * 10::numeric ^ places)) % 2 = 0
+        then trunc(value, places)
+    else round(value, places)
+end;
 
 create or replace function redshift.text_to_int_alt(value text) returns integer
 language sql immutable parallel safe

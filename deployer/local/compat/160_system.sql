@@ -23,3 +23,107 @@ return '000000000000';
 create or replace function redshift.current_namespace() returns text
 language sql stable parallel safe
 return '00000000-0000-0000-0000-000000000000';
+
+-- CURRENT_SETTING and SET_CONFIG: what SET and SHOW do (deployer/local/gateway/settings.py), in an expression. A name with
+-- a dot is a session context variable, NULL after RESET.
+create or replace function redshift.kept_setting(setting_name text) returns text
+language sql stable parallel restricted
+return coalesce(nullif(pg_catalog.current_setting('zeroshift.' || setting_name, true), ''), (
+    select value from (values
+        ('query_group', 'unset'),
+        ('wlm_query_slot_count', '1'),
+        ('analyze_threshold_percent', '10'),
+        ('enable_result_cache_for_session', 'on'),
+        ('auto_analyze', 'on'),
+        ('auto_mv', 'on'),
+        ('mv_enable_aqmv_for_session', 'on'),
+        ('max_cursor_result_set_size', 'default'),
+        ('enable_vacuum_boost', 'off'),
+        ('use_fips_ssl', 'off'),
+        ('require_ssl', 'off'),
+        ('stored_proc_log_min_messages', 'log'),
+        ('application_name', ''),
+        ('enable_case_sensitive_identifier', 'on'),
+        ('downcase_delimited_identifier', 'off'),
+        ('describe_field_name_in_uppercase', 'off'),
+        ('enable_numeric_rounding', 'off'),
+        ('navigate_super_null_on_error', 'on'),
+        ('cast_super_null_on_error', 'on'),
+        ('parse_super_null_on_error', 'off'),
+        ('json_serialization_enable', 'off'),
+        ('json_serialization_parse_nested_strings', 'off'),
+        ('default_geometry_encoding', '1'),
+        ('interval_forbid_composite_literals', 'off'),
+        ('isolation_level', 'snapshot'),
+        ('enable_case_sensitive_super_attribute', 'off'),
+        ('error_on_nondeterministic_update', 'off')
+    ) as parameter(name, value) where name = setting_name
+));
+
+create or replace function redshift.current_setting(setting_name text, error_if_undefined boolean default true)
+returns text
+language plpgsql stable parallel restricted as $$
+declare
+    wanted text := lower(setting_name);
+    found text;
+begin
+    if wanted is null then
+        return null;
+    end if;
+    if position('.' in wanted) > 0 then
+        found := pg_catalog.current_setting('zeroshift_context.' || wanted, true);
+        if found is null and error_if_undefined then
+            raise exception using errcode = '42704', message = 'unrecognized configuration parameter "' || wanted || '"';
+        end if;
+        return nullif(found, '');
+    end if;
+    found := redshift.kept_setting(wanted);
+    if found is null and wanted in ('search_path', 'statement_timeout', 'timezone', 'datestyle', 'extra_float_digits',
+        'client_encoding', 'server_encoding', 'integer_datetimes', 'is_superuser', 'transaction_isolation')
+    then
+        found := pg_catalog.current_setting(wanted);
+    elsif wanted = 'server_version' then
+        found := '8.0.2';
+    elsif wanted = 'standard_conforming_strings' then
+        found := 'off';
+    end if;
+    if found is null then
+        raise exception using errcode = '42704', message = 'unrecognized configuration parameter "' || wanted || '"';
+    end if;
+    return found;
+end
+$$;
+
+create or replace function redshift.set_config(setting_name text, value text, is_local boolean) returns text
+language plpgsql volatile parallel unsafe as $$
+declare
+    wanted text := lower(setting_name);
+begin
+    if wanted ~ '^[a-z_][a-z0-9_$]*\.[a-z_][a-z0-9_$]*$' then
+        return pg_catalog.set_config('zeroshift_context.' || wanted, value, is_local);
+    elsif wanted in ('statement_timeout', 'timezone', 'datestyle', 'extra_float_digits') then
+        return pg_catalog.set_config(wanted, value, is_local);
+    elsif wanted in (
+        'query_group', 'wlm_query_slot_count', 'analyze_threshold_percent',
+        'enable_result_cache_for_session', 'auto_analyze', 'auto_mv', 'mv_enable_aqmv_for_session',
+        'max_cursor_result_set_size', 'enable_vacuum_boost', 'use_fips_ssl', 'require_ssl',
+        'stored_proc_log_min_messages', 'application_name'
+    ) then
+        return pg_catalog.set_config('zeroshift.' || wanted, value, is_local);
+    elsif redshift.kept_setting(wanted) is not null or wanted in ('search_path', 'client_encoding', 'seed') then
+        raise exception using errcode = '0A000',
+            message = 'SET_CONFIG of ' || wanted || ' is not run by the local Redshift; use SET';
+    end if;
+    raise exception using errcode = '42704', message = 'unrecognized configuration parameter "' || wanted || '"';
+end
+$$;
+
+
+-- A row each, as the text of a record, which is what a function in a select list of PostgreSQL 8 gives.
+create or replace function redshift.pg_timezone_names() returns setof text
+language sql stable
+as 'select zone::text from pg_catalog.pg_timezone_names as zone';
+
+create or replace function redshift.pg_timezone_abbrevs() returns setof text
+language sql stable
+as 'select zone::text from pg_catalog.pg_timezone_abbrevs as zone';

@@ -130,6 +130,11 @@ def _any_value(call: Call) -> str:
     return f"redshift.any_value({distinct}{value}){over}"
 
 
+def _collected(value: str, over: str) -> str:
+    """The values of a window without NULLs. No FILTER: aggregates, as in MEDIAN(SUM(x)) OVER (), cannot stand in it."""
+    return f"pg_catalog.array_remove(pg_catalog.array_agg({value}) {over}, NULL)"
+
+
 def _listagg(call: Call) -> str:
     """The concatenation in the WITHIN GROUP order, without NULLs and empty strings, at most 65535 bytes."""
     value = text(call, 0)
@@ -139,9 +144,10 @@ def _listagg(call: Call) -> str:
     filtered = f"FILTER (WHERE ({value}) <> '')"
     if call.over:
         over = window(call, order_by=call.order_by, frame=WHOLE)
+        some = f"NULLIF({value}, '')"
         if call.distinct:
-            return f"redshift.listagg_distinct(pg_catalog.array_agg({value}) {filtered} {over}, {delimiter})"
-        return f"redshift.listagg_limit(pg_catalog.string_agg({value}, {delimiter}) {filtered} {over})"
+            return f"redshift.listagg_distinct({_collected(some, over)}, {delimiter})"
+        return f"redshift.listagg_limit(pg_catalog.string_agg({some}, {delimiter}) {over})"
     order = f" ORDER BY {call.order_by}" if call.order_by else ""
     if call.distinct:
         return f"redshift.listagg_distinct(pg_catalog.array_agg({value}{order}) {filtered}, {delimiter})"
@@ -177,8 +183,7 @@ def _continuous(
     direction = order_by[len(expression) :] if order_by.startswith(expression) else ""
     filtered = f"FILTER (WHERE ({expression}) IS NOT NULL)"
     if call.over:
-        over = window(call, order_by=f"{value}{direction}", frame=WHOLE)
-        collected = f"pg_catalog.array_agg({value}) {filtered} {over}"
+        collected = _collected(value, window(call, order_by=f"{value}{direction}", frame=WHOLE))
     else:
         collected = f"pg_catalog.array_agg({value} ORDER BY {value}{direction}) {filtered}"
     return f"redshift.{function}({collected}, {percentile}{after})"
@@ -222,7 +227,7 @@ def _percentile_disc(call: Call) -> str:
     filtered = f"FILTER (WHERE ({expression}) IS NOT NULL)"
     order = expression + direction
     if call.over:
-        values = f"pg_catalog.array_agg({expression}) {filtered} {window(call, order_by=order, frame=WHOLE)}"
+        values = _collected(expression, window(call, order_by=order, frame=WHOLE))
     else:
         values = f"pg_catalog.array_agg({expression} ORDER BY {order}) {filtered}"
     return f"redshift.element_at({values}, {_percentile(call)})"

@@ -104,6 +104,10 @@ def _field(part: str, value: str, *, whole: bool) -> str:
     if part == "decade":
         # Redshift counts decades from 1 (0001..0009 is the first), PostgreSQL from 0.
         return f"(pg_catalog.date_part('decade', {value}) + 1)" + ("::integer" if whole else "")
+    if not whole and part in ("millisecond", "microsecond"):
+        # r_DATE_PART_function prints 789000 microseconds of 6.789 seconds. Of milliseconds it prints none: taken alike.
+        per_second = 1000 if part == "millisecond" else 1000000
+        return f"pg_catalog.mod(pg_catalog.date_part('{part}', {value})::numeric, {per_second})::double precision"
     if not whole:
         return f"pg_catalog.date_part('{part}', {value})"
     if part == "epoch":

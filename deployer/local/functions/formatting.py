@@ -9,11 +9,13 @@ import re
 
 from deployer.local.functions.api import Call, Function
 from deployer.local.functions.render import literal, page, refuse, text
+from deployer.sql.names import quote_literal
 from deployer.sql.parse.nodes import Expr, Literal
 from deployer.sql.types import INTEGER, MAX_PRECISION, VARCHAR, RedshiftType, decimal
 
 _ZONE = re.compile(r"TZ|OF", re.IGNORECASE)
 _DIGITS = re.compile(r"[09]")
+_QUOTED_OR_L = re.compile(r'("[^"]*")|[lL]')
 
 
 def _to_char(call: Call) -> str:
@@ -35,6 +37,10 @@ def _to_char(call: Call) -> str:
         value = f"({value})::integer"
     elif kind.name in ("time", "timetz", "boolean", "super", "varbyte"):
         raise refuse(call, f"it takes a TIMESTAMP or a number, not {kind.name.upper()}", sqlstate="42883")
+    if kind.is_numeric and not kind.is_float and "l" in pattern.lower():
+        # L is the local currency symbol, which r_TO_CHAR prints as $.
+        dollar = _QUOTED_OR_L.sub(lambda match: match[1] or '"$"', pattern)
+        return f"pg_catalog.to_char({value}, E{quote_literal(dollar)})"
     return f"pg_catalog.to_char({value}, {text(call, 1)})"
 
 
@@ -67,7 +73,8 @@ def _text_to_numeric(call: Call) -> str:
         raise refuse(
             call, "precision and scale must be number literals; format strings are not run locally yet"
         )
-    return f"redshift.text_to_numeric_alt({text(call, 0)})"
+    scale = literal(call, 2) if len(call.args) > 2 else "0"
+    return f"redshift.round_half_even(redshift.text_to_numeric_alt({text(call, 0)}), {scale})"
 
 
 def _by_size(kind: RedshiftType | None, nodes: tuple[Expr, ...]) -> RedshiftType | None:

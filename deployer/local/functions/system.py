@@ -8,8 +8,8 @@ queries (deployer.sql.functions.CATALOG_QUERIES).
 
 from __future__ import annotations
 
-from deployer.local.functions.api import Function
-from deployer.local.functions.render import page
+from deployer.local.functions.api import Call, Function
+from deployer.local.functions.render import literal, page, refuse, text
 from deployer.sql.functions import CATALOG_QUERIES
 from deployer.sql.types import BIGINT, BOOLEAN, INTEGER, NAME, VARCHAR, RedshiftType
 
@@ -46,7 +46,6 @@ _CATALOG = (
     # name, least and most arguments, result
     ("array_to_string", 2, 2, VARCHAR),
     ("col_description", 2, 2, VARCHAR),
-    ("current_setting", 1, 1, VARCHAR),
     ("format_encoding", 1, 1, VARCHAR),
     ("format_type", 2, 2, VARCHAR),
     ("has_any_column_privilege", 2, 3, BOOLEAN),
@@ -74,6 +73,25 @@ _PRIVILEGES = (
     ("has_schema_privilege", "r_HAS_SCHEMA_PRIVILEGE"),
     ("has_table_privilege", "r_HAS_TABLE_PRIVILEGE"),
 )
+
+
+def _current_setting(call: Call) -> str:
+    name = literal(call, 0)
+    if len(call.args) == 2 and (name is None or "." not in name):
+        raise refuse(
+            call,
+            "error_if_undefined is for session context variables, named by a string constant",
+            sqlstate="42601",
+        )
+    strict = f", ({call.args[1]})::boolean" if len(call.args) == 2 else ""
+    return f"redshift.current_setting({text(call, 0)}{strict})"
+
+
+def _set_config(call: Call) -> str:
+    """is_local is "true or 1 and false or 0"."""
+    local = f"(({call.args[2]})::text)::boolean"
+    return f"redshift.set_config({text(call, 0)}, {text(call, 1)}, {local})"
+
 
 FUNCTIONS: tuple[Function, ...] = (
     *(
@@ -129,6 +147,15 @@ FUNCTIONS: tuple[Function, ...] = (
         1,
         source=page("PG_TERMINATE_BACKEND"),
     ),
+    *(
+        # A row each, as one text: the guide calls them in the select list (r_timezone_config).
+        Function(
+            name, f"redshift.{name}()", VARCHAR, 0, 0, leader_only=True, source=page("r_timezone_config")
+        )
+        for name in ("pg_timezone_names", "pg_timezone_abbrevs")
+    ),
+    Function("current_setting", _current_setting, VARCHAR, 1, 2, source=page("r_CURRENT_SETTING")),
+    Function("set_config", _set_config, VARCHAR, 3, 3, source=page("r_SET_CONFIG")),
     *(
         Function(name, f"redshift.{name}({{args}})", BOOLEAN, 2, 2, source=page(f"r_{name.upper()}"))
         for name in ("user_is_member_of", "role_is_member_of")

@@ -7,7 +7,8 @@ that the local engine does not follow is refused unless it is set to the value t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from deployer.sql.lexer import Token, tokenize
 from deployer.sql.names import quote_ident
@@ -72,6 +73,11 @@ SHOWN = {
     "transaction_isolation": "",
 }
 """What can only be shown; an empty text stands for PostgreSQL's own answer."""
+
+CONTEXT = "zeroshift_context."
+"""What PostgreSQL's name of a session context variable, `identifier.identifier` (r_SET), begins with."""
+
+_INTERVAL_OFFSET = re.compile(r"\s*([+-]?)\s*(?:(\d{1,2}):(\d\d)|(\d{1,3})\s*(hours?|minutes?))\s*")
 
 _LISTS = frozenset(["datashares", "templates"])
 """SHOW commands of one word that the local Redshift does not have."""
@@ -140,7 +146,13 @@ def _set(tokens: list[Token]) -> Setting:
         tokens = tokens[1:]
     name_token = tokens[0]
     name, rest = _name(tokens)
-    if not rest or rest[0].value not in ("to", "="):
+    if name == "time zone":
+        # SET TIME ZONE takes no TO, and an INTERVAL too (timezone, r_timezone_config).
+        name, rest = "timezone", [name_token, *_offset(rest)]
+    elif name == "timezone" and rest and rest[0].value == "interval":
+        # The same page's example: set timezone interval '-8 hours'.
+        rest = [name_token, *_offset(rest)]
+    elif not rest or rest[0].value not in ("to", "="):
         raise _refuse(f'syntax error: SET {name} must be followed by TO or "="', name_token, "42601")
     values = [token for token in rest[1:] if not (token.kind == "op" and token.value == ",")]
     if values and values[-1].kind == "end":
@@ -148,6 +160,12 @@ def _set(tokens: list[Token]) -> Setting:
     if not values:
         raise _refuse(f"syntax error: SET {name} has no value", name_token, "42601")
     default = len(values) == 1 and values[0].kind == "word" and values[0].value == "default"
+    if "." in name:
+        if default:
+            raise _refuse(
+                f"SET {name} TO DEFAULT: a context variable has no default; use RESET", values[0], "42601"
+            )
+        return Setting(f"set {scope}{CONTEXT}{name} to " + _literal("".join(token.value for token in values)))
     if name == "search_path":
         if default:
             return Setting(f"set {scope}search_path to default")
@@ -163,6 +181,9 @@ def _set(tokens: list[Token]) -> Setting:
     value = "".join(token.value for token in values)
     if name == "statement_timeout" and not default and not value.isdigit():
         raise _refuse("statement_timeout takes a number of milliseconds", values[0], "22023")
+    if name == "timezone" and ":" in value and (match := _INTERVAL_OFFSET.fullmatch(value)) is not None:
+        # An ISO 8601 offset (r_timezone_config), which PostgreSQL would read as POSIX, the other way round.
+        value = _zone(match)
     if name in SHARED:
         return Setting(f"set {scope}{name} to " + ("default" if default else _literal(value)))
     if name in KEPT:
@@ -184,6 +205,11 @@ def _set(tokens: list[Token]) -> Setting:
 
 def _reset(tokens: list[Token]) -> Setting:
     name, rest = _name(tokens)
+    if "." in name:
+        # "If the value to RESET is a session context variable, Amazon Redshift sets it to NULL": r_RESET.
+        return Setting(f"set {CONTEXT}{name} to ''")
+    if name == "time zone":
+        name = "timezone"
     if name == "all" or name in SHARED:
         return Setting(f"reset {name}")
     if name in KEPT or name in FIXED or name in SWITCHED:
@@ -206,6 +232,10 @@ def _show(tokens: list[Token]) -> Setting:
             "or SVV_ALL_COLUMNS",
             tokens[0],
         )
+    if "." in name:
+        return Setting(f"select redshift.current_setting({_literal(name)}, true)::varchar", name)
+    if name == "time zone":
+        name = "timezone"
     if name in SHARED:
         return Setting(f"show {name}", name)
     if name in SHOWN:
@@ -225,8 +255,32 @@ def _name(tokens: list[Token]) -> tuple[str, list[Token]]:
         raise _refuse("syntax error: a parameter's name is missing", tokens[0], "42601")
     name = tokens[0].value.lower()
     if name == "time" and tokens[1].value == "zone":
-        raise _refuse("SET TIME ZONE is not supported by Redshift: SET timezone TO ...", tokens[0])
+        return "time zone", tokens[2:]
+    if tokens[1].value == "." and tokens[2].kind == "word" and tokens[0].kind == "word":
+        return f"{name}.{tokens[2].value}", tokens[3:]
     return name, tokens[1:]
+
+
+def _offset(tokens: list[Token]) -> list[Token]:
+    """The zone behind SET TIME ZONE. INTERVAL '-8 hours' is written as PostgreSQL reads it in its place: UTC-8."""
+    if not tokens or tokens[0].value != "interval":
+        return tokens
+    if len(tokens) < 2 or tokens[1].kind != "string":
+        raise _refuse("syntax error: INTERVAL must be followed by a string", tokens[0], "42601")
+    match = _INTERVAL_OFFSET.fullmatch(tokens[1].value)
+    if match is None:
+        raise _refuse(
+            f"time zone interval {tokens[1].value!r} is neither hours nor minutes", tokens[1], "22023"
+        )
+    return [replace(tokens[1], value=_zone(match)), *tokens[2:]]
+
+
+def _zone(match: re.Match[str]) -> str:
+    """An offset whose positive sign is east, as a POSIX zone, <name>offset, whose signs count westwards."""
+    sign, hours, minutes, count, unit = match.groups()
+    total = int(count) * (60 if unit.startswith("hour") else 1) if count else int(hours) * 60 + int(minutes)
+    size = f"{total // 60:02}:{total % 60:02}"
+    return f"<{sign or '+'}{size}>{'+' if sign == '-' else '-'}{size}"
 
 
 def _unknown(name: str, token: Token) -> Refused:

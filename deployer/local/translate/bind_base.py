@@ -73,5 +73,9 @@ class BinderBase(ABC):
         """An expression as PostgreSQL text, with its type."""
 
     @abstractmethod
+    def compare(self, op: str, left: Typed, right: Typed, pos: int = 0) -> Typed:
+        """A comparison of two bound values."""
+
+    @abstractmethod
     def nested(self, query: Query, scope: Scope) -> tuple[str, list[tuple[str, Kind]], Scope]:
         """A sub-query's text, its columns, and its own block."""

@@ -16,6 +16,7 @@ from deployer.local.translate.context import Context
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
 from deployer.local.translate.scope import Scope, Typed, no_column, resolve
+from deployer.sql.names import quote_ident
 from deployer.sql.parse.nodes import (
     AtTimeZone,
     Attribute,
@@ -94,9 +95,12 @@ class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
         value = self._methods[type(node)](node, scope)
         if self.grouped:
             block: Scope | None = scope
+            inner: set[str] = set()
             while block is not None:
-                if value.sql in block.one_of:
+                if value.sql in block.one_of and not any(alias in value.sql for alias in inner):
                     return Typed(block.one_of[value.sql], value.type)
+                # Names of this block hide the same ones further out.
+                inner.update(f"{quote_ident(one.alias)}." for one in block.sources)
                 block = block.parent
         return value
 
@@ -300,12 +304,26 @@ def _known_qualifier(scope: Scope, qualifier: tuple[str, ...]) -> bool:
     return False
 
 
+_CALLED = {
+    "extract": "date_part",
+    "date_part": "pgdate_part",
+    "dateadd": "date_add",
+    "datediff": "date_diff",
+    "nvl": "coalesce",
+    "decode": "case",
+    "log": "dlog10",
+}
+"""Functions whose columns have another name by default, each on the function's own page."""
+
+
 def column_name(node: Expr) -> str:
     """The name that Redshift gives an output column without an alias, as PostgreSQL 8 does."""
     if isinstance(node, Column):
         return node.parts[-1]
     if isinstance(node, FunctionCall):
-        return {"extract": "date_part", "current_user_id": "current_user_id"}.get(node.name, node.name)
+        if node.name == "nullif" and node.args:
+            return column_name(node.args[0])
+        return _CALLED.get(node.name, node.name)
     if isinstance(node, Cast):
         inner = "?column?" if node.typed_literal else column_name(node.operand)
         if inner == "?column?":

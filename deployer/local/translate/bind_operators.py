@@ -125,6 +125,9 @@ class OperatorBinder(BinderBase):
         if is_texty(right.type) and left.type is not None and left.type.is_numeric:
             text, number = _text_and_number(right, left)
             return number, text
+        if BOOLEAN in (left.type, right.type):
+            # r_logical_condition: likevegas = 1.
+            return truth(left), truth(right)
         return left.sql, right.sql
 
     def _arithmetic(self, node: Binary, left: Typed, right: Typed) -> Typed:
@@ -142,8 +145,8 @@ class OperatorBinder(BinderBase):
                 self._undetermined(node, "the type of the other operand cannot be told")
             known = a if b in (None, UNKNOWN) else b
             return Typed(plain, None if known == UNKNOWN or None in (a, b) else known)
-        if op == "+" and a.is_text and b.is_text:
-            # The guide's NVL2 page joins names with it.
+        if op == "+" and ((a.is_text and b.is_text) or a.name == b.name == "varbyte"):
+            # The guide's NVL2 page joins names with it, r_VARBYTE_OPERATORS binary values.
             return self._concatenate(node, left, right)
         if not (a.is_numeric and b.is_numeric):
             raise Refused(

@@ -16,6 +16,7 @@ from deployer.sql.parse.nodes import (
     Like,
     Quantified,
     Query,
+    Row,
     ScalarQuery,
 )
 from deployer.sql.refused import Refused
@@ -42,6 +43,8 @@ class PredicateBinder(BinderBase):
         return Typed(f"({value.sql} {word} {low.sql} AND {high.sql})", BOOLEAN)
 
     def _in_list(self, node: InList, scope: Scope) -> Typed:
+        if isinstance(node.operand, Row):
+            return self._in_rows(node, node.operand, scope)
         value = self.expr(node.operand, scope)
         items = [self.expr(item, scope) for item in node.items]
         if value.type == SUPER or any(item.type == SUPER for item in items):
@@ -53,6 +56,20 @@ class PredicateBinder(BinderBase):
             listed = ", ".join(blank_insensitive(item, fold) for item in items)
             return Typed(f"({blank_insensitive(value, fold)} {word} ({listed}))", BOOLEAN)
         return Typed(f"({value.sql} {word} ({', '.join(item.sql for item in items)}))", BOOLEAN)
+
+    def _in_rows(self, node: InList, row: Row, scope: Scope) -> Typed:
+        """(a, b) IN ((1, 2), ...): each set compared expression by expression (r_expression_lists)."""
+        values = [self.expr(item, scope) for item in row.items]
+        tests = []
+        for one in node.items:
+            assert isinstance(one, Row)
+            others = [self.expr(item, scope) for item in one.items]
+            pairs = zip(values, others, strict=True)
+            tests.append(
+                " AND ".join(self.compare("=", value, other, node.pos).sql for value, other in pairs)
+            )
+        found = " OR ".join(f"({test})" for test in tests)
+        return Typed(f"(NOT ({found}))" if node.negated else f"({found})", BOOLEAN)
 
     def _in_query(self, node: InQuery, scope: Scope) -> Typed:
         value = self.expr(node.operand, scope)

@@ -118,6 +118,8 @@ class Expressions(ABC):
             return self._union((node.operand, node.low, node.high), scope)
         if isinstance(node, n.InList):
             return self._union((node.operand, *node.items), scope)
+        if isinstance(node, n.Row):
+            return self._union(node.items, scope)
         if isinstance(node, n.Like):
             return self._union((node.operand, node.pattern, node.escape), scope)
         if isinstance(node, n.AtTimeZone):
@@ -201,6 +203,7 @@ class Expressions(ABC):
         n.IsTest: _operands,
         n.Between: _operands,
         n.InList: _operands,
+        n.Row: _operands,
         n.Like: _operands,
         n.Cast: _operands,
         n.AtTimeZone: _operands,

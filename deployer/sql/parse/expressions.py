@@ -21,6 +21,7 @@ from deployer.sql.parse.nodes import (
     Literal,
     Quantified,
     Query,
+    Row,
     Subscript,
     Unary,
 )
@@ -150,11 +151,22 @@ class ExpressionParser(PrimaryParser):
         if self.starts_query():
             query = self.query()
             self.expect_op(")")
+            if isinstance(left, Row):
+                self.refuse(
+                    "subquery must return only one column: (a, b) IN takes a list of (x, y), no sub-query",
+                    token,
+                )
             return InQuery(left, query, negated, pos=token.start)
+        before, self.in_rows = self.in_rows, isinstance(left, Row)
         items = [self.expr()]
         while self.accept_op(","):
             items.append(self.expr())
+        self.in_rows = before
         self.expect_op(")")
+        if isinstance(left, Row):
+            for item in items:
+                if not isinstance(item, Row) or len(item.items) != len(left.items):
+                    self.refuse("unequal number of entries in row expressions", token, "42601")
         return InList(left, items, negated, pos=token.start)
 
     def _other(self) -> Expr:

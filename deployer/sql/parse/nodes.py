@@ -209,6 +209,13 @@ class CatalogOnly(Expr):
 
 
 @dataclass(slots=True)
+class Row(Expr):
+    """`(a, b)` before IN, and each set of its list."""
+
+    items: list[Expr]
+
+
+@dataclass(slots=True)
 class Subscript(Expr):
     """`value[index]`."""
 

@@ -20,6 +20,7 @@ from deployer.sql.parse.nodes import (
     Literal,
     Parameter,
     Query,
+    Row,
     ScalarQuery,
 )
 from deployer.sql.parse.words import BARE_FUNCTIONS, DATETIME_UNITS, RESERVED, UNRESERVED_FUNCTIONS
@@ -30,6 +31,9 @@ _TYPED = frozenset(["date", "timestamp", "time", "timestamptz", "timetz"])
 
 class PrimaryParser(CallParser):
     """Parses the operands of expressions."""
+
+    in_rows = False
+    """Whether the sets of an expression list are read: ((1, 'a'), (2, 'b'))."""
 
     @abstractmethod
     def _other(self) -> Expr:
@@ -63,18 +67,30 @@ class PrimaryParser(CallParser):
             return ScalarQuery(query, pos=token.start)
         value = self.expr()
         if self.is_op(","):
-            self.only_on_catalogs(
-                "row constructors (a, b) are not supported on Redshift; compare the columns one by one", token
-            )
-            parts: list[str | Expr | Query] = ["(", value]
+            items = [value]
             while self.accept_op(","):
-                parts += [", ", self.expr()]
+                items.append(self.expr())
             self.expect_op(")")
-            return CatalogOnly([*parts, ")"], pos=token.start)
+            return self._several(items, token)
         self.expect_op(")")
         if self.is_op("."):
             self.refuse("composite types are not supported on Redshift", token)
         return value
+
+    def _several(self, items: list[Expr], token: Token) -> Expr:
+        """(a, b): before IN (...) and inside its list (r_expression_lists); elsewhere a row constructor."""
+        ahead = 1 if self.is_word("not") else 0
+        after = self.peek(ahead)
+        if self.in_rows or (after.kind == "word" and after.value == "in"):
+            return Row(items, pos=token.start)
+        self.only_on_catalogs(
+            "row constructors (a, b) are not supported on Redshift, but before IN and in its list; compare the columns "
+            "one by one", token,
+        )  # fmt: skip
+        parts: list[str | Expr | Query] = ["(", items[0]]
+        for item in items[1:]:
+            parts += [", ", item]
+        return CatalogOnly([*parts, ")"], pos=token.start)
 
     def _parenthesised_expression(self) -> bool:
         """((select ...) + 1): the inner parenthesis is a scalar sub-query, the outer one an expression."""

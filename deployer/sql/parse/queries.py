@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from deployer.sql.parse.cursor import check_identifier
 from deployer.sql.parse.nodes import (
     Body,
     CommonTable,
@@ -275,7 +276,16 @@ class QueryParser(FromParser):
                 select.exclude = self._excluded()
             return SelectItem(Star(pos=pos), None, pos=pos)
         value = self.expr()
-        return SelectItem(value, None if isinstance(value, Star) else self._alias(), pos=pos)
+        return SelectItem(value, None if isinstance(value, Star) else self._output_name(), pos=pos)
+
+    def _output_name(self) -> str | None:
+        """Behind AS any word is a column's name, a reserved one too, as in PostgreSQL 8 and as the guide writes it
+        (r_STL_LOAD_ERRORS: AS table, AS column; automatic-recognition: AS timestamp)."""
+        if self.is_word("as") and self.peek().kind == "word":
+            self.next()
+            token = self.next()
+            return check_identifier(token.value, token.start)
+        return self._alias()
 
     def _excluded(self) -> tuple[str, ...]:
         """The columns behind EXCLUDE, which end the select list (r_EXCLUDE_list); parentheses may stand around them."""

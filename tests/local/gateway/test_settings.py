@@ -11,7 +11,7 @@ import pytest
 from gateway_wire import Wire
 
 from deployer.local.environment import Status
-from deployer.local.gateway.settings import FIXED, KEPT
+from deployer.local.gateway.settings import FIXED, KEPT, SWITCHED
 
 
 @pytest.fixture
@@ -47,6 +47,40 @@ def test_every_known_parameter_has_its_default(wire: Wire, name: str, default: s
     assert wire.tags(f"reset {name}; set {name} to default") == ["RESET", "SET"]
 
 
+def test_a_context_variable_is_null_after_reset_and_belongs_to_the_session(wire: Wire) -> None:
+    """SET, SHOW, RESET, CURRENT_SETTING, SET_CONFIG of `identifier.identifier` (r_SET, r_CURRENT_SETTING)."""
+    wire.tags("set app_context.user_id to 123")
+    assert wire.rows("show app_context.user_id") == [("123",)]
+    assert wire.rows("select current_setting('APP_CONTEXT.user_id')") == [("123",)]
+    assert wire.rows("select set_config('app_context.user_id', 'x y', 0)") == [("x y",)]
+    wire.tags("reset app_context.user_id")
+    assert wire.rows("select current_setting('app_context.user_id')") == [(None,)]
+    assert wire.rows("select current_setting('app_context.other', false)") == [(None,)]
+    assert wire.error("select current_setting('app_context.other')")["C"] == "42704"
+
+
+def test_current_setting_says_what_show_says(wire: Wire) -> None:
+    for name, default in sorted((KEPT | FIXED | SWITCHED).items()):
+        assert wire.rows(f"select current_setting('{name}')") == [(default,)], name
+
+
+def test_set_config_sets_for_the_session_or_the_transaction(wire: Wire) -> None:
+    assert wire.rows("begin; select set_config('query_group', 'test', true); commit; show query_group") == [
+        ("test",), ("unset",)
+    ]  # fmt: skip
+    assert wire.error("select set_config('search_path', 'a', false)")["C"] == "0A000"
+
+
+def test_the_time_zone_is_set_with_and_without_to(wire: Wire) -> None:
+    """r_timezone_config: INTERVAL only without TO, and ISO 8601 offsets are positive in the east."""
+    for zone, hour in (
+        ("timezone interval '-8 hours'", "16"), ("time zone interval '-8:00'", "16"),
+        ("timezone to '-8:00'", "16"), ("time zone 'America/New_York'", "19"), ("time zone default", "00"),
+    ):  # fmt: skip
+        wire.tags(f"set {zone}")
+        assert wire.rows("select to_char('2020-01-01 00:00:00+00'::timestamptz, 'HH24')") == [(hour,)], zone
+
+
 @pytest.mark.parametrize(
     "sql, code",
     [
@@ -55,10 +89,12 @@ def test_every_known_parameter_has_its_default(wire: Wire, name: str, default: s
         ("set enable_numeric_rounding = on", "0A000"),
         ("set work_mem to '1GB'", "42704"),
         ("set default_transaction_isolation to 'read committed'", "42704"),
-        ("set zeroshift.query_group to 'x'", "42601"),
+        ("set a.b.c to 'x'", "42601"),
+        ('set "a"."b" to 1', "42601"),
+        ("show a.nothing", "42704"),
         ("set transaction_isolation to 'serializable'", "42704"),
         ("set session characteristics as transaction isolation level serializable", "0A000"),
-        ("set time zone 'UTC'", "0A000"),
+        ("set time zone interval '1 day'", "22023"),
         ("set search_path", "42601"),
         ("set search_path to", "42601"),
         ("set", "42601"),

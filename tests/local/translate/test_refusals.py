@@ -138,12 +138,10 @@ def test_refused_by_name(sql: str, named: str) -> None:
 @pytest.mark.parametrize("word", sorted(RESERVED))
 def test_reserved_words_are_no_bare_names(word: str) -> None:
     for sql in (
-        f"select 1 as {word}",
         f"create table {word} (a int)",
         f"create table p ({word} int)" if word != "LIKE" else "create table p (LIKE)",
-        f"select id {word} from listing"
-        if word not in ("IS", "ISNULL", "NOTNULL")
-        else f"select 1 as {word}",
+        f"select 1 from listing as {word}",
+        f"select id {word} from listing",
     ):
         if sql.startswith("select id") and word in (
             "FROM",
@@ -153,11 +151,18 @@ def test_reserved_words_are_no_bare_names(word: str) -> None:
             "EXCEPT",
             "LIMIT",
             "MINUS",
+            "ISNULL",
+            "NOTNULL",
         ):
+            continue
+        # ARRAY is the name of an element in the guide's own example (query-super).
+        if word == "ARRAY" and " as " in sql:
             continue
         with pytest.raises(Refused) as caught:
             translate(sql, CATALOG)
         assert caught.value.sqlstate == "42601" or word in caught.value.message.upper()
+    named = translate(f"select 1 as {word}", CATALOG).columns[0][0]
+    assert named == word.lower()
     quoted = f'select "{word.lower()}" from (select 1 as "{word.lower()}") x'
     assert f'"{word.lower()}"' in translate(quoted, CATALOG).statements[0]
 

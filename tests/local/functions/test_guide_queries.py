@@ -1,0 +1,63 @@
+"""Statements of the guide's examples that are more than one expression: what they give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+Ask = Callable[[str], list[list[str]]]
+
+
+@pytest.fixture(scope="module")
+def shop(ask: Ask) -> Iterator[Ask]:
+    """`ask` in a schema with the guide's WINSALES, as far as the queries below read it."""
+    for sql in (
+        "drop schema if exists guide cascade", "create schema guide", "set search_path to guide",
+        "create table winsales (salesid int, sellerid int, buyerid char(10), qty int, likes boolean)",
+        "insert into winsales values (1, 1, 'a', 10, true), (2, 1, 'b', 30, false), (3, 2, 'a', 20, null),"
+        " (4, 2, 'a', 50, true)",
+    ):  # fmt: skip
+        ask(sql)
+    yield ask
+    ask("drop schema guide cascade")
+    ask("reset search_path")
+
+
+def test_a_percentile_of_a_window_is_taken_over_aggregates(shop: Ask) -> None:
+    """r_WF_MEDIAN, r_WF_PERCENTILE_CONT: MEDIAN(SUM(x)) OVER ()."""
+    rows = shop(
+        "select sellerid, median(sum(qty)) over (), percentile_disc(0.6) within group (order by sum(qty) desc) over (),"
+        " listagg(sum(qty)::varchar, ',') within group (order by sum(qty)) over () from winsales group by 1 order by 1"
+    )
+    assert rows == [["1", "55.0", "40", "40,70"], ["2", "55.0", "40", "40,70"]]
+
+
+def test_a_sub_query_s_columns_hide_the_grouped_ones_outside(shop: Ask) -> None:
+    """r_Subquery_examples: the sub-query reads the table that the query around groups."""
+    rows = shop(
+        "select buyerid, sum(qty), (select sum(qty) from winsales where buyerid = 'a') as of_a from winsales"
+        " group by buyerid order by buyerid"
+    )
+    assert [[row[0].strip(), *row[1:]] for row in rows] == [["a", "80", "80"], ["b", "30", "80"]]
+
+
+def test_an_integer_beside_a_boolean_is_its_truth(shop: Ask) -> None:
+    """r_logical_condition."""
+    assert shop("select salesid from winsales where likes = 1 and qty > 10") == [["4"]]
+
+
+def test_the_columns_of_a_table_made_from_calls_have_the_documented_names(shop: Ask) -> None:
+    """r_DATE_PART_function, r_DATEADD_function, r_DATEDIFF_function, r_NVL_function, r_NULLIF_function."""
+    shop(
+        "create table named as select date_part(year, date '2020-01-01'), dateadd(day, 1, date '2020-01-01'),"
+        " datediff(day, '2020-01-01', '2020-01-02'), nvl(sellerid, 0), nullif(qty, 0), qty as table from winsales"
+    )
+    names = shop("select \"column\" from pg_table_def where tablename = 'named'")
+    assert [name for (name,) in names] == ["pgdate_part", "date_add", "date_diff", "coalesce", "qty", "table"]
+
+
+def test_time_zones_are_listed(ask: Ask) -> None:
+    names = [row for (row,) in ask("select pg_timezone_names()")]
+    assert any(row.startswith("(America/New_York,") for row in names)
+    assert any(row.startswith("(PST,-08:00:00,f") for (row,) in ask("select pg_timezone_abbrevs()"))
