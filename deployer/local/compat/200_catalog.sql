@@ -22,6 +22,7 @@ begin
         drop schema if exists redshift_newer, redshift_information cascade;
         drop schema redshift_catalog cascade;
         drop view if exists zeroshift.all_relations, zeroshift.all_columns, zeroshift.visible_relations, zeroshift.visible_columns,
+            zeroshift.late_binding_columns, zeroshift.catalog_columns,
             zeroshift.visible_schemas, zeroshift.declared_keys, zeroshift.shown_procedures cascade;
         create schema redshift_catalog;
     end if;
@@ -217,13 +218,6 @@ language sql stable as $$ select array_to_string(zeroshift.acl_letters(acl, owne
 
 -- ------------------------------------------------------------------------------------------------ tables and columns
 
--- "SVV_TABLES is visible to all users by default", and so is SVV_COLUMNS: every table to everybody.
-create or replace view redshift_catalog.svv_tables as
-select database_name as table_catalog, schema_name as table_schema, relation_name as table_name, kind as table_type,
-       remarks
-from zeroshift.all_relations
-where database_name = current_database();
-
 -- The length, precision or scale in a type as the catalog writes it: numeric(10,2).
 create or replace function zeroshift.type_number(kind text, place integer) returns integer
 language sql immutable
@@ -286,7 +280,7 @@ as $$
                 when kind like 'numeric%' then zeroshift.type_number(kind, 2) end
 $$;
 
--- Columns of which only the type's name is known, as SVV_COLUMNS shows them.
+-- Columns of which only the type's name is known, in the columns of zeroshift.catalog_columns.
 create or replace view zeroshift.late_binding_columns as
 select current_database()::text as table_catalog, view_schema::text as table_schema, view_name::text as table_name,
        col_name::text as column_name, col_num as ordinal_position, null::text as column_default, 'YES'::text as is_nullable,
@@ -298,7 +292,8 @@ select current_database()::text as table_catalog, view_schema::text as table_sch
 from zeroshift.pg_get_late_binding_view_cols();
 grant select on zeroshift.late_binding_columns to public;
 
-create or replace view redshift_catalog.svv_columns as
+-- SVV_COLUMNS without external tables (270_external_views.sql). "All users can see all rows from the system catalog tables."
+create or replace view zeroshift.catalog_columns as
 select database_name as table_catalog, schema_name as table_schema, relation_name as table_name, column_name,
        ordinal_position, column_default, case when attnotnull then 'NO' else 'YES' end as is_nullable, data_type,
        length as character_maximum_length, precision as numeric_precision,
@@ -313,27 +308,6 @@ where database_name = current_database()
 union all
 -- "including late-binding views", says its page.
 select l.*, null, null, null, null, null, null, null, null, null, null from zeroshift.late_binding_columns l;
-
-create or replace view redshift_catalog.svv_all_schemas as
-select database_name::varchar(128), schema_name::varchar(128), nspowner::integer as schema_owner,
-       'local'::varchar(128) as schema_type, zeroshift.acl_text(nspacl)::varchar(128) as schema_acl, null::varchar(128) as source_database,
-       null::varchar(256) as schema_option
-from zeroshift.visible_schemas;
-
-create or replace view redshift_catalog.svv_all_tables as
-select database_name::varchar(128), schema_name::varchar(128), relation_name::varchar(128) as table_name,
-       zeroshift.acl_text(relacl, relowner)::varchar(128) as table_acl, (case when kind = 'VIEW' then 'VIEW' else 'TABLE' end)::varchar(128) as table_type,
-       remarks::varchar(256)
-from zeroshift.visible_relations;
-
-create or replace view redshift_catalog.svv_all_columns as
-select database_name::varchar(128), schema_name::varchar(128), relation_name::varchar(128) as table_name,
-       column_name::varchar(128), ordinal_position, column_default::varchar(4000),
-       (case when attnotnull then 'NO' else 'YES' end)::varchar(3) as is_nullable, data_type::varchar(128),
-       length as character_maximum_length, precision as numeric_precision, scale as numeric_scale,
-       column_remarks::varchar(256) as remarks
-from zeroshift.visible_columns;
-
 
 create or replace view redshift_catalog.svv_redshift_columns as
 select c.database_name::varchar(128), c.schema_name::varchar(128), c.relation_name::varchar(128) as table_name,

@@ -9,18 +9,21 @@ from zeroshift.visible_schemas
 where database_name = current_database();
 
 create or replace view redshift_information.tables as
-select table_catalog::varchar, table_schema::varchar, table_name::varchar, table_type::varchar,
-       null::varchar as self_referencing_column_name, null::varchar as reference_generation,
+select database_name::varchar as table_catalog, schema_name::varchar as table_schema, relation_name::varchar as table_name,
+       kind::varchar as table_type, null::varchar as self_referencing_column_name, null::varchar as reference_generation,
        null::varchar as user_defined_type_catalog, null::varchar as user_defined_type_schema,
        null::varchar as user_defined_type_name
-from redshift_catalog.svv_tables;
+from zeroshift.visible_relations
+where database_name = current_database();
 
 create or replace view redshift_information.columns as
 select table_catalog::varchar, table_schema::varchar, table_name::varchar, column_name::varchar, ordinal_position,
        column_default::varchar, is_nullable::varchar, data_type::varchar, character_maximum_length,
        character_maximum_length as character_octet_length, numeric_precision, numeric_precision_radix, numeric_scale,
        datetime_precision
-from redshift_catalog.svv_columns;
+from zeroshift.catalog_columns
+where (table_schema, table_name) in (
+    select r.schema_name, r.relation_name from zeroshift.visible_relations r where r.database_name = current_database());
 
 create or replace view redshift_information.views as
 select pg_catalog.current_database()::varchar as table_catalog, schemaname::varchar as table_schema,

@@ -30,7 +30,7 @@ revoke all on function zeroshift.note_calls(text, json) from public;
 create or replace view redshift_catalog.sys_procedure_call as
 select s.usesysid::integer as session_user_id, d.usesysid::integer as security_user_id, c.query_id,
        c.query_text::character(4000) as query_text, c.start_time, c.end_time, c.status::character(10) as status,
-       c.caller_procedure_query_id
+       c.caller_procedure_query_id, zeroshift.query_uuid(c.query_id)::character(36) as query_uuid
 from zeroshift.procedure_calls c
 left join pg_catalog.pg_user s on s.usename = c.session_user_name
 left join pg_catalog.pg_user d on d.usename = c.security_user_name

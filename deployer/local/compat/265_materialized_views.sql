@@ -174,24 +174,25 @@ revoke all on function zeroshift.auto_refresh(text, text) from public;
 
 create or replace view zeroshift.visible_materialized_views as
 select m.oid, r.database_name, r.schema_name, r.relation_name, pg_catalog.pg_get_userbyid(r.relowner)::text as owner,
-       m.state, case when m.automatic then '1' else '0' end::character(1) as autorefresh,
+       m.state, case when m.automatic then 't' else 'f' end::character(1) as autorefresh,
        case when zeroshift.is_stale(m.oid) then 't' else 'f' end::character(1) as is_stale,
        (select max(f.xid::text::bigint) from zeroshift.materialized_refreshes f where f.oid = m.oid) as xid
 from zeroshift.materialized_views m
 join zeroshift.visible_relations r on r.oid = m.oid and r.relkind = 'm'
 where (select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, r.relowner, 'usage');
 
--- Queries are not rewritten to use a view: autorewrite is 0.
+-- Queries are not rewritten to use a view: autorewrite is f. The pages' tables say t, their examples 1 and 0; dbt-redshift
+-- reads t and f. The order is that of the examples.
 create or replace view redshift_catalog.stv_mv_info as
 select database_name::character(128) as db_name, schema_name::character(128) as schema, relation_name::character(128) as name,
        xid as updated_upto_xid, is_stale, owner::character(128) as owner_user_name, state, autorefresh,
-       '0'::character(1) as autorewrite
+       'f'::character(1) as autorewrite
 from zeroshift.visible_materialized_views;
 
 create or replace view redshift_catalog.svv_mv_info as
-select database_name::character varying(128) as database_name, schema_name::character varying(128) as schema_name,
-       owner::character varying(128) as user_name, relation_name::character varying(128) as name, is_stale, state, autorefresh,
-       '0'::character(1) as autorewrite
+select database_name::character(128) as database_name, schema_name::character(128) as schema_name,
+       owner::character(128) as user_name, relation_name::character(128) as name, is_stale, state, autorefresh,
+       'f'::character(1) as autorewrite
 from zeroshift.visible_materialized_views;
 
 create or replace view redshift_catalog.stv_mv_deps as
@@ -203,21 +204,37 @@ cross join lateral zeroshift.materialized_bases(v.oid) b
 join zeroshift.visible_relations r on r.oid = b and r.relkind = 'm';
 
 create or replace view redshift_catalog.svv_mv_dependency as
-select db_name::character varying(128) as database_name, schema::character varying(128) as schema_name,
-       name::character varying(128) as name, ref_database_name::character varying(128) as dependent_database_name,
-       ref_schema::character varying(128) as dependent_schema_name, ref_name::character varying(128) as dependent_name
+select db_name::character(128) as database_name, schema::character(128) as schema_name,
+       name::character(128) as name, ref_database_name::character(128) as dependent_database_name,
+       ref_schema::character(128) as dependent_schema_name, ref_name::character(128) as dependent_name
 from redshift_catalog.stv_mv_deps;
 
 create or replace view redshift_catalog.svl_mv_refresh_status as
 select r.database_name::character(128) as db_name, coalesce(u.usesysid::bigint, 1) as userid, r.schema_name::character(128) as schema_name,
        r.relation_name::character(128) as mv_name, f.xid::text::bigint as xid, f.started as starttime, f.ended as endtime,
        f.status::text as status,
-       case when f.user_name = 'auto refresh' then 'Auto' else 'Manual' end::character(32) as refresh_type
+       case when f.user_name = 'auto refresh' then 'Auto' else 'Manual' end::character(32) as refresh_type,
+       null::character(12) as consumer_account, null::character(32) as consumer_region, null::character(36) as consumer_namespace
 from zeroshift.materialized_refreshes f
 join zeroshift.visible_relations r on r.oid = f.oid and r.relkind = 'm'
 left join pg_catalog.pg_user u on u.usename = f.user_name
 where f.status is not null
   and ((select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, r.relowner, 'usage'));
 
-grant select on redshift_catalog.stv_mv_info, redshift_catalog.svv_mv_info, redshift_catalog.stv_mv_deps,
+-- The same as SYS view. The session that refreshed is not kept; a view that refreshes itself has none.
+create or replace view redshift_catalog.sys_mv_refresh_history as
+select coalesce(u.usesysid::bigint, 1)::integer as user_id, null::integer as session_id, f.xid::text::bigint as transaction_id,
+       r.database_name::character(128) as database_name, r.schema_name::character(128) as schema_name, r.oid::bigint as mv_id,
+       r.relation_name::character(128) as mv_name,
+       case when f.user_name = 'auto refresh' then 'Auto' else 'Manual' end::character(32) as refresh_type,
+       f.status::text as status, f.started as start_time, f.ended as end_time,
+       (extract(epoch from f.ended - f.started) * 1000000)::bigint as duration,
+       null::character(12) as consumer_account, null::character(32) as consumer_region, null::character(36) as consumer_namespace
+from zeroshift.materialized_refreshes f
+join zeroshift.visible_relations r on r.oid = f.oid and r.relkind = 'm'
+left join pg_catalog.pg_user u on u.usename = f.user_name
+where f.status is not null
+  and ((select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, r.relowner, 'usage'));
+
+grant select on redshift_catalog.sys_mv_refresh_history, redshift_catalog.stv_mv_info, redshift_catalog.svv_mv_info, redshift_catalog.stv_mv_deps,
     redshift_catalog.svv_mv_dependency, redshift_catalog.svl_mv_refresh_status to public;

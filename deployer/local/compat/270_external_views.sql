@@ -76,7 +76,11 @@ create or replace view redshift_catalog.sys_external_query_detail as
 select u.usesysid::bigint::integer as user_id, s.query_id, h.transaction_id, 0 as child_query_sequence, s.segment_id,
        'S3'::character(32) as source_type, s.start_time, s.end_time,
        zeroshift.microseconds(s.start_time, s.end_time) as duration, s.total_partitions, s.qualified_partitions,
-       s.scanned_files, s.returned_rows, s.returned_bytes, s.file_format, s.file_location, ''::text as external_query_text
+       s.scanned_files, s.returned_rows, s.returned_bytes, s.file_format, s.file_location, ''::text as external_query_text,
+       null::character(4000) as warning_message, left(s.table_name, 136)::character(136) as table_name,
+       -- Every file below the location is read; nested columns are refused.
+       't'::character(1) as is_recursive, 'f'::character(1) as is_nested, null::bigint as s3list_time,
+       null::bigint as get_partition_time, zeroshift.query_uuid(s.query_id)::character(36) as query_uuid
 from zeroshift.external_scans s
 left join zeroshift.query_history h on h.query_id = s.query_id
 left join pg_catalog.pg_user u on u.usename = s.user_name
@@ -85,13 +89,13 @@ where (select zeroshift.is_superuser(current_user)) or s.user_name = current_use
 create or replace view redshift_catalog.svv_all_schemas as
 select database_name::varchar(128), schema_name::varchar(128), nspowner::integer as schema_owner,
        (case when e.oid is null then 'local' else 'external' end)::varchar(128) as schema_type,
-       zeroshift.acl_shown(nspacl)::varchar(128) as schema_acl, e.database::varchar(128) as source_database,
+       zeroshift.acl_text(nspacl)::varchar(128) as schema_acl, e.database::varchar(128) as source_database,
        e.options::text::varchar(256) as schema_option
 from zeroshift.visible_schemas s left join zeroshift.external_schemas e on e.oid = s.oid;
 
 create or replace view redshift_catalog.svv_all_tables as
 select database_name::varchar(128), schema_name::varchar(128), relation_name::varchar(128) as table_name,
-       zeroshift.acl_shown(relacl)::varchar(128) as table_acl, (case when kind = 'VIEW' then 'VIEW' else 'TABLE' end)::varchar(128) as table_type,
+       zeroshift.acl_text(relacl, relowner)::varchar(128) as table_acl, (case when kind = 'VIEW' then 'VIEW' else 'TABLE' end)::varchar(128) as table_type,
        remarks::varchar(256)
 from zeroshift.visible_relations
 union all
@@ -102,12 +106,55 @@ from zeroshift.visible_external_tables;
 
 -- The views of what is Redshift's own leave them out.
 create or replace view redshift_catalog.svv_redshift_schemas as
-select database_name, schema_name, schema_owner, schema_type, schema_acl, schema_option
+select database_name, schema_name, schema_owner, schema_type::varchar(16), schema_acl, schema_option::varchar(128)
 from redshift_catalog.svv_all_schemas where schema_type <> 'external';
 
 create or replace view redshift_catalog.svv_redshift_tables as
-select database_name, schema_name, table_name, table_type, table_acl, remarks
-from redshift_catalog.svv_all_tables where table_type <> 'EXTERNAL TABLE';
+select database_name::varchar(128), schema_name::varchar(128), relation_name::varchar(128) as table_name,
+       (case when kind = 'VIEW' then 'VIEW' else 'TABLE' end)::varchar(128) as table_type,
+       zeroshift.acl_text(relacl, relowner)::varchar(128) as table_acl, remarks::varchar(128),
+       zeroshift.owner_name(relowner)::varchar(128) as table_owner
+from zeroshift.visible_relations;
+
+-- "Tables in local and external catalogs", "the columns of local and external tables and views", "the consolidated list of
+-- all external columns". The type's word in SVV_TABLES is the one of SHOW TABLES; its page has none.
+create or replace view redshift_catalog.svv_tables as
+select database_name as table_catalog, schema_name as table_schema, relation_name as table_name, kind as table_type,
+       remarks
+from zeroshift.all_relations
+where database_name = current_database()
+union all
+select pg_catalog.current_database()::text, schema_name, name, 'EXTERNAL TABLE', null
+from zeroshift.visible_external_tables;
+
+create or replace view redshift_catalog.svv_columns as
+select * from zeroshift.catalog_columns
+union all
+select pg_catalog.current_database()::text as table_catalog, schema_name as table_schema, name as table_name, column_name,
+       place as ordinal_position, null::text as column_default, ''::text as is_nullable,
+       regexp_replace(kind, '\(.*\)', '') as data_type, zeroshift.type_length(kind) as character_maximum_length,
+       zeroshift.type_precision(kind) as numeric_precision,
+       case when kind like 'numeric%' then 10 when zeroshift.type_precision(kind) is not null then 2 end as numeric_precision_radix,
+       zeroshift.type_scale(kind) as numeric_scale, case when kind like 'time%' then 6 end, null, null,
+       null, null, null, null, null, null, null, null
+from zeroshift.visible_external_columns;
+
+create or replace view redshift_catalog.svv_all_columns as
+select database_name::varchar(128), schema_name::varchar(128), relation_name::varchar(128) as table_name,
+       column_name::varchar(128), ordinal_position, column_default::varchar(4000),
+       (case when attnotnull then 'NO' else 'YES' end)::varchar(3) as is_nullable, data_type::varchar(128),
+       length as character_maximum_length, precision as numeric_precision, scale as numeric_scale,
+       column_remarks::varchar(256) as remarks
+from zeroshift.visible_columns
+union all
+select pg_catalog.current_database()::varchar(128), schema_name::varchar(128), name::varchar(128), column_name::varchar(128), place,
+       null::varchar(4000), ''::varchar(3), regexp_replace(kind, '\(.*\)', '')::varchar(128), zeroshift.type_length(kind),
+       zeroshift.type_precision(kind), zeroshift.type_scale(kind), null::varchar(256)
+from zeroshift.visible_external_columns;
+
+grant select on redshift_catalog.svv_tables, redshift_catalog.svv_columns, redshift_catalog.svv_all_columns,
+    redshift_catalog.svv_all_schemas, redshift_catalog.svv_all_tables, redshift_catalog.svv_redshift_schemas,
+    redshift_catalog.svv_redshift_tables to public;
 
 grant select on redshift_catalog.svv_external_schemas, redshift_catalog.pg_external_schema,
     redshift_catalog.svv_external_databases, redshift_catalog.svv_external_tables, redshift_catalog.svv_external_columns,

@@ -99,7 +99,8 @@ select q.user_id as userid, 0 as slice, e.table_id::bigint::integer as tbl, e.st
        -- "Multibyte characters in the load data are replaced with a period."
        left(regexp_replace(e.raw_line, '[^\x01-\x7f]', '.', 'g'), 1024)::character(1024) as raw_line,
        left(regexp_replace(e.raw_value, '[^\x01-\x7f]', '.', 'g'), 1024)::character(1024) as raw_field_value,
-       e.code as err_code, left(e.reason, 100)::character(100) as err_reason, 0 as is_partial, 0::bigint as start_offset
+       e.code as err_code, left(e.reason, 100)::character(100) as err_reason, 0 as is_partial, 0::bigint as start_offset,
+       0::bigint as copy_job_id
 from zeroshift.load_errors e join zeroshift.visible_queries q on q.query_id = e.query_id;
 
 create or replace view redshift_catalog.sys_unload_history as
@@ -121,7 +122,7 @@ join zeroshift.visible_queries q on q.query_id = f.query_id;
 
 create or replace view redshift_catalog.stl_unload_log as
 select user_id as userid, query_id as query, 0 as slice, session_id as pid, file_name as path, start_time, end_time,
-       line_count, transfer_size, file_format
+       line_count, transfer_size, file_format, query_id::bigint as user_query_id, transaction_id
 from redshift_catalog.sys_unload_detail;
 
 grant select on redshift_catalog.sys_load_history, redshift_catalog.sys_load_error_detail, redshift_catalog.stl_load_errors,

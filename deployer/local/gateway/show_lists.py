@@ -1,40 +1,36 @@
-"""SHOW DATABASES, SCHEMAS, TABLES, COLUMNS, GRANTS, PROCEDURES, FUNCTIONS and CONSTRAINTS: lists of what there is.
+"""SHOW DATABASES, SCHEMAS, TABLES, COLUMNS, PROCEDURES, FUNCTIONS, PARAMETERS and CONSTRAINTS: lists of what there is.
 
-Source: Redshift Database Developer Guide, the page of each; the columns of SHOW PROCEDURES and SHOW CONSTRAINTS are
-those that redshift_connector reads. The lists say what the SVV_ALL views say, to whom these say it.
+Source: Redshift Database Developer Guide, the page of each (r_SHOW_TABLES and so on): columns, their order and their
+values are those of the examples there. The lists say what the SVV_ALL views say, to whom these say it. Rights are in
+show_rights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from deployer.local.gateway import show_rights
+from deployer.local.gateway.show_reader import (
+    SCHEMA,
+    TABLE,
+    Listing,
+    Show,
+    equal,
+    schema_is_there,
+    table_is_there,
+    there,
+)
 from deployer.local.translate.api import Relation, Translation
-from deployer.local.translate.casts import pg_literal
 from deployer.sql.lexer import tokenize
 from deployer.sql.names import Name
-from deployer.sql.parse.words import RESERVED
 from deployer.sql.plpgsql_reader import BodyError, Reader, read_tokens
 from deployer.sql.refused import Refused
-
-ROWS = 10_000
-"""The most that LIMIT takes, and the most rows of an answer."""
-
-
-@dataclass(frozen=True)
-class Listing:
-    """PostgreSQL's text for a SHOW: `check` raises unless what it is about is there."""
-
-    sql: str
-    check: str = ""
-    late_binding: bool = False
-    """Columns of late-binding views are in it."""
 
 
 def lists(text: str) -> bool:
     """Whether a statement is one of these."""
     words = [token.value for token in tokenize(text)[:3]]
-    return words[:1] == ["show"] and (words[1] in _READERS or words[1:] == ["column", "grants"])
+    return words[:1] == ["show"] and (words[1] in _READERS or " ".join(words[1:]) in _PAIRS)
 
 
 _LATE_BINDING = Relation(Name("svv_columns"), "view", ("redshift_catalog", "svv_columns"), ())
@@ -46,221 +42,121 @@ def translation(text: str, database: str) -> Translation:
     try:
         reader = Reader(text, read_tokens(text))
         reader.expect("show")
-        if reader.is_word("column"):
-            raise Refused(
-                "SHOW COLUMN GRANTS is not supported by the local Redshift; ask SVV_COLUMN_PRIVILEGES"
-            )
-        found = _READERS[reader.next().value](_Show(reader, database))
+        first = reader.next().value
+        pair = f"{first} {reader.token.value}"
+        if pair in _PAIRS:
+            reader.next()
+        found = (_PAIRS[pair] if pair in _PAIRS else _READERS[first])(Show(reader, database))
         if reader.token.kind != "end":
             reader.fail()
     except BodyError as error:
         raise Refused(error.message, position=error.position, sqlstate="42601") from None
     return Translation(
-        (found.sql,),
-        reads=(_LATE_BINDING,) if found.late_binding else (),
-        checks=(found.check,) if found.check else (),
+        (found.sql,), reads=(_LATE_BINDING,) if found.late_binding else (), checks=found.checks
     )
 
 
-class _Show:
-    """The reader, and what all SHOW commands share."""
-
-    def __init__(self, reader: Reader, database: str) -> None:
-        self.reader = reader
-        self.database = database
-
-    def name(self, parts: int, least: int = 1) -> list[str]:
-        """A name of so many parts; the missing ones in front are the session's database."""
-        found = [self.identifier()]
-        while self.reader.token.kind == "op" and self.reader.token.value == ".":
-            self.reader.next()
-            found.append(self.identifier())
-        if not least <= len(found) <= parts:
-            self.reader.fail()
-        return [self.database] * (len(found) < parts) + found
-
-    def identifier(self) -> str:
-        token = self.reader.token
-        if token.kind not in ("word", "quoted") or (
-            # RAW is on the list of reserved words, and a common name of a schema.
-            token.kind == "word" and token.value in RESERVED and token.value != "raw"
-        ):
-            self.reader.fail()
-        self.reader.next()
-        return token.value
-
-    def accept(self, *words: str) -> bool:
-        """Take these words if they come next."""
-        return self.reader.accept(*words)
-
-    def filtered(self, sql: str, column: str, order: str) -> str:
-        """`sql` with LIKE 'pattern' on `column` and LIMIT, ordered. LIKE tells upper from lower case."""
-        if self.accept("like"):
-            token = self.reader.token
-            if token.kind != "string":
-                self.reader.fail()
-            self.reader.next()
-            sql += f" and {column} like {pg_literal(token.value)}"
-        limit = ROWS
-        if self.accept("limit"):
-            token = self.reader.token
-            if token.kind != "number" or not token.value.isdigit() or int(token.value) > ROWS:
-                raise Refused(
-                    f"LIMIT takes a number from 0 to {ROWS}", position=token.start, sqlstate="42601"
-                )
-            self.reader.next()
-            limit = int(token.value)
-        return f"{sql} order by {order} limit {limit}"
-
-
-def _there(what: str, name: str, exists: str) -> str:
-    return f"select zeroshift.require_shown({pg_literal(what)}, {pg_literal(name)}, exists ({exists}))"
-
-
-def _in(columns: tuple[str, ...], values: list[str]) -> str:
-    return " and ".join(
-        f"{column} = {pg_literal(value)}" for column, value in zip(columns, values, strict=True)
-    )
-
-
-def _databases(show: _Show) -> Listing:
+def _databases(show: Show) -> Listing:
     if show.reader.token.value == "from":
         raise Refused("SHOW DATABASES FROM DATA CATALOG is not supported by the local Redshift: it has none")
     sql = (
-        "select database_name, database_owner, database_type, database_acl, null::varchar as parameters,"
+        "select database_name, database_owner, database_type, database_acl, null::varchar(128) as parameters,"
         " database_isolation_level from redshift_catalog.svv_redshift_databases where true"
     )
-    return Listing(show.filtered(sql, "database_name", "database_name"))
+    return show.limited(sql + show.like("database_name"), "database_name", "SHOW DATABASES")
 
 
-def _schemas(show: _Show) -> Listing:
+def _schemas(show: Show) -> Listing:
     show.reader.expect("from", "database")
     (name,) = show.name(1)
-    where = _in(("database_name",), [name])
-    sql = f"select * from redshift_catalog.svv_all_schemas where {where}"
-    check = _there("database", name, f"select from redshift_catalog.svv_redshift_databases where {where}")
-    return Listing(show.filtered(sql, "schema_name", "schema_name"), check)
+    where = equal(("database_name",), [name])
+    sql = f"select * from redshift_catalog.svv_all_schemas where {where}" + show.like("schema_name")
+    check = there("database", name, f"select from redshift_catalog.svv_redshift_databases where {where}")
+    return show.limited(sql, "schema_name", "SHOW SCHEMAS", check)
 
 
-_SCHEMA = ("database_name", "schema_name")
-
-
-def _schema_is_there(place: list[str]) -> str:
-    return _there(
-        "schema", place[1], f"select from redshift_catalog.svv_all_schemas where {_in(_SCHEMA, place)}"
-    )
-
-
-def _tables(show: _Show) -> Listing:
+def _tables(show: Show) -> Listing:
     show.reader.expect("from", "schema")
     place = show.name(2)
-    sql = f"select * from zeroshift.shown_tables where {_in(_SCHEMA, place)}"
-    return Listing(show.filtered(sql, "table_name", "table_name"), _schema_is_there(place))
+    sql = f"select * from zeroshift.shown_tables where {equal(SCHEMA, place)}" + show.like("table_name")
+    return show.limited(sql, "table_name", "SHOW TABLES", schema_is_there(place))
 
 
-_TABLE = (*_SCHEMA, "table_name")
-
-
-def _table_columns(show: _Show) -> Listing:
+def _table_columns(show: Show) -> Listing:
     show.reader.expect("from", "table")
     place = show.name(3, 2)
-    where = _in(_TABLE, place)
-    sql = show.filtered(
-        f"select * from zeroshift.shown_columns where {where}", "column_name", "ordinal_position"
-    )
-    return Listing(sql, _table_is_there(place), late_binding=True)
+    sql = f"select * from zeroshift.shown_columns where {equal(TABLE, place)}" + show.like("column_name")
+    return show.limited(sql, "ordinal_position", "SHOW COLUMNS", table_is_there(place), late_binding=True)
 
 
-def _table_is_there(place: list[str]) -> str:
-    return _there(
-        "relation", ".".join(place[1:]), f"select from zeroshift.shown_tables where {_in(_TABLE, place)}"
-    )
+def _routines(kind: str, what: str) -> Callable[[Show], Listing]:
+    def read(show: Show) -> Listing:
+        show.reader.expect("from", "schema")
+        place = show.name(2)
+        name = f"{what}_name"
+        sql = (
+            f"select database_name, schema_name, routine_name as {name}, number_of_arguments, argument_list,"
+            f" return_type, remarks from zeroshift.shown_routines where kind = '{kind}' and {equal(SCHEMA, place)}"
+        ) + show.like("routine_name")
+        return show.limited(sql, f"{name}, argument_list", f"SHOW {what.upper()}S", schema_is_there(place))
+
+    return read
 
 
-def _grants(show: _Show) -> Listing:
-    check = ""
-    where = "true"
-    if show.accept("on"):
-        if show.accept("database"):
-            place = show.name(1)
-            where = f"object_type = 'DATABASE' and {_in(('database_name',), place)}"
-        elif show.accept("schema"):
-            place = show.name(2)
-            where, check = f"object_type = 'SCHEMA' and {_in(_SCHEMA, place)}", _schema_is_there(place)
-        elif show.accept("table"):
-            place = show.name(3, 2)
-            where = f"object_type = 'TABLE' and {_in((*_SCHEMA, 'object_name'), place)}"
-            check = _table_is_there(place)
-        else:
-            what = show.reader.token.value.upper()
-            raise Refused(
-                f"SHOW GRANTS ON {what} is not supported by the local Redshift: it takes DATABASE, SCHEMA and TABLE",
-                position=show.reader.token.start,
-            )
-    elif show.reader.token.value != "for":
-        show.reader.fail()
-    if show.accept("for"):
-        if show.accept("public"):
-            where += " and identity_type = 'public'"
-        elif show.accept("role"):
-            where += f" and identity_type = 'role' and {_in(('identity_name',), [show.identifier()])}"
-        elif show.accept("group"):
-            where += f" and identity_type = 'group' and {_in(('identity_name',), [show.identifier()])}"
-        else:
-            where += f" and identity_type = 'user' and {_in(('identity_name',), [show.identifier()])}"
-    sql = f"select * from zeroshift.shown_grants where {where}"
-    order = "object_type, schema_name, object_name, identity_type, identity_name, privilege_type"
-    return Listing(show.filtered(sql, "object_name", order), check)
-
-
-def _procedures(show: _Show) -> Listing:
-    show.reader.expect("from", "schema")
-    place = show.name(2)
-    sql = f"select * from zeroshift.shown_procedures where {_in(_SCHEMA, place)}"
-    return Listing(
-        show.filtered(sql, "procedure_name", "procedure_name, argument_list"), _schema_is_there(place)
-    )
-
-
-def _functions(show: _Show) -> Listing:
-    """There are no user-defined functions here."""
-    show.reader.expect("from", "schema")
-    place = show.name(2)
+def _parameters(show: Show) -> Listing:
+    """The page's list of columns ends with remarks, which its examples do not have: neither have we."""
+    show.reader.expect("of")
+    kind, what = ("f", "function") if show.accept("function") else ("p", "procedure")
+    if kind == "p":
+        show.reader.expect("procedure")
+    place = show.name(3, 2)
+    types = show.input_types()
+    where = f"kind = '{kind}' and {equal((*SCHEMA, 'routine_name'), place)} and input_types = {types}"
     sql = (
-        "select database_name, schema_name, procedure_name as function_name, number_of_arguments, argument_list,"
-        " return_type, remarks from zeroshift.shown_procedures where false"
-    )
-    return Listing(show.filtered(sql, "procedure_name", "function_name"), _schema_is_there(place))
+        f"select database_name, schema_name, routine_name as {what}_name, parameter_name, ordinal_position,"
+        " parameter_type, data_type, character_maximum_length, numeric_precision, numeric_scale"
+        f" from zeroshift.shown_parameters where {where}"
+    ) + show.like("parameter_name")
+    check = there(what, ".".join(place[1:]), f"select from zeroshift.shown_routines where {where}")
+    return Listing(f"{sql} order by ordinal_position", (check,))
 
 
-def _constraints(show: _Show) -> Listing:
+def _constraints(show: Show) -> Listing:
     reader = show.reader
     if show.accept("primary", "keys"):
-        columns = "database_name, schema_name, table_name, column_name, key_seq, key_name as pk_name"
-        kind, at = "p", _TABLE
+        columns = "database_name, schema_name, table_name, key_name as pk_name, column_name, key_seq"
+        kind, at, order = "p", TABLE, "key_seq"
     else:
         reader.expect("foreign", "keys")
+        # The examples show the last three empty: keys are informational, nothing is done when a row goes.
         columns = (
             "database_name as pk_database_name, pk_schema_name, pk_table_name, pk_column_name,"
             " database_name as fk_database_name, schema_name as fk_schema_name, table_name as fk_table_name,"
-            " column_name as fk_column_name, key_seq, 3::smallint as update_rule, 3::smallint as delete_rule,"
-            " key_name as fk_name, null::varchar as pk_name, 7::smallint as deferrability"
+            " column_name as fk_column_name, key_seq, key_name as fk_name, pk_name,"
+            " null::smallint as update_rule, null::smallint as delete_rule, null::smallint as deferrability"
         )
         exported = show.accept("exported")
-        kind, at = "f", ("database_name", "pk_schema_name", "pk_table_name") if exported else _TABLE
+        kind, at = "f", ("database_name", "pk_schema_name", "pk_table_name") if exported else TABLE
+        order = "fk_schema_name, fk_table_name, fk_name, key_seq"
     reader.expect("from", "table")
     place = show.name(3, 2)
-    sql = f"select {columns} from zeroshift.shown_keys where kind = '{kind}' and {_in(at, place)}"
-    return Listing(show.filtered(sql, "column_name", "key_name, key_seq"), _table_is_there(place))
+    sql = f"select {columns} from zeroshift.shown_keys where kind = '{kind}' and {equal(at, place)}"
+    return show.limited(sql, order, "SHOW CONSTRAINTS", table_is_there(place))
 
 
-_READERS: dict[str, Callable[[_Show], Listing]] = {
+_READERS: dict[str, Callable[[Show], Listing]] = {
     "databases": _databases,
     "schemas": _schemas,
     "tables": _tables,
     "columns": _table_columns,
-    "grants": _grants,
-    "procedures": _procedures,
-    "functions": _functions,
+    "grants": show_rights.grants,
+    "procedures": _routines("p", "procedure"),
+    "functions": _routines("f", "function"),
+    "parameters": _parameters,
     "constraints": _constraints,
+}
+_PAIRS: dict[str, Callable[[Show], Listing]] = {
+    "column grants": show_rights.column_grants,
+    "rls policies": show_rights.rls_policies,
+    "masking policies": show_rights.masking_policies,
 }

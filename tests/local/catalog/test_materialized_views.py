@@ -34,14 +34,14 @@ def test_it_keeps_its_rows_until_it_is_refreshed(cursor: Any) -> None:
     shown = "select kind, total::varchar, n from by_kind order by kind"
     before = [("a", "4.75", 2), ("b", "2.50", 1)]
     assert rows(cursor, shown) == before
-    assert rows(cursor, STATE) == [("by_kind", "f", 1, "0")]
+    assert rows(cursor, STATE) == [("by_kind", "f", 1, "f")]
     cursor.execute("insert into sales values (4, 'c', 1)")
     assert rows(cursor, shown) == before
-    assert rows(cursor, STATE) == [("by_kind", "t", 1, "0")]
+    assert rows(cursor, STATE) == [("by_kind", "t", 1, "f")]
     cursor.execute("refresh materialized view by_kind")
     assert rows(cursor, shown) == [*before, ("c", "1.00", 1)]
     cursor.execute("refresh materialized view by_kind")
-    assert rows(cursor, STATE) == [("by_kind", "f", 1, "0")]
+    assert rows(cursor, STATE) == [("by_kind", "f", 1, "f")]
     log = rows(
         cursor,
         "select trim(mv_name), status, endtime >= starttime from svl_mv_refresh_status order by starttime",
@@ -143,7 +143,7 @@ def test_auto_refresh_follows_its_table(cursor: Any) -> None:
     ]:
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    assert [row[1:] for row in rows(cursor, STATE)] == [("f", 1, "1"), ("f", 1, "1")]
+    assert [row[1:] for row in rows(cursor, STATE)] == [("f", 1, "t"), ("f", 1, "t")]
     assert rows(cursor, "select distinct trim(refresh_type) from svl_mv_refresh_status") == [("Auto",)]
 
 

@@ -117,7 +117,7 @@ def test_the_commands_that_the_page_says_fail(ask: Ask) -> None:
         ("\\d+ shop.totals", ["total .* numeric\\(38,2\\)", "select customer_id, sum\\(amount\\) as total"]),
         ("\\df shop.*", ["touch .* a integer, INOUT b (varchar|character varying)"]),
         ("\\du", ["alice .*", "admin .* Superuser", "analyst .* Cannot login", "readers"]),
-        ("\\dp shop.orders", ["group readers=r/admin", "admin=arwdxtP/admin"]),
+        ("\\dp shop.orders", ["group readers=r/admin", "admin=arwdRxtDPA/admin"]),
         ("\\dn+", ["shop .* admin=UC/admin", "group readers=U/admin"]),
         ("\\l", ["dev .* admin .* UTF8"]),
         ("\\dt+ shop.*", ["orders .* table .* permanent .* what was bought"]),
