@@ -6,8 +6,8 @@ after it, with the plan that it showed: anything else is refused.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from deployer.aws import (
     bootstrap,
@@ -16,6 +16,7 @@ from deployer.aws import (
     drift,
     imports,
     naming,
+    schedule_starts,
     scope,
     stacks,
     templates,
@@ -25,6 +26,7 @@ from deployer.aws.changesets import Planned, ResourceChange
 from deployer.aws.client import Aws, Endpoint
 from deployer.aws.connect import Place
 from deployer.aws.resources import integration as resource
+from deployer.aws.resources import run as run_resources
 from deployer.aws.stacks import Stack
 from deployer.aws.usage_limit import UsageLimit
 from deployer.errors import Unavailable, Unsafe
@@ -45,13 +47,15 @@ _ACTIONS = {"Add": "create", "Modify": "modify", "Remove": "remove", "Import": "
 @dataclass(frozen=True)
 class AwsPlan:
     """What a deployment would do in AWS. `fingerprint` is equal for equal plans: a saved plan holds it. `line` is that
-    of the environment in zeroshift.toml, `integrations` are the configured ones as they were found."""
+    of the environment in zeroshift.toml, `integrations` are the configured ones as they were found, `sources` the files
+    of eventbridge/ by the logical ids of what is made from them."""
 
     base: Planned | None = None
     run: Planned | None = None
     limit: UsageLimit | None = None
     line: int = 0
     integrations: tuple[Found, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -64,7 +68,13 @@ class AwsPlan:
         ]
         if self.limit is not None and self.limit.is_changed:
             found.append(_limit_change(self.limit))
-        return tuple(replace(change, line=self.line) for change in found)
+        return tuple(self._placed(change) for change in found)
+
+    def _placed(self, change: Change) -> Change:
+        """With the place where it is written: a file of eventbridge/, else the environment's table."""
+        if change.name in self.sources and change.kind in run_resources.OF_FILES:
+            return replace(change, path=self.sources[change.name], line=1)
+        return replace(change, line=self.line)
 
     @property
     def fingerprint(self) -> str:
@@ -102,7 +112,7 @@ def plan(
     """What a deployment would do in AWS, or to `parts` of it; the usage limit goes with base.
 
     Waits for a stack that a deployment, perhaps a killed one, has left in progress. Raises AwsError, Unavailable,
-    StackFailed, and Unsafe for a change that would replace what holds data.
+    StackFailed, Unsafe for a change that would replace what holds data, and UsageError for a start that has passed.
     """
     if not has_stacks(environment):
         return AwsPlan()
@@ -117,8 +127,10 @@ def plan(
             found = _integrations(aws, project, environment)
         planned[part] = changesets.plan(aws, _stack(aws, project, environment, part, where))
         changesets.refuse_data_loss(planned[part])
+        schedule_starts.refuse_past(planned[part])
     limit = usage_limit.plan(aws, environment, where.arn) if "base" in parts else None
-    return AwsPlan(planned.get("base"), planned.get("run"), limit, environment.line, found)
+    sources = run_resources.sources(scope.scope(project, environment))
+    return AwsPlan(planned.get("base"), planned.get("run"), limit, environment.line, found, sources)
 
 
 def apply_base(

@@ -81,6 +81,7 @@ def test_schedules_are_planned_deployed_changed_one_by_one_and_destroyed(schedul
         "ScheduleRentalNightly",
     )
     assert change.reason.startswith("changes ScheduleExpression, ScheduleExpressionTimezone")
+    assert (change.path, change.line) == ("eventbridge/schedules/rental-nightly.toml", 1)
     operations.apply_run(cloud.project, cloud.prod)
     after = {one.name: one for one in _schedules(cloud)}
     assert after["rental-nightly"].expression == "cron(30 3 * * ? *)"

@@ -6,14 +6,16 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_cloud import TOML
 
-from deployer.aws import bootstrap, changesets, naming, scope, stacks
+from deployer.aws import bootstrap, changesets, naming, schedule_starts, scope, stacks, templates
 from deployer.aws.client import Aws, AwsError
+from deployer.aws.resources import run
 from deployer.aws.stacks import Stack
 from deployer.errors import UsageError
 from deployer.local.aws.environment import LocalAws
@@ -180,6 +182,53 @@ def test_names_are_made_of_project_and_environment_and_never_too_long(tmp_path: 
     long = load(tmp_path, CLUSTER.replace("Shop of 2026", "s" * 40))
     with pytest.raises(UsageError, match="at most 48 characters"):
         naming.stack(long, long.environment("test"), "base")
+
+
+def test_every_schedule_is_a_resource_of_its_own(tmp_path: Path) -> None:
+    project = load(tmp_path, CLUSTER)
+    directory = tmp_path / "eventbridge" / "schedules"
+    directory.mkdir(parents=True)
+    for name in ("group", "rental-1", "rental_1"):
+        (directory / f"{name}.toml").write_text('expression = "rate(1 hour)"\nstatement = "call ops.x()"\n')
+    found = scope.scope(project, project.environment("test"))
+    body = templates.template(project, project.environment("test"), "run")
+    assert body is not None
+    kinds = [resource["Type"] for resource in body["Resources"].values()]
+    assert kinds.count("AWS::Scheduler::Schedule") == 3 and kinds.count("AWS::Scheduler::ScheduleGroup") == 1
+    assert run.sources(found)["ScheduleRental1"] == "eventbridge/schedules/rental-1.toml"
+    assert set(run.sources(found)) <= set(body["Resources"])
+
+    (directory / "rental1.toml").write_text('expression = "rate(1 hour)"\nstatement = "call ops.x()"\n')
+    with pytest.raises(
+        UsageError, match=r"schedules/rental1.toml: the names 'rental1' and 'rental-1' differ in a hy"
+    ):
+        templates.template(project, project.environment("test"), "run")
+
+
+def test_a_start_that_has_passed_is_refused_before_anything_is_changed(tmp_path: Path) -> None:
+    project = load(tmp_path, CLUSTER)
+    directory = tmp_path / "eventbridge" / "schedules"
+    directory.mkdir(parents=True)
+
+    def refuse(expression: str, action: str, now: datetime) -> None:
+        (directory / "early.toml").write_text(
+            f'expression = "{expression}"\nstatement = "call ops.x()"\nstart = 2026-01-01T01:00:00+01:00\n'
+        )
+        stack = stacks.Stack("run", templates.template(project, project.environment("test"), "run"))
+        change = changesets.ResourceChange(action, "AWS::Scheduler::Schedule", "ScheduleEarly")
+        schedule_starts.refuse_past(changesets.Planned(stack, "update", (change,)), now)
+
+    begun = datetime(2026, 1, 1, 0, 5, 1, tzinfo=UTC)
+    for action in ("Add", "Modify"):
+        with pytest.raises(
+            UsageError, match="schedules/early.toml: its start, 2026-01-01T00:00:00Z, has passed, .*fi"
+        ):
+            refuse("cron(5 * * * ? *)", action, begun)
+    with pytest.raises(UsageError, match="a rate counts from it"):
+        refuse("rate(1 hour)", "Add", begun)
+    refuse("rate(1 hour)", "Add", datetime(2026, 1, 1, 0, 4, 59, tzinfo=UTC))
+    refuse("at(2026-06-01T00:00:00)", "Add", begun)
+    refuse("cron(5 * * * ? *)", "Remove", begun)
 
 
 def test_a_bootstrap_needs_to_know_whom_to_trust(tmp_path: Path) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from deployer.aws import naming
 from deployer.aws.resources import alert_machine
 from deployer.aws.scope import RETAIN, Resources, Scope, arn, sub
-from deployer.project.schedules.model import ALERT, GROUP, LOG, MACHINE, PREFIX, QUEUE, Rule
+from deployer.errors import UsageError
+from deployer.project.schedules.model import ALERT, GROUP, LOG, MACHINE, PREFIX, QUEUE, Alarm, Rule, Schedule
 
 _QUEUE = {"Ref": "DeadLetterQueueArn"}
 _LOG_DAYS = 90
+OF_FILES = ("AWS::Scheduler::Schedule", "AWS::Events::Rule", "AWS::CloudWatch::Alarm")
+"""The types of what files of eventbridge/ become."""
 _EVENT_HOURS = 24 * 3600
 """EventBridge tries to deliver for a day by default, which is also its most (PutTargets, RetryPolicy)."""
 
@@ -26,6 +30,7 @@ def group(scope: Scope) -> Resources:
 def schedules(scope: Scope) -> Resources:
     """One resource a schedule, so that a change of one is a change of one."""
     made: Resources = {}
+    ids = _ids("Schedule", scope.eventbridge.schedules)
     for schedule in scope.eventbridge.schedules:
         call = scope.call(schedule)
         properties: dict[str, Any] = {
@@ -50,11 +55,24 @@ def schedules(scope: Scope) -> Resources:
                 "DeadLetterConfig": {"Arn": _QUEUE},
             },
         }  # fmt: skip
-        made[_id("Schedule", schedule.name)] = {
+        made[ids[schedule.name]] = {
             "Type": "AWS::Scheduler::Schedule",
             "Properties": {key: value for key, value in properties.items() if value not in (None, "")},
         }
     return made
+
+
+def sources(scope: Scope) -> dict[str, str]:
+    """The file of eventbridge/ that each resource is made from, by its logical id."""
+    eventbridge = scope.eventbridge
+    kinds: tuple[tuple[str, Sequence[Schedule | Rule | Alarm]], ...] = (
+        ("Schedule", eventbridge.schedules), ("Rule", eventbridge.rules), ("Alarm", eventbridge.alarms),
+    )  # fmt: skip
+    return {
+        logical_id: one.place.path
+        for kind, found in kinds
+        for one, logical_id in zip(found, _ids(kind, found).values(), strict=True)
+    }
 
 
 def alert_path(scope: Scope) -> Resources:
@@ -128,6 +146,7 @@ def event_log(scope: Scope) -> Resources:
 def rules(scope: Scope) -> Resources:
     """Rules over events of the default bus, which AWS's services send to."""
     made: Resources = {}
+    ids = _ids("Rule", scope.eventbridge.rules)
     for rule in scope.eventbridge.rules:
         properties = {
             "Name": naming.rule(scope.project, scope.environment, rule.name),
@@ -136,7 +155,7 @@ def rules(scope: Scope) -> Resources:
             "EventPattern": json.loads(json.dumps(rule.pattern).replace(PREFIX, scope.prefix)),
             "Targets": [_target(kind, rule) for kind in rule.targets],
         }
-        made[_id("Rule", rule.name)] = {
+        made[ids[rule.name]] = {
             "Type": "AWS::Events::Rule",
             "Properties": {key: value for key, value in properties.items() if value is not None},
         }
@@ -161,6 +180,7 @@ def alarms(scope: Scope) -> Resources:
     """Alarms on metrics that AWS itself emits: they tell when and that all is well again."""
     topic = [{"Ref": "AlertTopicArn"}]
     made: Resources = {}
+    ids = _ids("Alarm", scope.eventbridge.alarms)
     for alarm in scope.eventbridge.alarms:
         properties = {
             "AlarmName": alarm_name(scope, alarm.name),
@@ -179,7 +199,7 @@ def alarms(scope: Scope) -> Resources:
             "AlarmActions": topic,
             "OKActions": topic,
         }
-        made[_id("Alarm", alarm.name)] = {
+        made[ids[alarm.name]] = {
             "Type": "AWS::CloudWatch::Alarm",
             "Properties": {key: value for key, value in properties.items() if value is not None},
         }
@@ -207,8 +227,28 @@ def _date(moment: datetime | None) -> str | None:
     return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def _ids(kind: str, found: Sequence[Schedule | Rule | Alarm]) -> dict[str, str]:
+    """The logical ids of files of one kind by their names, in their order. Raises UsageError where two would be one
+    resource: a template has one of each id, so the other file would be left out in silence."""
+    ids: dict[str, str] = {}
+    for one in found:
+        logical_id = _id(kind, one.name)
+        twin = next((name for name, other in ids.items() if other == logical_id), None)
+        if twin is not None:
+            raise UsageError(
+                f"{one.place.path}: the names {one.name!r} and {twin!r} differ in a hyphen only, and both would be the"
+                f" resource {logical_id}; rename one of the files"
+            )
+        ids[one.name] = logical_id
+    return ids
+
+
 def _id(kind: str, name: str) -> str:
     """A logical id, which is letters and digits: the name's parts, and its code where that is not plain."""
     words = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^0-9A-Za-z]+", name))
-    plain = re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) is not None
+    # A schedule of the name `group` would take the place of the group itself.
+    plain = re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) is not None and (kind, name) != (
+        "Schedule",
+        "group",
+    )
     return f"{kind}{words}" if plain else f"{kind}{words}{naming.digest(name)}"
