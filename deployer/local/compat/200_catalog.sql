@@ -1025,7 +1025,13 @@ select d.classid, d.objid, d.objsubid, d.refclassid, d.refobjid, d.refobjsubid, 
 from pg_catalog.pg_depend d
 where d.classid = 'pg_catalog.pg_rewrite'::regclass and d.refclassid = 'pg_catalog.pg_class'::regclass
   and d.objid in (select oid from redshift_catalog.pg_rewrite)
-  and d.refobjid in (select oid from redshift_catalog.pg_class);
+  and d.refobjid in (select oid from redshift_catalog.pg_class)
+union all
+-- A foreign key depends on the index of the key that it names: so Amazon's JDBC driver finds imported and exported keys.
+select 'pg_catalog.pg_constraint'::regclass, f.oid, 0, 'pg_catalog.pg_class'::regclass, k.index_oid, 0, 'n'
+from zeroshift.declared_keys f
+join zeroshift.declared_keys k on k.relation = f.referenced_relation and k.columns = f.referenced_columns
+where f.kind = 'f' and k.index_oid is not null;
 
 create or replace view redshift_catalog.pg_tablespace as
 select oid, spcname, spcowner, ''::text as spclocation, zeroshift.acl_shown(spcacl) as spcacl from pg_catalog.pg_tablespace;

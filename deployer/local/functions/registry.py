@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from deployer.local.functions import (
     aggregates,
+    clients,
     conditional,
     dates,
     formatting,
@@ -29,6 +30,7 @@ from deployer.sql.types import RedshiftType
 
 CHAPTERS = (
     aggregates.FUNCTIONS,
+    clients.FUNCTIONS,
     conditional.FUNCTIONS,
     dates.FUNCTIONS,
     formatting.FUNCTIONS,

@@ -26,7 +26,7 @@ from deployer.sql.parse.nodes import (
     Unpivot,
 )
 from deployer.sql.refused import Refused
-from deployer.sql.types import BOOLEAN, UNKNOWN, VARCHAR
+from deployer.sql.types import BOOLEAN, INTEGER, UNKNOWN, VARCHAR
 
 _SCALARS = frozenset(["current_database", "current_schema", "current_user", "version"])
 """Functions of the leader node that redshift_connector reads in FROM."""
@@ -170,6 +170,8 @@ class FromBinder(RotateBinder):
             return Joined(f"(SELECT {value.sql}) AS {quote_ident(alias)}({quote_ident(alias)})", fields)
         if name == "unnest" and item.call.schema == "pg_catalog" and len(item.call.args) == 1:
             return self._elements(item, scope)
+        if name == "generate_series" and len(item.call.args) == 2:
+            return self._elements(item, scope)
         if table_functions.is_one(name):
             return self._catalog_function(item, scope)
         try:
@@ -193,20 +195,21 @@ class FromBinder(RotateBinder):
         return Joined(f"zeroshift.{item.call.name}({given})" + self._alias_sql(alias, names), fields)
 
     def _elements(self, item: FunctionTable, scope: Scope) -> Joined:
-        """The elements of an array of the catalog's, for clients newer than PostgreSQL 8.0."""
+        """The elements of an array of the catalog's, or numbers to count them with, for clients that ask the catalog."""
+        name = item.call.name
         self.context.catalog_only.append(
             Refused(
-                "UNNEST in FROM: table functions are not supported on Redshift; use a table or a sub-query",
+                f"{name.upper()} in FROM: table functions are not supported on Redshift; use a table or a sub-query",
                 position=item.pos,
             )
         )
-        alias = item.alias or "unnest"
+        alias = item.alias or name
         column = item.columns[0][0] if item.columns else alias
-        value = self.expr(item.call.args[0], scope)
-        fields = self.add(source(alias, [(column, None)]), scope, item.pos)
-        return Joined(
-            f"pg_catalog.unnest({value.sql}) AS {quote_ident(alias)}({quote_ident(column)})", fields
+        given = ", ".join(self.expr(one, scope).sql for one in item.call.args)
+        fields = self.add(
+            source(alias, [(column, INTEGER if name == "generate_series" else None)]), scope, item.pos
         )
+        return Joined(f"pg_catalog.{name}({given}) AS {quote_ident(alias)}({quote_ident(column)})", fields)
 
     # joins
 

@@ -143,6 +143,9 @@ class PrimaryParser(CallParser):
             self.only_on_catalogs('OID is a reserved word; as a name it must be written "oid"', token)
             self.next()
             return Column(("oid",), pos=token.start)
+        if word == "isnull" and self.is_op("(", 1):
+            # Amazon's JDBC driver calls it, see functions.clients.
+            return self._name(token)
         if word.upper() in RESERVED and not (
             self.is_op("(", 1) and word in ("left", "right", "array", "percent", "collate")
         ):
