@@ -1,7 +1,7 @@
 """Functions that no page lists as Redshift's, and with which Amazon's own JDBC driver asks the catalog.
 
-Like others of that kind (functions.system) they run in queries that read nothing but the catalog. Source: the queries of
-RedshiftDatabaseMetaData in github.com/aws/amazon-redshift-jdbc-driver.
+Like others of that kind (functions.system) they run in queries that read nothing but the catalog. Source: the
+queries of RedshiftDatabaseMetaData in github.com/aws/amazon-redshift-jdbc-driver.
 """
 
 from __future__ import annotations

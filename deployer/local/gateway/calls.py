@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from deployer.local.gateway import codec, types
 from deployer.local.gateway.backend import ServerError
@@ -37,6 +38,8 @@ _PG_OIDS = {
 }  # fmt: skip
 
 
+_VOID_OID, _VOID = 2278, RedshiftType("void")
+
 # -- CALL ---------------------------------------------------------------------------------------------------------
 
 
@@ -51,7 +54,7 @@ def call(
 
     Raises Refused and ServerError.
     """
-    parsed = _parsed_call(text)
+    parsed = _without_outputs(_parsed_call(text), parameters or {})
     if runner.cancelled:
         raise gateway_error(CANCELLED, "57014")
     executor = GatewayExecutor(runner)
@@ -121,6 +124,16 @@ def _parsed_call(text: str) -> Call:
         raise create.refused(error) from error
 
 
+def _without_outputs(parsed: Call, parameters: Mapping[str, Value]) -> Call:
+    """A CALL without the places that a JDBC driver keeps for OUT arguments: parameters that it declares as VOID.
+
+    PostgreSQL's ParseFuncOrColumn drops them for JDBC's sake. Amazon's driver sends them (SimpleParameterList).
+    """
+    outputs = {name for name, value in parameters.items() if value.type == _VOID}
+    kept = tuple(a for a in parsed.arguments if a.sql.strip() not in outputs)
+    return replace(parsed, arguments=kept) if outputs else parsed
+
+
 def parameter_count(text: str) -> int:
     """The highest n of the $n in a CALL."""
     return max((int(t.value[1:]) for t in tokenize(text) if t.kind == "param"), default=0)
@@ -137,9 +150,16 @@ def bound_parameters(runner: Runner, bind: codec.Bind, oids: Sequence[int]) -> d
             f"select {_places(len(values))}", values, types=kinds, formats=bind.formats
         ).rows[0]
     return {
-        f"${number}": Value(_text(value), types.from_oid(oid) if oid else UNKNOWN)
+        f"${number}": Value(_text(value), _declared(oid))
         for number, (value, oid) in enumerate(zip(values, known, strict=True), 1)
     }
+
+
+def _declared(oid: int) -> RedshiftType:
+    """The type of a parameter that a client has declared with this number."""
+    if oid == _VOID_OID:
+        return _VOID
+    return types.from_oid(oid) if oid else UNKNOWN
 
 
 def _text(value: bytes | None) -> str | None:
@@ -152,10 +172,9 @@ def _text(value: bytes | None) -> str | None:
 
 def described_result(runner: Runner, text: str, oids: Sequence[int] = ()) -> tuple[codec.Column, ...] | None:
     """The columns that a CALL will return, for Describe; None when it returns none, or fails before it could."""
-    parsed = _parsed_call(text)
-    parameters = {
-        without_numbers(f"${n}"): Value(None, types.from_oid(oid)) for n, oid in enumerate(oids, 1) if oid
-    }
+    declared = {f"${n}": Value(None, _declared(oid)) for n, oid in enumerate(oids, 1) if oid}
+    parsed = _without_outputs(_parsed_call(text), declared)
+    parameters = {without_numbers(name): value for name, value in declared.items()}
     for number in range(1, parameter_count(text) + 1):
         parameters.setdefault(without_numbers(f"${number}"), Value(None, UNKNOWN))
     try:

@@ -195,7 +195,7 @@ class FromBinder(RotateBinder):
         return Joined(f"zeroshift.{item.call.name}({given})" + self._alias_sql(alias, names), fields)
 
     def _elements(self, item: FunctionTable, scope: Scope) -> Joined:
-        """The elements of an array of the catalog's, or numbers to count them with, for clients that ask the catalog."""
+        """The elements of an array of the catalog's, or numbers to count them with, for clients that ask it."""
         name = item.call.name
         self.context.catalog_only.append(
             Refused(
