@@ -219,7 +219,7 @@ end
 $$;
 
 -- "Only a superuser or a user with the sys:secadmin role on the database can view the results."
-create or replace function zeroshift.require_secadmin() returns void
+create or replace function zeroshift.require_policies_shown() returns void
 language plpgsql stable as $$
 begin
     if not zeroshift.is_secadmin(current_user) then

@@ -168,7 +168,7 @@ def _policies(
     show: Show, all_of_them: str, attached: str, relation: tuple[str, str], grantee_kind: str
 ) -> Listing:
     """Everything that is defined, or what is attached to one relation."""
-    secadmin = "select zeroshift.require_secadmin()"
+    secadmin = "select zeroshift.require_policies_shown()"
     if show.accept("on"):
         place = show.name(3, 2)
         _own_database(show, place[0])
