@@ -5,7 +5,7 @@ Source: Redshift Database Developer Guide, the pages of each command; facts coll
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deployer.sql.lexer import Token, tokenize
 
@@ -34,13 +34,15 @@ class Kind:
     `name` is its first word's meaning (select, insert, ... begin, commit, ddl, create_procedure, call, ...; "empty"
     for no statement, "unknown" for a first word no command begins with). `object` is what CREATE, ALTER or DROP
     is about (table, view, schema, procedure, user, group, role, database, ...). `alone` means that Redshift refuses
-    it inside a transaction block; `commits` that it commits the transaction it runs in.
+    it inside a transaction block; `commits` that it commits the transaction it runs in. `title` is how that refusal
+    names a definition.
     """
 
     name: str
     object: str = ""
     alone: bool = False
     commits: bool = False
+    title: str = field(default="", compare=False)
 
     @property
     def transaction_control(self) -> bool:
@@ -135,17 +137,19 @@ def _ddl(words: list[str], at: int) -> Kind:
         # settled (facts/redshift.md 1.4), so they are kept out of blocks as well.
         integration = words[rest + 2 : rest + (3 if verb == "alter" else 4)] == _INTEGRATION_WORDS.get(verb)
         alone = verb != "alter" or integration or "isolation" in words
-        return Kind(f"{verb}_integration" if integration or verb == "drop" else "ddl", kind, alone=alone)
+        name = f"{verb}_integration" if integration or verb == "drop" else "ddl"
+        return Kind(name, kind, alone=alone, title=f"{verb} database".upper())
     if kind == "table" and verb == "alter":
         appends = "append" in words[rest:]
         if _alters_external(words, rest):
             return Kind("ddl", "external table", alone=True)
         retypes = any(words[i] == "type" and "alter" in words[rest + 1 : i] for i in range(rest, len(words)))
-        return Kind("ddl", kind, alone=appends or retypes or external, commits=appends)
+        title = "ALTER TABLE APPEND" if appends else "ALTER TABLE ALTER COLUMN"
+        return Kind("ddl", kind, alone=appends or retypes or external, commits=appends, title=title)
     if kind in ("rls", "masking"):
         return Kind("ddl", f"{kind} policy")
     if kind == "library":
-        return Kind("ddl", kind, alone=True)
+        return Kind("ddl", kind, alone=True, title=f"{verb} library".upper())
     if external and kind == "table":
         kind = "external table"
     return Kind("ddl", "materialized view" if materialized else kind, alone=kind == "external table")

@@ -94,7 +94,7 @@ class Runner:
             raise gateway_error(ABORTED, "25P02")
         # Of external tables the translation tells, with the words of the statement.
         if kind.alone and kind.object != "external table" and self.in_transaction:
-            what = f"{kind.name} {kind.object}".replace("ddl ", "").upper()
+            what = kind.title or f"{kind.name} {kind.object}".replace("ddl ", "").strip().upper()
             raise gateway_error(f"{what} cannot run inside a transaction block", "25001")
 
     def sync(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deployer.local.policies import statements as policies
-from deployer.local.translate import external_alter, functions_ddl, grants, materialized, users
+from deployer.local.translate import alter_rules, external_alter, functions_ddl, grants, materialized, users
 from deployer.local.translate.api import EXTERNAL_TABLE, MATERIALIZED_VIEW, Relation, Translation
 from deployer.local.translate.bind_dml import check_writable
 from deployer.local.translate.bind_from import physical
@@ -16,9 +16,9 @@ from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context, finish
 from deployer.local.translate.datatypes import column_type
 from deployer.local.translate.ddl_columns import column_definition, encoding
+from deployer.local.translate.grants import DONE
 from deployer.local.translate.tables import (
     Table,
-    brin_sql,
     byte_check,
     check_name,
     existing,
@@ -99,13 +99,50 @@ def _alter_table(parser: Parser, context: Context) -> Translation:
         check_writable(relation, context.catalog.database, "alter", pos)
     elif not (parser.is_word("owner") or parser.is_word("rename", "to")):
         parser.refuse("of a view, ALTER TABLE changes the name and the owner only", sqlstate="42809")
-    statements = _action(parser, relation, context)
-    if parser.is_op(","):
-        parser.refuse(
-            "ALTER TABLE takes one action on Redshift; write one statement for each", sqlstate="42601"
-        )
+    if parser.accept("append"):
+        return alter_rules.append(parser, relation, context)
+    statements = _actions(parser, relation, context)
     parser.done()
-    return finish(context, statements, kind="alter_table", written=name)
+    main = next((i for i, one in enumerate(statements) if one.startswith(("ALTER", "SET"))), 0)
+    return finish(context, statements, kind="alter_table", main=main, written=name)
+
+
+def _actions(parser: Parser, relation: Relation, context: Context) -> list[str]:
+    """One action, or one of the combinations that the page lists: sort key with distribution, encodings of columns."""
+    statements: list[str] = []
+    kinds: list[str] = []
+    columns: set[str] = set()
+    while True:
+        start = parser.token
+        kinds.append(_combined(parser))
+        if kinds[-1] == "encode":
+            column = parser.peek(2 if parser.peek().value == "column" else 1).value
+            if column in columns:
+                parser.refuse(f'the encoding of column "{column}" is altered twice', start, "42601")
+            columns.add(column)
+        statements += _action(parser, relation, context)
+        if not parser.is_op(","):
+            break
+        parser.next()
+        kinds_so_far = [*kinds, _combined(parser)]
+        if set(kinds_so_far) != {"encode"} and sorted(kinds_so_far) != ["distribution", "sortkey"]:
+            parser.refuse(
+                "ALTER TABLE takes one action on Redshift; write one statement for each", sqlstate="42601"
+            )
+    return statements
+
+
+def _combined(parser: Parser) -> str:
+    """What kind of action comes, as far as it can be combined with others."""
+    if not parser.is_word("alter"):
+        return ""
+    word = parser.peek().value
+    if word in ("distkey", "diststyle"):
+        return "distribution"
+    if word in ("sortkey", "compound"):
+        return "sortkey"
+    column = 2 if word == "column" else 1
+    return "encode" if word != "encode" and parser.peek(column + 1).value == "encode" else ""
 
 
 def _action(parser: Parser, relation: Relation, context: Context) -> list[str]:
@@ -127,8 +164,6 @@ def _action(parser: Parser, relation: Relation, context: Context) -> list[str]:
     if parser.accept("owner"):
         parser.expect("to")
         return [f"ALTER {kind} {target} OWNER TO {quote_ident(parser.identifier())}"]
-    if parser.accept("append"):
-        parser.refuse("ALTER TABLE APPEND is not supported by the local Redshift yet; use INSERT and DELETE")
     if parser.accept("masking"):
         parser.refuse("ALTER TABLE ... MASKING FOR DATASHARES: the local Redshift has no datashares")
     if parser.accept("set"):
@@ -157,10 +192,7 @@ def _action(parser: Parser, relation: Relation, context: Context) -> list[str]:
 def _add(parser: Parser, relation: Relation, context: Context) -> list[str]:
     target = physical(relation)
     if parser.any_word(("constraint", "primary", "unique", "foreign", "check", "exclude")):
-        parser.refuse(
-            "ALTER TABLE ADD of a constraint is not supported by the local Redshift yet: constraints are "
-            "informational; write them in CREATE TABLE"
-        )
+        return alter_rules.add_constraint(parser, relation, context)
     parser.accept("column")
     if parser.is_word("if"):
         parser.refuse(
@@ -198,9 +230,7 @@ def _encodings(table: Table, encodings: dict[str, str]) -> str:
 def _drop(parser: Parser, relation: Relation) -> list[str]:
     target = physical(relation)
     if parser.accept("constraint"):
-        parser.refuse(
-            "ALTER TABLE DROP CONSTRAINT is not supported by the local Redshift yet: they are recorded only"
-        )
+        return alter_rules.drop_constraint(parser, relation)
     parser.accept("column")
     name = parser.identifier()
     if not any(name == column for column, _ in relation.columns):
@@ -210,7 +240,11 @@ def _drop(parser: Parser, relation: Relation) -> list[str]:
     for word in ("cascade", "restrict"):
         if parser.accept(word):
             behaviour = f" {word.upper()}"
-    return [f"ALTER TABLE {target} DROP COLUMN {quote_ident(name)}{behaviour}"]
+    return [
+        alter_rules.check(relation, "drop", name),
+        f"ALTER TABLE {target} DROP COLUMN {quote_ident(name)}{behaviour}",
+        f"SELECT zeroshift.forget_column({alter_rules.place(relation)}, {pg_literal(name)})",
+    ]
 
 
 def _rename_column(relation: Relation, old: str, new: str) -> list[str]:
@@ -231,51 +265,15 @@ def _rename_column(relation: Relation, old: str, new: str) -> list[str]:
 
 def _alter_part(parser: Parser, relation: Relation) -> list[str]:
     table = existing(relation)
-    if parser.accept("distkey"):
-        return [record(table, {"diststyle": "KEY", "distkey": parser.identifier()})]
-    if parser.accept("diststyle"):
-        style = parser.next().value.upper()
-        if style == "KEY":
-            parser.expect("distkey")
-            return [record(table, {"diststyle": "KEY", "distkey": parser.identifier()})]
-        if style not in ("ALL", "EVEN", "AUTO"):
-            parser.fail(parser.peek(-1))
-        return [record(table, {"diststyle": style, "distkey": None})]
+    if parser.any_word(("distkey", "diststyle")):
+        return alter_rules.distribution(parser, relation, table)
     if parser.any_word(("compound", "sortkey", "interleaved")):
-        return _alter_sortkey(parser, relation, table)
+        return alter_rules.sort_key(parser, relation, table)
     if parser.accept("encode"):
         parser.expect("auto")
-        return [record(table, {"encodings": {}})]
+        return [record(table, {"encodings": {}}), DONE]
     parser.accept("column")
     return _alter_column(parser, relation, table)
-
-
-def _alter_sortkey(parser: Parser, relation: Relation, table: Table) -> list[str]:
-    if parser.is_word("interleaved"):
-        parser.refuse("ALTER TABLE ... ALTER INTERLEAVED SORTKEY is not supported on Redshift")
-    parser.accept("compound")
-    token = parser.expect("sortkey")
-    kinds = dict(relation.columns)
-    keys: list[str] = []
-    style = "COMPOUND"
-    if parser.accept("auto"):
-        style = "AUTO"
-    elif parser.accept("none"):
-        style = "NONE"
-    else:
-        keys = list(parser.identifiers())
-    for key in keys:
-        if key not in kinds:
-            parser.refuse(f'column "{key}" named in key does not exist', token, "42703")
-    schema = "NULL" if table.temporary else relation.physical[0]
-    statements = [
-        f"SELECT zeroshift.drop_zone_maps({schema if schema == 'NULL' else pg_literal(schema)}, "
-        f"{pg_literal(relation.physical[1])})"
-    ]
-    index = brin_sql(physical(relation), [(key, kinds[key]) for key in keys])
-    if index:
-        statements.append(index)
-    return [*statements, record(table, {"sortstyle": style, "sortkeys": keys})]
 
 
 def _alter_column(parser: Parser, relation: Relation, table: Table) -> list[str]:
@@ -287,7 +285,9 @@ def _alter_column(parser: Parser, relation: Relation, table: Table) -> list[str]
     if name not in kinds:
         parser.refuse(f'column "{name}" of relation "{relation.name.name}" does not exist', token, "42703")
     if parser.accept("encode"):
-        return [_encodings(table, {name: encoding(parser)})]
+        chosen = encoding(parser)
+        checked = alter_rules.check(relation, "encode", name, chosen)
+        return [checked, _encodings(table, {name: chosen}), DONE]
     if parser.any_word(("set", "drop")):
         parser.refuse(
             "ALTER COLUMN SET/DROP DEFAULT or NOT NULL is not supported on Redshift; add a column, copy, drop and "
@@ -308,8 +308,9 @@ def _alter_column(parser: Parser, relation: Relation, table: Table) -> list[str]
     constraint = check_name(name, kinds[name])
     kind = replace(kind, collation=kinds[name].collation)
     return [
+        alter_rules.check(relation, "type", name),
         f"ALTER TABLE {target} DROP CONSTRAINT IF EXISTS {constraint}, ALTER COLUMN {quote_ident(name)} TYPE "
-        f"{column_type(kind)}, ADD {byte_check(name, kind)}"
+        f"{column_type(kind)}, ADD {byte_check(name, kind)}",
     ]
 
 
