@@ -102,23 +102,25 @@ def _show_landing(found: WarehouseStatus) -> None:
 def _show_runs(found: WarehouseStatus) -> None:
     if not found.runs:
         return
-    output.heading("Last runs")
-    output.table(
-        ["pipeline", "mode", "as_of", "state", "started", "seconds", "rows", "rejected"],
-        [
-            (
-                run.pipeline,
-                run.mode,
-                run.as_of,
-                run.state,
-                f"{run.started_at:%Y-%m-%d %H:%M}",
-                run.seconds,
-                run.rows_written,
-                run.rows_rejected,
-            )
-            for run in found.runs
-        ],
-    )
+    for pipeline in sorted({run.pipeline for run in found.runs}):
+        output.heading(f"Last runs of {pipeline}")
+        # Narrow enough for a terminal of 80, so that a run is a line and all of it a screen; --json has it in full.
+        output.table(
+            ["mode", "as_of", "state", "start", "secs", "rows", "rejected"],
+            [
+                (
+                    run.mode,
+                    f"{run.as_of:%Y-%m-%d %H:%M}",
+                    run.state,
+                    f"{run.started_at:%m-%d %H:%M}",
+                    run.seconds if run.seconds is None else round(run.seconds, 1),
+                    run.rows_written,
+                    run.rows_rejected,
+                )
+                for run in found.runs
+                if run.pipeline == pipeline
+            ],
+        )
     for run in found.runs:
         if run.error:
             output.line(f"run {run.run_id}: {run.error}")

@@ -4,7 +4,8 @@ What is deployed counts, where that can be asked: a file of eventbridge/ that no
 
 A schedule that starts a pipeline (`call ops.run_<pipeline>(...)`) is held against the run log: with Scheduler's logical
 time as its as_of a run is that schedule's, whatever became of it; without, one that began after the time it was due.
-Looked back is a day, and not before the first run that the log has: nothing is missing before there was anything.
+Looked back is a day, and not before the first run that the log has: nothing is missing before there was anything. In
+AWS, where schedules fire from their deployment on, the runs of a pipeline that never ran are missing, too.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from deployer.local.scheduler.schedules import Schedule as Deployed
 
 LOOK_BACK = timedelta(days=1)
+_ASSERTS = re.compile(r"\bcall\s+ops\.assert_fresh\s*\(\s*'([a-z0-9_]+)'\s*,\s*(\d{1,9})\s*\)", re.IGNORECASE)
 _PIPELINE = re.compile(r"\bcall\s+ops\.run_([a-z0-9_]+)\s*\(", re.IGNORECASE)
 
 
@@ -35,7 +37,8 @@ class Planned:
     """A schedule, of a file or deployed. `made` and `changed` are None for a file; `first` is its StartDate.
 
     `pipeline` is empty for one that starts none. `by_time`: its run has Scheduler's logical time as its as_of.
-    `window` and `max_age` say for how long after its time a call may still come.
+    `window` and `max_age` say for how long after its time a call may still come. `asserts` are pipeline and minutes of
+    one that calls ops.assert_fresh.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Planned:
     last: datetime | None
     made: datetime | None = None
     changed: datetime | None = None
+    asserts: tuple[str, int] | None = None
 
 
 def of_files(root: Path) -> tuple[Planned, ...]:
@@ -58,6 +62,7 @@ def of_files(root: Path) -> tuple[Planned, ...]:
         Planned(
             one.name, *_run(one.statement), one.expression, one.timezone, one.enabled,
             timedelta(minutes=one.window), timedelta(seconds=one.max_age), one.start, one.end,
+            asserts=_asserts(one.statement),
         )
         for one in load(root).schedules
     )  # fmt: skip
@@ -69,7 +74,7 @@ def of_deployed(found: Sequence[Deployed]) -> tuple[Planned, ...]:
         Planned(
             one.name, *_run("; ".join(calls.statements(one.input))), one.expression, one.timezone, one.enabled,
             timedelta(minutes=one.window), timedelta(seconds=one.max_age), one.first(), one.last(),
-            one.created, one.modified,
+            one.created, one.modified, _asserts("; ".join(calls.statements(one.input))),
         )
         for one in found
     )  # fmt: skip
@@ -78,6 +83,11 @@ def of_deployed(found: Sequence[Deployed]) -> tuple[Planned, ...]:
 def _run(statement: str) -> tuple[str, bool]:
     found = _PIPELINE.search(statement)
     return (found[1].lower() if found else ""), SCHEDULED_TIME in statement
+
+
+def _asserts(statement: str) -> tuple[str, int] | None:
+    found = _ASSERTS.search(statement)
+    return (found[1], int(found[2])) if found else None
 
 
 @dataclass(frozen=True)
@@ -96,13 +106,17 @@ class Expected:
 
 
 def expected(
-    schedules: Sequence[Planned], log: Sequence[Logged], now: datetime, *, firing: bool
+    schedules: Sequence[Planned], log: Sequence[Logged], now: datetime, *, firing: bool, always: bool = False
 ) -> tuple[Expected, ...]:
-    """What `schedules` should have made up to `now` (UTC, without a zone). Not `firing`: nothing is due."""
-    return tuple(_expected(one, log, now, firing) for one in schedules)
+    """What `schedules` should have made up to `now` (UTC, without a zone). Not `firing`: nothing is due. `always`: what
+    is deployed has been fired ever since, as in AWS, so a pipeline that never ran at all is missed, too.
+    """
+    return tuple(_expected(one, log, now, firing, always) for one in schedules)
 
 
-def _expected(schedule: Planned, log: Sequence[Logged], now: datetime, firing: bool) -> Expected:
+def _expected(
+    schedule: Planned, log: Sequence[Logged], now: datetime, firing: bool, always: bool
+) -> Expected:
     pipeline = schedule.pipeline
     try:
         expression = parse(schedule.expression, schedule.timezone)
@@ -117,8 +131,11 @@ def _expected(schedule: Planned, log: Sequence[Logged], now: datetime, firing: b
     mine = [one for one in log if one.pipeline == pipeline]
     late: list[datetime] = []
     missing: list[datetime] = []
-    if firing and schedule.enabled and mine and (expression.every is None or counted is not None):
-        since = max(moment - LOOK_BACK, min(one.started_at for one in mine).replace(tzinfo=UTC))
+    is_known = bool(mine) or (always and bool(pipeline) and schedule.changed is not None)
+    if firing and schedule.enabled and is_known and (expression.every is None or counted is not None):
+        since = moment - LOOK_BACK
+        if mine:
+            since = max(since, min(one.started_at for one in mine).replace(tzinfo=UTC))
         if schedule.changed is not None:
             # What it said before nobody knows.
             since = max(since, schedule.changed)

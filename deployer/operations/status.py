@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from deployer.errors import ZeroshiftError
+from deployer.errors import StatementFailed, ZeroshiftError
 from deployer.operations import dead_runs, expected, replicators
 from deployer.operations.expected import Expected, Planned
 from deployer.operations.replicators import Replication
@@ -14,6 +14,7 @@ from deployer.operations.schedules import deployed
 from deployer.operations.warehouses import data_api, local_aws, local_environment, local_scheduler, target
 from deployer.project.config import Environment, Project
 from deployer.project.environments import LOCAL
+from deployer.sql.names import quote_literal
 from deployer.warehouse import ledger, runlog
 from deployer.warehouse.runlog import Backfill, Freshness, Gap, RunRecord
 from deployer.warehouse.session import Session
@@ -21,6 +22,8 @@ from deployer.warehouse.session import Session
 RUNS_SHOWN = 10
 _BROKEN = ("Failed", "ResyncRequired")
 """States of SVV_INTEGRATION_TABLE_STATE in which a table is not replicated."""
+
+_NO_RIGHT = "42501"
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,9 @@ class Rejected:
 class WarehouseStatus:
     """Everything `status` shows. `deployed` is False before the first deployment: then only landing is
     known. `firing`: whether somebody fires the schedules; on AWS they fire when they are deployed.
-    `schedules_note` says where they were read when not where they fire. `problems` are what people should
-    look at, one sentence each; without any the warehouse is healthy.
+    `schedules_note` says where they were read when not where they fire. `stale` is what the schedules' own checks
+    (ops.assert_fresh) say now. `problems` are what people should look at, one sentence each; without any the warehouse
+    is healthy.
     """
 
     deployed: bool
@@ -78,6 +82,7 @@ class WarehouseStatus:
     backfills: tuple[Backfill, ...] = ()
     gaps: tuple[Gap, ...] = ()
     replication: tuple[Replication, ...] = ()
+    stale: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -99,8 +104,9 @@ def status(project: Project, environment: Environment) -> WarehouseStatus:
         found = replace(
             found,
             firing=firing,
-            schedules=expected.expected(schedules, log, now, firing=firing),
+            schedules=expected.expected(schedules, log, now, firing=firing, always=environment.kind != LOCAL),
             schedules_note=note,
+            stale=unfresh(session, schedules) if firing and found.deployed else (),
         )
         if environment.kind == LOCAL:
             engine_dsn = local_environment(project).status().engine_dsn
@@ -123,6 +129,22 @@ def planned(project: Project, environment: Environment) -> tuple[tuple[Planned, 
         return expected.of_files(project.root), f"these are of eventbridge/, not what is deployed: {error}"
 
 
+def unfresh(session: Session, schedules: Sequence[Planned]) -> tuple[str, ...]:
+    """What the schedules that call ops.assert_fresh would tell people now: each pipeline by its own limit."""
+    told = []
+    for one in schedules:
+        if not one.enabled or one.asserts is None:
+            continue
+        pipeline, minutes = one.asserts
+        try:
+            session.execute(f"call ops.assert_fresh({quote_literal(pipeline)}, {minutes})")
+        except StatementFailed as error:
+            # Whoever looks may lack the right that the schedules' role has.
+            if error.sqlstate != _NO_RIGHT:
+                told.append(f"{str(error).splitlines()[0]} (checked as the schedule {one.name} does)")
+    return tuple(told)
+
+
 def problems(found: WarehouseStatus) -> tuple[str, ...]:
     """What is wrong, the worst first."""
     told: list[str] = []
@@ -139,6 +161,7 @@ def problems(found: WarehouseStatus) -> tuple[str, ...]:
         for one in found.schedules
         if one.missing
     ]
+    told += found.stale
     told += [
         f"the integration into {one.database} is in the state {one.state}"
         for one in found.integrations

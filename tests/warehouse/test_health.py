@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,18 @@ def test_what_is_deployed_counts_from_its_last_change() -> None:
     assert other.pipeline == ""
 
 
+def test_what_never_ran_at_all_is_missing_where_schedules_always_fire() -> None:
+    (planned,) = expected.of_deployed([schedule(stored())])
+    (found,) = expected.expected([planned], [], NOON.replace(minute=6), firing=True, always=True)
+    assert found.missing == (NOON.replace(hour=10, minute=5), NOON.replace(hour=11, minute=5))
+    (found,) = expected.expected([planned], [], NOON.replace(minute=6), firing=True)
+    assert not found.missing
+    # One that starts no pipeline has no runs that could be missing.
+    (other,) = expected.of_deployed([schedule(stored(Target={**stored()["Target"], "Input": "{}"}))])
+    (found,) = expected.expected([other], [], NOON, firing=True, always=True)
+    assert not found.missing
+
+
 def test_the_repositorys_own_schedules_are_known() -> None:
     found = {one.name: one for one in expected.expected(expected.of_files(ROOT), [], NOON, firing=True)}
     assert {name for name, one in found.items() if one.pipeline == "rental"} == {
@@ -147,6 +160,35 @@ def test_the_repositorys_own_schedules_are_known() -> None:
         "rental-nightly",
     }
     assert all(one.next is not None for one in found.values())
+    assert {one.asserts for one in expected.of_files(ROOT)} == {None, ("rental", 210)}
+
+
+def test_freshness_is_checked_as_the_schedules_do(house: House, tmp_path: Path) -> None:
+    directory = tmp_path / "eventbridge" / "schedules"
+    directory.mkdir(parents=True)
+    for name, minutes, enabled in (
+        ("close", 60, "true"),
+        ("off", 1, "false"),
+        ("wide", 90, "true"),
+        ("x", 0, "true"),
+    ):
+        (directory / f"{name}.toml").write_text(
+            f'expression = "rate(1 hour)"\nstatement = "call ops.assert_fresh(\'rental\', {minutes})"\n'
+            f"enabled = {enabled}\n"
+        )
+    planned = expected.of_files(tmp_path)
+    house.load("2024-01-01", *ROWS)
+    session = house.warehouse.session
+    session.execute("call ops.run_rental(null, 'incremental')")
+    session.execute("update ops.freshness set as_of = dateadd(minute, -75, as_of)")
+    told = status.unfresh(session, planned)
+    assert len(told) == 2 and all("\n" not in one for one in told)
+    assert "pipeline rental is stale: " in told[0] and told[0].endswith(
+        "(checked as the schedule close does)"
+    )
+    assert "0 minutes is no age" in told[1]
+    found = replace(status.read(session), stale=told)
+    assert status.problems(found) == told
 
 
 def test_status_is_one_json_object(house: House) -> None:
