@@ -1,16 +1,13 @@
 """What JDBC drivers say, message by message.
 
-Redshift's JDBC driver descends from PostgreSQL's (github.com/aws/amazon-redshift-jdbc-driver) and cannot be had here.
-These are the sequences that PostgreSQL's driver 42.5.5 sends, as its log at level FINEST shows them; where Java and the
-driver are installed (Debian: libpostgresql-jdbc-java) the driver itself is run, too.
+Redshift's JDBC driver descends from PostgreSQL's (github.com/aws/amazon-redshift-jdbc-driver). These are the sequences
+that PostgreSQL's driver 42.5.5 sends, as its log at level FINEST shows them, and the constructs that Amazon's asks the
+catalog with. test_jdbc_driver.py runs a driver itself.
 """
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from gateway_wire import Wire
@@ -18,8 +15,6 @@ from gateway_wire import Wire
 from deployer.local.environment import Status
 from deployer.local.gateway import codec
 from deployer.local.gateway.codec import message, text
-
-JARS = [Path("/usr/share/java/postgresql.jar")]
 
 
 @pytest.fixture
@@ -136,50 +131,60 @@ def test_a_statement_that_has_become_a_server_s_own(wire: Wire) -> None:
     assert [codec.unpack_row(data) for kind, data in seen if kind == b"D"] == [(b"\0\0\0\x02",)]
 
 
-def test_the_driver_itself(fresh_database: Status, tmp_path: Path) -> None:
-    jar = next((path for path in JARS if path.exists()), None)
-    java = shutil.which("java")
-    if jar is None or java is None:
-        pytest.skip("no JDK or no PostgreSQL JDBC driver on this machine")
-    program = tmp_path / "Ask.java"
-    program.write_text(PROGRAM, encoding="utf-8")
-    done = subprocess.run(
-        [java, "-cp", str(jar), str(program),
-         f"jdbc:postgresql://{fresh_database.host}:{fresh_database.port}/{fresh_database.database}",
-         fresh_database.user, str(fresh_database.password)],
-        capture_output=True, text=True, timeout=120,
+# -- what Amazon's driver 2.2 asks ------------------------------------------------------------------------------------
+
+
+def test_the_constructs_of_its_catalog_queries(wire: Wire) -> None:
+    """RedshiftDatabaseMetaData: getColumns, getImportedKeys, getFunctions, and the types behind setObject."""
+    wire.query("create table parents (a integer, b integer, primary key (b, a))")
+    wire.query("create table children (p integer, q integer, foreign key (q, p) references parents (b, a))")
+    wire.query("create procedure p() as $$ begin null; end; $$ language plpgsql")
+    assert wire.rows("select isnull(nullif('', ''), '0')::integer from pg_class limit 1") == [("0",)]
+    keys = (
+        "select pka.attname, fka.attname, pos.n from pg_catalog.pg_constraint con, pg_catalog.pg_attribute pka,"
+        " pg_catalog.pg_attribute fka, pg_catalog.generate_series(1, 32) pos(n), pg_catalog.pg_depend dep,"
+        " pg_catalog.pg_class pkic where pka.attnum = con.confkey[pos.n] and con.confrelid = pka.attrelid"
+        " and fka.attnum = con.conkey[pos.n] and con.conrelid = fka.attrelid and con.contype = 'f'"
+        " and dep.objid = con.oid and dep.refobjid = pkic.oid and pkic.relkind = 'i'"
+        " and dep.classid = 'pg_constraint'::regclass::oid and dep.refclassid = 'pg_class'::regclass::oid order by 3"
+    )
+    assert wire.rows(keys) == [("b", "q", "1"), ("a", "p", "2")]
+    routines = (
+        "select routine_name, routine_type from information_schema.routines where routine_schema = 'public'"
+    )
+    assert wire.rows(routines) == [("p", "PROCEDURE")]
+    schemas = (
+        "select nspname, r from pg_namespace join (select s.r, (current_schemas(false))[s.r] as nspname"
+        " from generate_series(1, array_upper(current_schemas(false), 1)) as s(r)) as r using (nspname)"
+    )
+    assert wire.rows(schemas) == [("public", "1")]
+    assert wire.rows("select array_lower(conkey, 1) from pg_constraint where contype = 'f'") == [("1",)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select isnull(p, 0) from children",
+        "select n from generate_series(1, 3) as g(n), children",
+        "select array_upper(array(1), 1) from children",
+    ],
+)
+def test_nobody_else_may_write_so(wire: Wire, sql: str) -> None:
+    wire.query("create table children (p integer)")
+    assert wire.error(sql)["C"] in ("42883", "0A000")
+
+
+def test_call_with_places_for_out_arguments(wire: Wire) -> None:
+    """CallableStatement: registerOutParameter makes the parameter a NULL of type VOID (2278)."""
+    wire.query("create procedure p(a in int, b out int) as $$ begin b := a + 1; end; $$ language plpgsql")
+    null = codec.int32(-1)
+    wire.send(
+        parse("", "call p($1,$2)", 23, 2278),
+        message(
+            b"B", text(""), text(""), codec.int16(0), codec.int16(2), codec.int32(1), b"1", null, codec.int16(0)
+        ),
+        describe(""), execute(""), SYNC,
     )  # fmt: skip
-    assert done.stdout.split() == ["100", "4950.00", "t", "a"], done.stderr
-
-
-PROGRAM = """
-import java.math.BigDecimal;
-import java.sql.*;
-
-public class Ask {
-    public static void main(String[] given) throws Exception {
-        try (Connection connection = DriverManager.getConnection(given[0], given[1], given[2])) {
-            connection.createStatement().execute("create table t (a int, d decimal(8,2))");
-            PreparedStatement insert = connection.prepareStatement("insert into t values (?, ?)");
-            for (int n = 0; n < 100; n++) {
-                insert.setInt(1, n);
-                insert.setBigDecimal(2, new BigDecimal(n));
-                insert.addBatch();
-            }
-            System.out.println(insert.executeBatch().length);
-            connection.setAutoCommit(false);
-            Statement select = connection.createStatement();
-            select.setFetchSize(7);
-            BigDecimal sum = BigDecimal.ZERO;
-            ResultSet rows = select.executeQuery("select d from t");
-            while (rows.next()) sum = sum.add(rows.getBigDecimal(1));
-            connection.commit();
-            System.out.println(sum);
-            ResultSet tables = connection.getMetaData().getTables(null, "public", "%", new String[] {"TABLE"});
-            while (tables.next()) System.out.println(tables.getString("TABLE_NAME"));
-            ResultSet columns = connection.getMetaData().getColumns(null, "public", "t", "a");
-            while (columns.next()) System.out.println(columns.getString("COLUMN_NAME"));
-        }
-    }
-}
-"""
+    seen = wire.until()
+    assert b"".join(kind for kind, _ in seen) == b"12TDCZ"
+    assert [codec.unpack_row(data) for kind, data in seen if kind == b"D"] == [(b"2",)]
