@@ -57,11 +57,12 @@ class AwsError(ZeroshiftError):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An AWS that is not Amazon's: the local one of an environment of kind local."""
+    """An AWS that is not Amazon's: the local one of an environment of kind local, or another S3. Without keys they are
+    found as boto3 finds them."""
 
     url: str
-    access_key: str
-    secret_key: str = field(repr=False)
+    access_key: str = ""
+    secret_key: str = field(default="", repr=False)
 
 
 class Aws:
@@ -197,7 +198,7 @@ class Aws:
                 profile = None if own else self.remote.profile or None
                 self._session = boto3.Session(profile_name=profile, region_name=self.remote.region)
             keys = self._assumed
-            if self._endpoint is not None:
+            if self._endpoint is not None and self._endpoint.access_key:
                 keys = {
                     "AccessKeyId": self._endpoint.access_key,
                     "SecretAccessKey": self._endpoint.secret_key,
@@ -215,6 +216,8 @@ class Aws:
                     user_agent_extra="zeroshift",
                     # A proxy is for the way out, not for this machine.
                     proxies={} if self._endpoint is not None else None,
+                    # Another S3 has no host names for its buckets.
+                    s3={"addressing_style": "path"} if self._endpoint is not None else None,
                 ),
             )
         return self._clients[service]

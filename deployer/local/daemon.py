@@ -29,7 +29,7 @@ from deployer.local.certificate import server_context
 from deployer.local.data_api.service import DataApi, settings
 from deployer.local.engine import Engine
 from deployer.local.events.store import sink
-from deployer.local.files.s3 import Connector
+from deployer.local.files.s3 import ENDPOINT, Connector
 from deployer.local.gateway.mirror import Mirror
 from deployer.local.gateway.server import Gateway
 from deployer.local.memory import give_back
@@ -94,6 +94,7 @@ class Daemon:
             self.state,
             port=self.gateway.port,
             data_api_url=self.data_api.url,
+            s3_endpoint=os.environ.get(ENDPOINT) or None,
             note=self.gateway.note,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )

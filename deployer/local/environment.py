@@ -49,7 +49,8 @@ _POLL_SECONDS = 0.05
 class Status:
     """The environment at one moment. What belongs to a running one is None when it is not running.
 
-    `engine_dsn` reaches PostgreSQL itself as its superuser. `data_bytes` is the size of its directory (None with
+    `engine_dsn` reaches PostgreSQL itself as its superuser. `s3_endpoint`: where UNLOAD and COPY find S3, when that is
+    not the local AWS. `data_bytes` is the size of its directory (None with
     ZEROSHIFT_POSTGRES_DSN). `note` says what the user should know, e.g. that port 5439 was taken.
     """
 
@@ -62,6 +63,7 @@ class Status:
     password: str
     database: str
     data_api_url: str | None = None
+    s3_endpoint: str | None = None
     engine_dsn: str | None = None
     pid: int | None = None
     engine_pid: int | None = None
@@ -118,6 +120,7 @@ class LocalEnvironment:
             password=state.password,
             database=state.database,
             data_api_url=state.data_api_url,
+            s3_endpoint=state.s3_endpoint,
             engine_dsn=state.engine_dsn,
             pid=state.daemon.pid if state.daemon else None,
             engine_pid=state.engine.pid if state.engine else None,

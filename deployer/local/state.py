@@ -39,8 +39,9 @@ class Process:
 class State:
     """The contents of local.json. Secrets stand in it, so the file is readable by its owner only (0600).
 
-    `data_api_url` is where the Data API listens. `engine_dsn` reaches PostgreSQL itself as its
-    superuser: for this package's own tools (landing, tests), never for a user's SQL.
+    `data_api_url` is where the Data API listens, `s3_endpoint` where UNLOAD and COPY find S3, None for the local AWS.
+    `engine_dsn` reaches PostgreSQL itself as its superuser: for this package's own tools (landing, tests), never for a
+    user's SQL.
     """
 
     host: str
@@ -52,6 +53,7 @@ class State:
     engine_port: int | None = None
     engine_dsn: str | None = None
     data_api_url: str | None = None
+    s3_endpoint: str | None = None
     daemon: Process | None = None
     engine: Process | None = None
     started_at: str | None = None

@@ -203,6 +203,15 @@ def forget_partitions(session: Session, archive_run: str) -> None:
     session.execute("delete from archive.partitions where archive_run = %s", (archive_run,))
 
 
+def lower_horizon(session: Session, without: ArchiveRun) -> None:
+    """Set the horizon back to the end of what is deleted but for that run, which is restored or given up."""
+    deleted = [run.period_to for run in runs(session, without.policy) if run.is_visible]
+    session.execute(
+        "update archive.horizons set horizon = %s, changed_at = getdate() where table_name = %s and policy = %s",
+        (max(deleted, default=date.min), without.table_name, without.policy),
+    )
+
+
 def set_horizon(session: Session, table: str, policy: str, column: str, horizon: date) -> None:
     """Rows of `table` before `horizon` may be deleted from now on. One row a table and policy."""
     session.execute("delete from archive.horizons where table_name = %s and policy = %s", (table, policy))

@@ -1,8 +1,8 @@
 """Let the curated layer and its accounts know what is closed: what the archive may take away.
 
-curated.bookings.closed_on: the later of check-out and booking day. A booking may have been made a year before its stay,
-or (late entries) after it: only when both have passed can no open period of any metric hold it, so this is what a policy
-that deletes must go by. It follows from the row and is never NULL; Redshift adds no NOT NULL column to a table with rows.
+curated.bookings.closed_on: the later of check-out and booking day. A booking may have been made a year before its
+stay, or (late entries) after it: only when both have passed can no open period of any metric hold it, so this is what
+a policy that deletes must go by. It is never NULL; Redshift adds no NOT NULL column to a table with rows.
 
 ops.accounts.archived_before: the horizon that the account was made with. When it moves, what is before it leaves both
 sides of the account.

@@ -9,7 +9,7 @@
 --   The caller has called ops.find_holder, committed, and locked ops.leases as the first statement of
 --   this transaction, so that what others committed while it waited is seen.
 -- Grain: one run
--- Reads: ops.leases, ops.freshness, ops.runs, ops.watermarks, ops.dirty_work
+-- Reads: ops.leases, ops.freshness, ops.runs, ops.watermarks, ops.dirty_work, archive.horizons
 -- Writes: ops.leases, ops.runs
 -- Params: run_pipeline; run_as_of; run_mode; seen_holder, seen_touched: what ops.find_holder gave;
 --   this_run: gives back the new run's id; run_state: gives back running, repeated, skipped or
@@ -102,6 +102,17 @@ begin
         where pipeline = run_pipeline
             and read_to is not null
             and (published_to is null or published_to <> read_to);
+        if found_count > 0 then
+            run_state := 'running';
+        end if;
+        -- The archive has taken something, or given it back.
+        select count(*) into found_count
+        from archive.horizons
+        where changed_at >= (
+            select date_trunc('second', max(started_at))
+            from ops.runs
+            where pipeline = run_pipeline and state = 'succeeded'
+        );
         if found_count > 0 then
             run_state := 'running';
         end if;

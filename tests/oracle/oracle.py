@@ -16,7 +16,7 @@ from oracle.record import Curated, Record, curate
 from oracle.source import Landing, Snapshot
 
 Mode = Literal["incremental", "full", "rewind", "accept_reseed"]
-Outcome = Literal["published", "superseded", "stopped", "failed", "skipped"]
+Outcome = Literal["published", "superseded", "stopped", "failed", "skipped", "refused"]
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from oracle.closing import COLUMNS as PERIODS
+from oracle.closing import Close, ClosingOracle
 from oracle.histories import Load, Resync, Run, Step
 from oracle.metrics import COLUMNS, VIEWS
 from oracle.oracle import Oracle
@@ -17,7 +20,7 @@ from oracle.warehouse import Table, Warehouse, landing_of, table_of
 _SHOWN = 12
 
 
-def play(warehouse: Warehouse, history: Sequence[Step]) -> None:
+def play(warehouse: Warehouse, history: Sequence[Step | Close]) -> None:
     """Load and run as the history says, and compare every presentation view after each run.
 
     At the end the same instant is run again, which must write nothing, and rebuilt in full, which must change
@@ -25,7 +28,7 @@ def play(warehouse: Warehouse, history: Sequence[Step]) -> None:
     Raises AssertionError with the difference and with the history as files and commands.
     """
     warehouse.restore()
-    oracle = Oracle()
+    oracle = ClosingOracle()
     try:
         for step in history:
             _step(warehouse, oracle, step)
@@ -35,7 +38,7 @@ def play(warehouse: Warehouse, history: Sequence[Step]) -> None:
         raise AssertionError(f"{error}\n\n{_written_down(history)}") from error
 
 
-def _step(warehouse: Warehouse, oracle: Oracle, step: Step) -> None:
+def _step(warehouse: Warehouse, oracle: ClosingOracle, step: Step | Close) -> None:
     match step:
         case Load():
             warehouse.load(step.source, step.at)
@@ -54,15 +57,36 @@ def _step(warehouse: Warehouse, oracle: Oracle, step: Step) -> None:
                 step.as_of, step.mode, publish_fails=step.publish_fails, unguarded=unguarded
             )
             assert outcome == expected, f"{step}: the run was {outcome}, not {expected}"
-            if outcome in ("superseded", "stopped"):
+            if outcome in ("superseded", "stopped", "refused"):
                 assert warehouse.row_versions("curated", "metrics") == before, f"a {outcome} run wrote"
             if outcome == "stopped":
                 unnamed = {table for table in oracle.reseeded if table not in warehouse.last_error}
                 assert not unnamed, f"{warehouse.last_error!r} does not name {', '.join(unnamed)}"
             compare(warehouse, oracle, str(step))
+        case Close():
+            _close(warehouse, oracle, step)
 
 
-def _finish(warehouse: Warehouse, oracle: Oracle) -> None:
+def _close(warehouse: Warehouse, oracle: ClosingOracle, step: Close) -> None:
+    published = oracle.published
+    as_of = datetime(2024, 1, 1) if published is None else published.as_of
+    day = as_of.date() - timedelta(days=step.days_back)
+    if day <= oracle.horizons.get(step.table, day.min):
+        return
+    told = warehouse.archive(step.table, PERIODS[step.table], day, kept=step.kept)
+    if told == "refused":
+        # A run that failed before it published may have left something, or nothing.
+        failed = published is not None and oracle.curated is not published.curated
+        assert failed or not oracle.may_close(day), f"{step} was refused: {warehouse.last_error}"
+        return
+    assert oracle.may_close(day) and published is not None, f"{step} was not refused"
+    assert oracle.curated == published.curated, f"{step} closed what is not published"
+    if told == "closed":
+        oracle.close(step.table, day, kept=step.kept)
+        _compare_views(warehouse, oracle, str(step))
+
+
+def _finish(warehouse: Warehouse, oracle: ClosingOracle) -> None:
     """Idempotence, and incremental = full."""
     assert oracle.published is not None
     as_of = oracle.published.as_of
@@ -82,13 +106,18 @@ def _finish(warehouse: Warehouse, oracle: Oracle) -> None:
     compare(warehouse, oracle, "the full refresh")
 
 
-def compare(warehouse: Warehouse, oracle: Oracle, when: str) -> None:
-    """Every presentation view, and the curated tables that the spec names."""
+def _compare_views(warehouse: Warehouse, oracle: Oracle, when: str) -> None:
     for view in VIEWS:
         wanted = table_of(oracle.rows(view))
         _same(f"presentation.{view} after {when}", wanted, warehouse.rows(view), ", ".join(COLUMNS[view]))
+
+
+def compare(warehouse: Warehouse, oracle: Oracle, when: str) -> None:
+    """Every presentation view, and the curated tables that the spec names."""
+    _compare_views(warehouse, oracle, when)
     if oracle.curated is not None:
-        _compare_curated(warehouse, oracle.curated, when)
+        open_ = oracle.still_open(oracle.curated) if isinstance(oracle, ClosingOracle) else oracle.curated
+        _compare_curated(warehouse, open_, when)
     if oracle.published is not None:
         published = oracle.published
         freshness = [
@@ -115,7 +144,9 @@ def _compare_curated(warehouse: Warehouse, curated: Curated, when: str) -> None:
     ]
     columns = "pipeline, table_name, landing_rows, curated_rows, rejected_rows"
     shown = warehouse.select(f"select {columns} from ops.accounts")
-    _same(f"ops.accounts after {when}", table_of(accounts), shown, columns)
+    if not warehouse.account_is_old:
+        # A run that had nothing to do has not taken a horizon into them either.
+        _same(f"ops.accounts after {when}", table_of(accounts), shown, columns)
     columns = "apartment_id, valid_from, valid_to, price, currency, is_active, listing_created_on"
     versions = warehouse.session.execute(f"select {columns} from curated.listing_versions").rows
     shown = table_of(_joined([ListingVersion(*version) for version in versions]))
@@ -152,7 +183,7 @@ def _same(what: str, wanted: Table, shown: Table, columns: str) -> None:
     raise AssertionError("\n".join(lines))
 
 
-def _written_down(history: Sequence[Step]) -> str:
+def _written_down(history: Sequence[Step | Close]) -> str:
     """The history as CSV files and the commands that play it."""
     directory = Path(tempfile.mkdtemp(prefix="zeroshift-history-"))
     lines = ["The history that fails, as commands:"]
@@ -166,6 +197,8 @@ def _written_down(history: Sequence[Step]) -> str:
                 lines.append(f"  zeroshift local load {path} --at '{step.at}'")
             case Resync():
                 lines.append(f"  # landing copies {step.table} anew at {step.at}")
+            case Close():
+                lines.append(f"  # {step}")
             case Run():
                 flag = {"full": " --full-refresh", "rewind": " --rewind", "accept_reseed": " --accept-reseed"}
                 note = "  # its second transaction fails" if step.publish_fails else ""

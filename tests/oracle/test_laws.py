@@ -12,6 +12,7 @@ from datetime import datetime
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from oracle.closing import Close, closing_histories
 from oracle.histories import Step, histories
 from oracle.known import BASE, HISTORIES, STAY
 from oracle.oracle import Oracle
@@ -60,6 +61,20 @@ def test_what_lands_out_of_order_is_read(warehouse: Warehouse) -> None:
 @settings(_SETTINGS, max_examples=5)
 @given(histories())
 def test_random_histories(warehouse: Warehouse, history: list[Step]) -> None:
+    play(warehouse, history)
+
+
+@settings(_SETTINGS, max_examples=3)
+@given(closing_histories())
+def test_random_histories_with_an_archive(warehouse: Warehouse, history: list[Step | Close]) -> None:
+    play(warehouse, history)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@settings(_SETTINGS, max_examples=int(os.environ.get("ZEROSHIFT_CLOSING_HISTORIES", "50")))
+@given(closing_histories(max_rounds=9))
+def test_many_random_histories_with_an_archive(warehouse: Warehouse, history: list[Step | Close]) -> None:
     play(warehouse, history)
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from oracle.source import TABLES, Snapshot, Version, write_csv
 Table = Counter[tuple[str, ...]]
 """A table's rows as text (so that the decimals shown count), with how often each stands in it."""
 
-_STATE = ("ops", "curated", "metrics", "presentation", "raw", LANDING)
+_STATE = ("ops", "curated", "metrics", "presentation", "raw", "archive", LANDING)
 """Schemas whose tables hold what loads and runs have done."""
 
 FAULT = "fault injected by the test"
@@ -50,6 +50,8 @@ class Warehouse:
         self.engine = psycopg.connect(engine_dsn, autocommit=True)
         self.last_error = ""
         """What the last run that was stopped said."""
+        self.account_is_old = False
+        """Whether a horizon has moved that no run has taken into the accounts yet."""
         self._session: Session | None = None
         with integration.writing(engine_dsn) as connection:
             # The first load would make the landing tables, which must be among those that are put back.
@@ -132,14 +134,45 @@ class Warehouse:
         except StatementFailed as error:
             self._reconnect()
             if publish_fails and FAULT in str(error):
+                self.account_is_old = False
                 return "failed"
             if "accept_reseed" in str(error):
                 self.last_error = str(error)
                 return "stopped"
+            if "the archive has closed" in str(error):
+                return "refused"
             raise
         run = self._newest_run()
         assert run is not None and run != before, "the run left no record"
+        if run[1] == "succeeded":
+            self.account_is_old = False
         return _OUTCOMES[run[1]]
+
+    def archive(self, table: str, column: str, day: date, *, kept: bool = False) -> str:
+        """What `archive run` does to the table: "refused", "nothing" to do, or "closed" before the day.
+
+        `kept`: it stores the horizon and is killed before it deletes.
+        """
+        try:
+            self.session.execute(f"call archive.check_horizon('{table}', '{column}', '{day}')")
+        except StatementFailed as error:
+            self.last_error = str(error)
+            self._reconnect()
+            return "refused"
+        due = sql.SQL("from {} where {} < %s").format(
+            sql.Identifier(*table.split(".")), sql.Identifier(column)
+        )
+        if not self.engine.execute(sql.SQL("select 1 {} limit 1").format(due), [day]).fetchone():
+            return "nothing"
+        with self.engine.transaction():
+            self.engine.execute("delete from archive.horizons where table_name = %s", [table])
+            self.engine.execute(
+                "insert into archive.horizons values (%s, 'test', %s, %s, now())", [table, column, day]
+            )
+            if not kept:
+                self.engine.execute(sql.SQL("delete {}").format(due), [day])
+        self.account_is_old = True
+        return "closed"
 
     def _newest_run(self) -> tuple[Any, ...] | None:
         return self.engine.execute(
@@ -203,6 +236,7 @@ class Warehouse:
 
     def restore(self) -> None:
         """Forget every load and run."""
+        self.account_is_old = False
         names = sql.SQL(", ").join(sql.Identifier(*table) for table in self._tables)
         with self.engine.transaction():
             self.engine.execute(sql.SQL("truncate {} restart identity").format(names))

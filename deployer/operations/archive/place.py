@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from deployer.aws import naming, stacks
@@ -9,13 +10,14 @@ from deployer.aws.client import Aws, AwsError, Endpoint
 from deployer.aws.storage import Bucket
 from deployer.errors import Unavailable
 from deployer.operations.progress import Progress, silent
-from deployer.operations.warehouses import local_aws
+from deployer.operations.warehouses import local_aws, local_environment
 from deployer.project.archive.model import RUN_COLUMN
 from deployer.project.config import Environment, Project
 from deployer.project.environments import LOCAL, Remote
 
 BUCKET_OUTPUT, ROLE_OUTPUT = "ArchiveBucketName", "ArchiveRoleArn"
 DEFAULT_ROLE = "default"
+S3_ENDPOINT = "ZEROSHIFT_S3_ENDPOINT"
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,12 @@ class Place:
 
 
 def place(project: Project, environment: Environment, progress: Progress = silent) -> Place:
-    """The environment's place; the local AWS is started, and a local bucket made, when they are not there.
+    """The environment's place; the local AWS is started, and a local bucket made, when they are not there. S3 may be
+    another one: the one that UNLOAD and COPY of the local Redshift use.
 
     Raises Unavailable when the stack that has the bucket is not deployed.
     """
-    aws = _aws(project, environment, progress)
+    aws = _s3(project, environment, progress)
     rest = (
         folder(project, environment), naming.glue_database(project, environment), environment.archive.spectrum,
     )  # fmt: skip
@@ -62,6 +65,17 @@ def folder(project: Project, environment: Environment) -> str:
 def location(where: Place, policy: str, archive_run: str) -> str:
     """The URL that all files of a run begin with."""
     return where.bucket.url(f"{where.folder}{policy}/{RUN_COLUMN}={archive_run}/")
+
+
+def _s3(project: Project, environment: Environment, progress: Progress) -> Aws:
+    """S3 as the warehouse sees it. A local Redshift that does not run yet will be started with our environment."""
+    if environment.kind == LOCAL and environment.remote is None:
+        status = local_environment(project).status()
+        named = status.s3_endpoint if status.running else os.environ.get(S3_ENDPOINT)
+        if named:
+            region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+            return Aws(Remote("local", "dev", region), Endpoint(named))
+    return _aws(project, environment, progress)
 
 
 def _aws(project: Project, environment: Environment, progress: Progress) -> Aws:

@@ -126,18 +126,8 @@ def _back(work: Work, policy: Policy, run: ArchiveRun, swap: bool) -> int:
             )
         if run.is_visible:
             ledger.set_state(session, run.archive_run, ledger.RESTORED, visible=False)
-            _lower(session, policy, run)
+            ledger.lower_horizon(session, run)
     return rows
-
-
-def _lower(session: Session, policy: Policy, restored: ArchiveRun) -> None:
-    """The horizon goes back to the end of what is still deleted."""
-    deleted = [
-        run.period_to
-        for run in ledger.runs(session, policy.name)
-        if run.is_visible and run.archive_run != restored.archive_run
-    ]
-    ledger.set_horizon(session, policy.table, policy.name, policy.period, max(deleted, default=date.min))
 
 
 def _present(session: Session, table: str) -> tuple[tuple[Column, ...], dict[str, bool]]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
-from deployer.errors import Unsafe, UsageError
+from deployer.errors import StatementFailed, Unsafe, UsageError
 from deployer.operations.archive import checks, columns, external
 from deployer.operations.archive.columns import OWN, Column
 from deployer.operations.archive.place import Place, location, place
@@ -31,6 +31,7 @@ from deployer.warehouse.lease import Lease
 from deployer.warehouse.session import Session
 
 NOTHING = "nothing to do"
+CHECK, CHECK_FILE = "archive.check_horizon", "procedures/archive/check_horizon.sql"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Work:
     lease: Lease
     place: Place
     progress: Progress
+    has_check: bool
+    """Whether the project has a procedure CHECK."""
 
 
 def chosen(project: Project, names: Sequence[str]) -> tuple[Policy, ...]:
@@ -107,7 +110,7 @@ def opened(
         ledger.runs(session)
         lease = leases.acquire(session, wait=wait, on_wait=lambda holder: progress(f"waiting for {holder}"))
         try:
-            yield Work(session, lease, where, progress)
+            yield Work(session, lease, where, progress, (project.root / CHECK_FILE).is_file())
         finally:
             leases.release(session, lease)
 
@@ -143,6 +146,8 @@ def give_up(work: Work, found: ArchiveRun) -> None:
     with transaction(work):
         ledger.set_state(work.session, found.archive_run, ledger.ABANDONED, visible=False)
         ledger.forget_partitions(work.session, found.archive_run)
+        if found.after == DELETE:
+            ledger.lower_horizon(work.session, found)
     if work.place.spectrum:
         external.hide(work.session, found)
     work.place.bucket.delete(
@@ -167,6 +172,7 @@ def _carry_out(work: Work, policy: Policy, as_of: date | None) -> Outcome:
     with transaction(work):
         ledger.register(work.session, registered)
         if policy.after == DELETE:
+            _check_horizon(work, policy, due[1])
             # Before anything is unloaded: from now on nobody changes what is about to go.
             ledger.set_horizon(work.session, policy.table, policy.name, policy.period, due[1])
     work.progress(f"{policy.name}: unloading {policy.table} from {due[0]} to {due[1]}")
@@ -174,9 +180,27 @@ def _carry_out(work: Work, policy: Policy, as_of: date | None) -> Outcome:
     return Outcome(policy.name, ledger.ARCHIVED, _finish(work, policy, _again(work, registered)))
 
 
+def _check_horizon(work: Work, policy: Policy, horizon: date) -> None:
+    """Raise Unsafe when the project's own procedure refuses the horizon: it knows what its refreshes can honour."""
+    if not work.has_check:
+        return
+    try:
+        work.session.execute(
+            f"call {CHECK}({quote_literal(policy.table)}, {quote_literal(policy.period)}, date '{horizon}')"
+        )
+    except StatementFailed as error:
+        said = str(error).partition("\n")[0]
+        raise Unsafe(f"{policy.place.path}:{policy.place.line('after')}: {said}") from None
+
+
 def _due(session: Session, policy: Policy, today: date) -> tuple[date, date] | None:
     """The half-open range of days that is to be archived now; None when there is none."""
-    ended = [run for run in ledger.runs(session, policy.name) if run.finished_at is not None]
+    # A policy that deletes since lately begins anew: what was archived before it is still here, too.
+    ended = [
+        run
+        for run in ledger.runs(session, policy.name)
+        if run.finished_at is not None and (policy.after != DELETE or run.after == DELETE)
+    ]
     if policy.is_snapshot:
         return None if any(run.period_from == today for run in ended) else (today, today + timedelta(days=1))
     closed = policy.closed_before(today)

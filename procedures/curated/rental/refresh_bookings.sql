@@ -294,11 +294,6 @@ begin
         rejected_count := rejected_count - released_count;
         call ops.account(this_run, 'bookings', landing_count, curated_count, rejected_count, false);
     end if;
-    if left_out_count > 0 then
-        call ops.log_step(
-            this_run, 'curated.bookings: closed by the archive', left_out_count, 0, 0, step_started
-        );
-    end if;
     select count(distinct booking_id) into rejected_count from new_rejections;
     call ops.log_step(
         this_run,
@@ -308,6 +303,11 @@ begin
         rejected_count,
         step_started
     );
+    if left_out_count > 0 then
+        call ops.log_step(
+            this_run, 'curated.bookings: closed by the archive', left_out_count, 0, 0, step_started
+        );
+    end if;
 end;
 $$ language plpgsql;
 -- Usage: call curated.refresh_bookings(this_run, since_time, false);

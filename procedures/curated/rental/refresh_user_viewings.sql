@@ -173,11 +173,6 @@ begin
         rejected_count := rejected_count - released_count;
         call ops.account(this_run, 'user_viewing', landing_count, curated_count, rejected_count, false);
     end if;
-    if left_out_count > 0 then
-        call ops.log_step(
-            this_run, 'curated.user_viewings: closed by the archive', left_out_count, 0, 0, step_started
-        );
-    end if;
     select count(distinct viewing_id) into rejected_count from new_view_rejections;
     call ops.log_step(
         this_run,
@@ -187,6 +182,11 @@ begin
         rejected_count,
         step_started
     );
+    if left_out_count > 0 then
+        call ops.log_step(
+            this_run, 'curated.user_viewings: closed by the archive', left_out_count, 0, 0, step_started
+        );
+    end if;
 end;
 $$ language plpgsql;
 -- Usage: call curated.refresh_user_viewings(this_run, since_time, false);
