@@ -33,7 +33,6 @@ NOT_YET: dict[str, str] = {
     "hll_combine_sketches": _SKETCH,
     "hll_create_sketch": _SKETCH,
     "json_table": "",
-    "object_transform": "",
     "pg_get_cols": "; read SVV_COLUMNS",
     "pg_get_grantee_by_iam_role": _CLUSTER,
     "pg_get_iam_role_by_user": _CLUSTER,
@@ -78,7 +77,7 @@ _GROUPS: tuple[tuple[str, str], ...] = (
     ("json_agg jsonb_agg json_object_agg jsonb_object_agg json_arrayagg json_objectagg", _JSON),
     (
         "array_append array_cat array_dims array_fill array_length array_ndims "
-        "array_position array_positions array_prepend array_remove array_replace "
+        "array_prepend array_remove array_replace "
         "cardinality string_to_array string_to_table trim_array unnest array_shuffle array_sample",
         _ARRAY,
     ),

@@ -168,6 +168,45 @@ return (
     from unnest(keys, items) with ordinality as pair(key, item, place)
 )::redshift.super;
 
+-- OBJECT_TRANSFORM: a path put into an object in its place, or behind what is there.
+create or replace function redshift.json_put(target json, path text[], put json) returns json
+language plpgsql immutable parallel safe as $$
+declare
+    item record;
+    result text := '';
+    seen boolean := false;
+begin
+    if cardinality(path) = 0 then
+        return coalesce(put, 'null');
+    end if;
+    if target is not null and json_typeof(target) = 'object' then
+        for item in select key, value from json_each(target) loop
+            if item.key = path[1] then
+                seen := true;
+                item.value := redshift.json_put(item.value, path[2:], put);
+            end if;
+            result := result || ',' || to_json(item.key)::text || ':' || item.value::text;
+        end loop;
+    end if;
+    if not seen then
+        result := result || ',' || to_json(path[1])::text || ':' || redshift.json_put(null, path[2:], put)::text;
+    end if;
+    return ('{' || substr(result, 2) || '}')::json;
+end
+$$;
+
+-- `target` with the value that `source` has at the path, if it has one.
+create or replace function redshift.object_kept(source redshift.super, target json, path text[]) returns json
+language sql immutable parallel safe
+return case
+    when source::json #> path is null then target else redshift.json_put(target, path, source::json #> path)
+end;
+
+-- "If input is not a SUPER type object, OBJECT_TRANSFORM returns input."
+create or replace function redshift.object_transformed(source redshift.super, result json) returns redshift.super
+language sql immutable parallel safe
+return case when json_typeof(source::json) = 'object' then redshift.compact(result)::redshift.super else source end;
+
 create or replace function redshift.super_elements(list redshift.super) returns json[]
 language plpgsql immutable strict parallel safe as $$
 begin

@@ -56,7 +56,8 @@ return coalesce(nullif(pg_catalog.current_setting('zeroshift.' || setting_name, 
         ('interval_forbid_composite_literals', 'off'),
         ('isolation_level', 'snapshot'),
         ('enable_case_sensitive_super_attribute', 'off'),
-        ('error_on_nondeterministic_update', 'off')
+        ('error_on_nondeterministic_update', 'off'),
+        ('default_array_search_null_handling', 'on')
     ) as parameter(name, value) where name = setting_name
 ));
 

@@ -7,10 +7,13 @@ SUPER is the domain redshift.super over json: the compact text that JSON_SERIALI
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from deployer.local.functions.api import Call, Function
-from deployer.local.functions.render import integer, page, refuse, text
+from deployer.local.functions.render import integer, literal, page, refuse, text
+from deployer.sql.names import quote_literal
+from deployer.sql.parse.nodes import Literal
 from deployer.sql.types import BOOLEAN, INTEGER, SUPER, VARCHAR, RedshiftType
 
 VARBYTE = RedshiftType("varbyte")
@@ -34,7 +37,8 @@ def as_super(call: Call, index: int) -> str:
     raise refuse(call, f"a {kind.name.upper()} cannot become SUPER", sqlstate="42846")
 
 
-def _super(call: Call, index: int) -> str:
+def super_argument(call: Call, index: int) -> str:
+    """Argument `index`, which has to be SUPER."""
     kind = call.types[index]
     if kind is not None and kind.name not in ("super", "unknown"):
         raise refuse(call, f"argument {index + 1} is {kind.name.upper()}, not SUPER", sqlstate="42883")
@@ -43,7 +47,7 @@ def _super(call: Call, index: int) -> str:
 
 def _of_super(pattern: str) -> Callable[[Call], str]:
     def renderer(call: Call) -> str:
-        return pattern.format(*(_super(call, i) for i in range(len(call.args))))
+        return pattern.format(*(super_argument(call, i) for i in range(len(call.args))))
 
     return renderer
 
@@ -95,9 +99,49 @@ def _object(call: Call) -> str:
     return f"redshift.super_object(ARRAY[{keys}]::text[], ARRAY[{values}]::json[])"
 
 
+_PATH = re.compile(r'"((?:[^"]|"")*)"(\.|$)')
+
+
+def _steps(call: Call, index: int) -> str:
+    """A path of OBJECT_TRANSFORM, '"a"."b"', as an array of its parts."""
+    path = literal(call, index)
+    parts, at = [], 0
+    while path is not None and (match := _PATH.match(path, at)) is not None:
+        parts.append(match[1].replace('""', '"'))
+        at = match.end()
+        if not match[2]:
+            return f"ARRAY[{', '.join('E' + quote_literal(part) for part in parts)}]::text[]"
+    raise refuse(
+        call, """a path is a string constant of parts in double quotes, such as '"a"."b"'""", sqlstate="22023"
+    )
+
+
+def _transform(call: Call) -> str:
+    """OBJECT_TRANSFORM(input KEEP path, ... SET path, value, ...); the parser puts the number of kept paths second.
+
+    Without KEEP and SET it is the input, and "contains the path values from input that were specified in KEEP and the
+    pairs that were specified in SET" otherwise.
+    """
+    kept = int(call.nodes[1].value) if len(call.nodes) > 1 and isinstance(call.nodes[1], Literal) else 0
+    source, first = super_argument(call, 0), 2 + kept
+    if (len(call.args) - first) % 2:
+        raise refuse(call, "SET takes pairs of a path and a value", sqlstate="42601")
+    if len(call.args) <= 2:
+        return source
+    steps = [f"redshift.object_kept({source}, {{0}}, {_steps(call, i)})" for i in range(2, first)]
+    steps += [
+        f"redshift.json_put({{0}}, {_steps(call, i)}, {as_super(call, i + 1)}::json)"
+        for i in range(first, len(call.args), 2)
+    ]
+    result = "'{}'::json"
+    for step in steps:
+        result = step.replace("{0}", result)
+    return f"redshift.object_transformed({source}, {result})"
+
+
 def _subarray(call: Call) -> str:
     size = integer(call, 2) if len(call.args) > 2 else "NULL"
-    return f"redshift.subarray({_super(call, 0)}, {integer(call, 1)}, {size})"
+    return f"redshift.subarray({super_argument(call, 0)}, {integer(call, 1)}, {size})"
 
 
 def _split(call: Call) -> str:
@@ -214,6 +258,7 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
     Function("subarray", _subarray, SUPER, 2, 3, source=page("r_subarray")),
     Function("split_to_array", _split, SUPER, 1, 2, source=page("split_to_array")),
+    Function("object_transform", _transform, SUPER, 1, source=page("r_object_transform_function")),
     Function("object", _object, SUPER, 0, source=page("r_object_function")),
     *(
         Function(name, _of_super(f"redshift.{name}({{0}})"), BOOLEAN, 1, 1, source=page(where))

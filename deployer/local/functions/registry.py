@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from deployer.local.functions import (
     aggregates,
+    arrays,
     clients,
     conditional,
     dates,
@@ -30,6 +31,7 @@ from deployer.sql.types import RedshiftType
 
 CHAPTERS = (
     aggregates.FUNCTIONS,
+    arrays.FUNCTIONS,
     clients.FUNCTIONS,
     conditional.FUNCTIONS,
     dates.FUNCTIONS,

@@ -61,6 +61,7 @@ zero-ETL demands."""
 SWITCHED = {
     "enable_case_sensitive_super_attribute": "off",
     "error_on_nondeterministic_update": "off",
+    "default_array_search_null_handling": "on",
 }
 """Parameters that are on or off and that the translator follows (options) -> their default."""
 

@@ -21,6 +21,7 @@ from deployer.sql.parse.nodes import (
     CommonTable,
     Expr,
     Grouping,
+    IsTest,
     Literal,
     OrderItem,
     Query,
@@ -256,6 +257,10 @@ class Binder(ExpressionBinder, FromBinder, GroupBinder, SetBinder, HierarchyBind
                     columns.append((one[1], one[2]))
                     nodes.append(None)
                 continue
+            if isinstance(item.expr, IsTest) and item.expr.test != "null":
+                # The guide's error, and the way that it shows instead (r_Boolean_type).
+                message = f"Not implemented: IS {item.expr.test.upper()} in the select list; write = true or = false"
+                self.context.over_user_tables.append(Refused(message, position=item.expr.pos))
             before = self.correlated_queries
             value = self.expr(item.expr, scope)
             if self.correlated_queries > before:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from deployer.sql.lexer import Token
 from deployer.sql.parse.cursor import Cursor, check_identifier
-from deployer.sql.parse.nodes import Column, Expr, FunctionCall, OrderItem, Query, Star, Window
+from deployer.sql.parse.nodes import Column, Expr, FunctionCall, Literal, OrderItem, Query, Star, Window
 
 _FRAME_WORDS = frozenset(["rows", "range", "groups"])
 
@@ -94,6 +94,8 @@ class CallParser(Cursor, ABC):
             call.args.append(self._argument(call))
             while self.accept_op(","):
                 call.args.append(self._argument(call))
+            if name == "object_transform":
+                self._transform(call)
             if self.is_word("order"):
                 self.refuse(
                     "ORDER BY inside an aggregate's parentheses is not supported on Redshift; write WITHIN GROUP "
@@ -116,6 +118,19 @@ class CallParser(Cursor, ABC):
             self.next()
             call.over = self._window()
         return call
+
+    def _transform(self, call: FunctionCall) -> None:
+        """KEEP path, ... SET path, value, ...: how many are kept, paths, pairs (r_object_transform_function)."""
+        kept: list[Expr] = []
+        if self.accept("keep"):
+            kept.append(self.expr())
+            while self.accept_op(","):
+                kept.append(self.expr())
+        call.args += [Literal("number", str(len(kept)), pos=call.pos), *kept]
+        if self.accept("set"):
+            call.args.append(self.expr())
+            while self.accept_op(","):
+                call.args.append(self.expr())
 
     def _argument(self, call: FunctionCall) -> Expr:
         token = self.token

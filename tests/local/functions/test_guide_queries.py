@@ -47,6 +47,13 @@ def test_an_integer_beside_a_boolean_is_its_truth(shop: Ask) -> None:
     assert shop("select salesid from winsales where likes = 1 and qty > 10") == [["4"]]
 
 
+def test_is_true_stands_in_where_only(shop: Ask) -> None:
+    """r_Boolean_type."""
+    assert shop("select salesid from winsales where likes is true order by 1") == [["1"], ["4"]]
+    with pytest.raises(Exception, match="Not implemented"):
+        shop("select likes is true as yes from winsales")
+
+
 def test_the_columns_of_a_table_made_from_calls_have_the_documented_names(shop: Ask) -> None:
     """r_DATE_PART_function, r_DATEADD_function, r_DATEDIFF_function, r_NVL_function, r_NULLIF_function."""
     shop(

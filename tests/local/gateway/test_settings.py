@@ -64,6 +64,14 @@ def test_current_setting_says_what_show_says(wire: Wire) -> None:
         assert wire.rows(f"select current_setting('{name}')") == [(default,)], name
 
 
+def test_the_search_in_arrays_follows_its_setting(wire: Wire) -> None:
+    """default_array_search_null_handling (array_contains)."""
+    wire.tags("set default_array_search_null_handling to false")
+    assert wire.rows("select array_contains(array(null), null), array_contains(array(null), null, true)") == [
+        (None, "t")
+    ]
+
+
 def test_set_config_sets_for_the_session_or_the_transaction(wire: Wire) -> None:
     assert wire.rows("begin; select set_config('query_group', 'test', true); commit; show query_group") == [
         ("test",), ("unset",)
