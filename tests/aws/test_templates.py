@@ -205,6 +205,27 @@ def test_every_schedule_is_a_resource_of_its_own(tmp_path: Path) -> None:
         templates.template(project, project.environment("test"), "run")
 
 
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ('expression = "cron(5 * * * * *)"\n', "1: exactly one of day-of-month and day-of-week must be ?"),
+        (
+            'expression = "rate(1 hour)"\ntimezone = "Europe/Atlantis"\n',
+            "1: 'Europe/Atlantis' is no timezone",
+        ),
+    ],
+)
+def test_a_time_that_scheduler_would_refuse_is_refused_in_the_plan(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    project = load(tmp_path, CLUSTER)
+    path = tmp_path / "eventbridge" / "schedules" / "bad.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(f'{text}statement = "call ops.x()"\n')
+    with pytest.raises(UsageError, match=re.escape(f"eventbridge/schedules/bad.toml:{told}")):
+        templates.template(project, project.environment("test"), "run")
+
+
 def test_a_start_that_has_passed_is_refused_before_anything_is_changed(tmp_path: Path) -> None:
     project = load(tmp_path, CLUSTER)
     directory = tmp_path / "eventbridge" / "schedules"

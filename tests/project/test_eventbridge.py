@@ -66,7 +66,8 @@ def test_a_schedule_s_defaults_and_keys(tmp_path: Path) -> None:
         ("schedules", f"{HOURLY}window = 5\n", 3, "unknown key 'window' in the file; it knows: description,"),
         ("schedules", f"{HOURLY}window_minutes = 1441\n", 3, "must be a whole number from 0 to 1440, not 1441"),
         ("schedules", f"{HOURLY}enabled = 1\n", 3, "enabled of the file must be true or false, not 1"),
-        ("schedules", f"{HOURLY}start = 2026-01-01T00:00:00\n", 3, "must be a date and time with its offset"),
+        ("schedules", f"{HOURLY}start = 2026-01-01T00:00:00\n", 3, "00:00Z, not 2026-01-01T00:00:00"),
+        ("schedules", f'{HOURLY}end = "soon"\n', 3, "as 2026-01-01T00:00:00Z, not 'soon'"),
         ("schedules", "expression = \n", 1, "not valid TOML"),
         ("rules", 'targets = ["log"]\n', 1, "lacks the table [pattern]"),
         ("rules", EVERY.replace('"log"', '"mail"'), 1, "must be a list of alert, log, topic"),
@@ -90,7 +91,10 @@ def test_a_file_that_is_wrong_is_told_with_its_line(
 
 def test_a_name_that_scheduler_does_not_take(tmp_path: Path) -> None:
     written(tmp_path, "schedules", HOURLY, "n" * 65)
-    with pytest.raises(UsageError, match="the file's name 'n{65}' is the thing's: 1 to 64 letters"):
+    with pytest.raises(
+        UsageError,
+        match="the name in AWS: 1 to 64 letters, digits, hyphens, dots or underscores, not 'n{65}'",
+    ):
         files.load(tmp_path)
 
 

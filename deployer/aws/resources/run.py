@@ -12,6 +12,8 @@ from deployer.aws import naming
 from deployer.aws.resources import alert_machine
 from deployer.aws.scope import RETAIN, Resources, Scope, arn, sub
 from deployer.errors import UsageError
+from deployer.project.schedules import expression
+from deployer.project.schedules.expression import ExpressionError
 from deployer.project.schedules.model import ALERT, GROUP, LOG, MACHINE, PREFIX, QUEUE, Alarm, Rule, Schedule
 
 _QUEUE = {"Ref": "DeadLetterQueueArn"}
@@ -28,10 +30,16 @@ def group(scope: Scope) -> Resources:
 
 
 def schedules(scope: Scope) -> Resources:
-    """One resource a schedule, so that a change of one is a change of one."""
+    """One resource a schedule, so that a change of one is a change of one. Raises UsageError for a time that Scheduler
+    would refuse in the middle of a deployment; what else lint checks, it takes unread."""
     made: Resources = {}
     ids = _ids("Schedule", scope.eventbridge.schedules)
     for schedule in scope.eventbridge.schedules:
+        try:
+            expression.parse(schedule.expression, schedule.timezone)
+        except ExpressionError as error:
+            line = schedule.place.line("expression")
+            raise UsageError(f"{schedule.place.path}:{line}: {error}") from None
         call = scope.call(schedule)
         properties: dict[str, Any] = {
             "Name": schedule.name,

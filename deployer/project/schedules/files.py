@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -174,7 +174,8 @@ def _name(reader: Reader, path: Path) -> str:
         raise reader.wrong(
             (),
             None,
-            f"the file's name {path.stem!r} is the thing's: 1 to 64 letters, digits, hyphens, dots, underscores",
+            f"the file's name without .toml is the name in AWS: 1 to 64 letters, digits, hyphens, dots or underscores,"
+            f" not {path.stem!r}",
         )
     return path.stem
 
@@ -187,9 +188,16 @@ def _instant(reader: Reader, document: Mapping[str, Any], key: str) -> datetime 
     found = document.get(key)
     if found is not None and (not isinstance(found, datetime) or found.tzinfo is None):
         raise reader.wrong(
-            (), key, f"{key} must be a date and time with its offset, as 2026-01-01T00:00:00Z, not {found!r}"
+            (),
+            key,
+            f"{key} must be a date and time with its offset, as 2026-01-01T00:00:00Z, not {_told(found)}",
         )
     return found
+
+
+def _told(value: object) -> str:
+    """A value of TOML as it was written, as good as that can be known."""
+    return value.isoformat() if isinstance(value, date | time) else repr(value)
 
 
 def _place(reader: Reader, shown: Path, document: Mapping[str, Any]) -> Place:
