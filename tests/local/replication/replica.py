@@ -100,6 +100,20 @@ class Replica:
         self.until(lambda: self.states().get(table, ("", ""))[0] == state, f"{table} to be {state}")
         return self.states()[table][1]
 
+    def refresh(self, table: str) -> None:
+        """Have a table copied anew, and wait until it is."""
+        self.engine.execute(
+            "update zeroshift.integration_tables set table_state = 'ResyncInitiated' where table_name = %s",
+            (table,),
+        )
+        self.until_state(table, "Synced")
+
+    def copied_at(self) -> Any:
+        """When a table was copied last."""
+        row = self.engine.execute("select max(copied_at) from zeroshift.integration_tables").fetchone()
+        assert row is not None
+        return row[0]
+
     def columns(self, table: str) -> list[str]:
         rows = self.engine.execute(
             "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deployer.local.replication.ddl import Place
@@ -15,6 +15,7 @@ from deployer.local.replication.definition import (
 )
 from deployer.local.replication.landing import HISTORY
 from deployer.local.replication.postgres import types
+from deployer.local.replication.postgres.messages import RelationColumn
 from deployer.local.replication.postgres.source import PUBLICATION, Connection
 
 _INDEX, _NOTHING = "i", "n"
@@ -70,12 +71,13 @@ class PostgresTable(TableDefinition):
     oid: int = 0
     file: int = 0
     numbers: int = 0
-    ghosts: tuple[str, ...] = ()
+    ghosts: tuple[RelationColumn, ...] = ()
     published: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "oid": self.oid, "file": self.file, "numbers": self.numbers, "ghosts": list(self.ghosts),
+            "oid": self.oid, "file": self.file, "numbers": self.numbers,
+            "ghosts": [[ghost.name, ghost.type_id, ghost.modifier] for ghost in self.ghosts],
             "published": self.published,
             "key": list(self.key),
             "columns": [[c.name, c.type, c.number, c.type_id, c.modifier, c.altered] for c in self.own],
@@ -95,7 +97,9 @@ def from_json(schema: str, name: str, value: dict[str, Any]) -> PostgresTable:
     )
     return PostgresTable(
         schema, name, columns, tuple(value["key"]), "", value["oid"], value["file"], value["numbers"],
-        tuple(value["ghosts"]), value.get("published", ""),
+        # An older zeroshift kept their names alone, which is not enough to know them by.
+        tuple(RelationColumn(*ghost) for ghost in value["ghosts"] if isinstance(ghost, list)),
+        value.get("published", ""),
     )  # fmt: skip
 
 
@@ -118,6 +122,8 @@ class Listed:
     added: dict[int, Added]
     hidden: frozenset[int]
     """Generated columns, which the source does not send."""
+    dropped: dict[int, int] = field(default_factory=dict)
+    """Columns that are gone: their type's modifier, the one trait of a type that the catalog keeps of them."""
 
 
 _TABLES = (
@@ -135,9 +141,9 @@ _TABLES = (
 _COLUMNS = (
     "select a.attrelid, a.attname, case when t.typnamespace = 'pg_catalog'::regnamespace then '' else 'user.' end"
     " || t.typname, a.attnum, a.atttypid, a.atttypmod, a.xmin::text, a.attgenerated <> '', a.atthasmissing,"
-    " (a.attmissingval::text::text[])[1], a.atthasdef or a.attidentity <> '' from pg_attribute as a"
-    " join pg_type as t on t.oid = a.atttypid where a.attrelid = any (%s) and a.attnum > 0 and not a.attisdropped"
-    " order by a.attrelid, a.attnum"
+    " (a.attmissingval::text::text[])[1], a.atthasdef or a.attidentity <> '',"
+    " a.attisdropped from pg_attribute as a left join pg_type as t on t.oid = a.atttypid"
+    " where a.attrelid = any (%s) and a.attnum > 0 order by a.attrelid, a.attnum"
 )
 
 
@@ -161,6 +167,7 @@ def _listed(
     columns: dict[int, list[PostgresColumn]] = {oid: [] for oid in tables}
     added: dict[int, dict[int, Added]] = {oid: {} for oid in tables}
     hidden: dict[int, set[int]] = {oid: set() for oid in tables}
+    dropped: dict[int, dict[int, int]] = {oid: {} for oid in tables}
     for (
         oid,
         name,
@@ -173,7 +180,11 @@ def _listed(
         has,
         missing,
         default,
+        is_dropped,
     ) in connection.execute(_COLUMNS, (list(tables),)):
+        if is_dropped:
+            dropped[oid][number] = modifier
+            continue
         if generated:
             hidden[oid].add(number)
             continue
@@ -187,7 +198,10 @@ def _listed(
             schema, name, tuple(columns[oid]), tuple(key), "", oid, file, numbers, published=published
         )
         found[schema, name] = Listed(
-            replace(table, problem=_problem(table, identity)), added[oid], frozenset(hidden[oid])
+            replace(table, problem=_problem(table, identity)),
+            added[oid],
+            frozenset(hidden[oid]),
+            dropped[oid],
         )
     return found
 

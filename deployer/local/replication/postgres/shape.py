@@ -9,6 +9,7 @@ copied anew.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 
 from deployer.local.replication.ddl import ColumnAdded, ColumnDropped, ColumnRenamed
@@ -23,7 +24,7 @@ class Story:
 
     actions: tuple[ColumnDropped | ColumnRenamed | ColumnAdded, ...]
     after: PostgresTable
-    passing: tuple[str, ...]
+    passing: tuple[RelationColumn, ...]
 
     @property
     def old_names(self) -> dict[str, str]:
@@ -44,7 +45,8 @@ class Story:
         names = {column.name for column in sent.columns}
         old = self.old_names
         gone = {action.column for action in self.actions if isinstance(action, ColumnDropped)}
-        if not names <= {*self.after.names, *old.values(), *gone, *self.passing, *self.after.ghosts}:
+        ghosts = {ghost.name for ghost in (*self.passing, *self.after.ghosts)}
+        if not names <= {*self.after.names, *old.values(), *gone, *ghosts}:
             return False
         return all(
             name in names or old.get(name) in names or name in self.defaults for name in self.after.names
@@ -54,8 +56,12 @@ class Story:
 def relation_of(listed: Listed) -> Relation:
     """The Relation that the source would send for the table as it is now."""
     table = listed.table
-    columns = tuple(RelationColumn(c.name, c.type_id, c.modifier) for c in table.own)
-    return Relation(table.oid, table.schema, table.name, columns)
+    return Relation(table.oid, table.schema, table.name, relation_columns(table))
+
+
+def relation_columns(table: PostgresTable) -> tuple[RelationColumn, ...]:
+    """The columns as a Relation has them."""
+    return tuple(RelationColumn(c.name, c.type_id, c.modifier) for c in table.own)
 
 
 def was_rewritten(known: PostgresTable, now: PostgresTable) -> bool:
@@ -70,119 +76,135 @@ def was_rewritten(known: PostgresTable, now: PostgresTable) -> bool:
 
 def follow(known: PostgresTable, sent: Relation, now: Listed | None) -> Story | None:
     """How the table that landing knows became the one that was sent; None where it must be copied anew."""
+    if now is None and relation_columns(known) == sent.columns:
+        # It is gone by now, and could not be copied: its last changes came to the columns that landing knows.
+        return Story((), known, known.ghosts)
     if now is None or _key_numbers(now.table) != _key_numbers(known):
         return None
     numbers_now = {column.name: column.number for column in now.table.own}
-    alive = {column.number: column for column in now.table.own}
-    rest = {column.name: column for column in sent.columns}
-    moved: list[PostgresColumn] = []
-    lost: list[PostgresColumn] = []
+    names = {column.name: column for column in sent.columns}
     for column in known.own:
-        there = rest.pop(column.name, None)
-        if there is not None:
-            if not _same(there, column) or numbers_now.get(column.name, column.number) != column.number:
-                # Another type; or a name that another column has now, which may have begun before these rows.
-                return None
-        else:
-            (moved if column.number in alive else lost).append(column)
-    came = _Came(known, now, rest, moved, lost)
-    if not came.tell():
-        return None
-    dropped = [ColumnDropped((known.schema, known.name), column.name) for column in came.lost.values()]
-    after = _after(known, dropped, came.renamed, came.added)
-    if after is None:
-        return None
-    after = replace(after, numbers=came.numbers, ghosts=tuple(came.ghosts))
-    return Story((*dropped, *came.renamed, *came.added), after, known.ghosts)
+        there = names.get(column.name)
+        if there is not None and (
+            not _same(there, column) or numbers_now.get(column.name, column.number) != column.number
+        ):
+            # Another type; or a name that another column has now, which may have begun before these rows.
+            return None
+    numbers = _Numbers(known, sent, now).tell()
+    return None if numbers is None else _story(known, now, sent, numbers)
 
 
-class _Came:
-    """What the columns are that came under names which landing does not know."""
+class _Numbers:
+    """Which column each of those that were sent is, by its number.
 
-    def __init__(
-        self,
-        known: PostgresTable,
-        now: Listed,
-        rest: dict[str, RelationColumn],
-        moved: list[PostgresColumn],
-        lost: list[PostgresColumn],
-    ) -> None:
-        """`rest`: the columns that were sent and are not known; `moved` and `lost`: those that are known and were not
-        sent, and are alive, or have been dropped by now.
-        """
-        self._known = known
-        self._now = now
-        self._moved = {column.number: column for column in moved}
-        self.lost = {column.number: column for column in lost}
-        self.ghosts = [name for name in known.ghosts if name in rest]
-        self._rest = {name: sent for name, sent in rest.items() if name not in self.ghosts}
-        self._fresh = {c.number: c for c in now.table.own if c.number > known.numbers}
+    A Relation has its columns in the order of their numbers. All that landing knows and the source still has are among
+    them, and so is every other that the source has with a number below one of them. What else is there has been dropped
+    by now: a column that landing knows, or one that came and went meanwhile, of which the catalog keeps nothing of the
+    type but its modifier, the n of varchar(n). Where several ways to number them remain, they must agree on every
+    column that the source still has; of the others nothing will be left.
+    """
+
+    def __init__(self, known: PostgresTable, sent: Relation, now: Listed) -> None:
+        self._sent = sent.columns
+        self._live = {column.number: column for column in now.table.own}
+        self._alive = sorted(self._live)
+        self._last_known = max((c.number for c in known.own if c.number in self._live), default=0)
+        self._known = {column.number: column for column in known.own}
+        self._fresh = {number: c for number, c in self._live.items() if number > known.numbers}
         self._gone = [
             number
-            for number in range(known.numbers + 1, now.table.numbers + 1)
-            if number not in now.hidden and number not in self._fresh
+            for number in range(1, now.table.numbers + 1)
+            if number not in now.hidden and number not in self._live and number not in self._known
         ]
-        self.numbers = known.numbers
-        self.renamed: list[ColumnRenamed] = []
-        self.added: list[ColumnAdded] = []
+        self._numbers = known.numbers
+        self._ghosts = {_kind(ghost) for ghost in known.ghosts}
+        self._dropped = now.dropped
 
-    def tell(self) -> bool:
-        """Find it out; False when it is not certain."""
-        live = {column.number: column for column in self._now.table.own}
-        for number in list(self._moved):
-            sent = self._rest.get(live[number].name)
-            if sent is not None and not self._rename(number, sent):
-                return False
-        for number, column in list(self._fresh.items()):
-            sent = self._rest.get(column.name)
-            # The name may have been another column's, which is gone.
-            if sent is not None and (self._gone and self._gone[0] < number or not self._add(number, sent)):
-                return False
-        for sent in list(self._rest.values()):
-            if not self._by_elimination(sent):
-                return False
-        # A column that landing knows and the source has is in every row; and what was passed over would be lost.
-        return not self._moved and all(number > self.numbers for number in self._fresh)
+    def tell(self) -> list[int] | None:
+        """The numbers of the columns that were sent, or None when that is not certain."""
+        steps = [self._candidates(column) for column in self._sent]
+        forward: list[list[int]] = []
+        for place, step in enumerate(steps):
+            forward.append(
+                self._after(forward[-1], step) if place else [n for n in step if not self._below(n)]
+            )
+        found: list[list[int]] = []
+        for place in reversed(range(len(steps))):
+            if not found:
+                found.append([n for n in forward[place] if n >= self._last_known])
+            else:
+                found.append(self._before(found[-1], forward[place]))
+        found.reverse()
+        if not all(found) or any(len(each) > 1 and self._live.keys() & set(each) for each in found):
+            return None
+        chosen: list[int] = []
+        for each in found:
+            # Each has one that goes on from the last.
+            chosen.append(self._after(chosen[-1:], each)[0] if chosen else each[0])
+        return chosen
 
-    def _by_elimination(self, sent: RelationColumn) -> bool:
-        """A name that is no column's any more: of one that has been renamed since, or dropped."""
-        kin = [other for other in self._rest.values() if _kind(other) == _kind(sent)]
-        known = self._moved | self.lost
-        moved = [number for number, column in known.items() if _same(sent, column)]
-        fresh = [number for number, column in self._fresh.items() if _same(sent, column)]
-        if len(kin) != 1 or len(moved) + len(fresh) + bool(self._gone) != 1:
-            return False
-        if moved:
-            return self._rename(moved[0], sent)
-        if fresh:
-            return self._add(fresh[0], sent)
-        self.numbers = max(self.numbers, self._gone.pop(0))
-        self.ghosts.append(sent.name)
-        del self._rest[sent.name]
-        return True
+    def _candidates(self, sent: RelationColumn) -> list[int]:
+        """The numbers that the column may have, in order."""
+        found = [n for columns in (self._known, self._fresh) for n, c in columns.items() if _same(sent, c)]
+        for number in self._gone:
+            if number <= self._numbers and _kind(sent) not in self._ghosts:
+                continue
+            if self._dropped.get(number, sent.modifier) == sent.modifier:
+                found.append(number)
+        return sorted(found)
 
-    def _rename(self, number: int, sent: RelationColumn) -> bool:
-        column = self._moved.pop(number, None) or self.lost.pop(number)
-        del self._rest[sent.name]
-        self.renamed.append(ColumnRenamed((self._known.schema, self._known.name), column.name, sent.name))
-        return _same(sent, column)
+    def _below(self, number: int) -> int:
+        """How many columns the source has with smaller numbers."""
+        return bisect_left(self._alive, number)
 
-    def _add(self, number: int, sent: RelationColumn) -> bool:
-        column = self._fresh.pop(number)
-        del self._rest[sent.name]
-        value = self._now.added[number]
-        rewritten = bool(self._known.file) and self._known.file != self._now.table.file
-        if not _same(sent, column) or column.landing_type is None or value.computed:
-            return False
-        if not value.has_missing and rewritten:
-            return False
-        self.numbers = max(self.numbers, number)
+    def _upto(self, number: int) -> int:
+        return bisect_right(self._alive, number)
+
+    def _after(self, earlier: list[int], step: list[int]) -> list[int]:
+        """Those of `step` that may follow on one of `earlier`, no column of the source in between."""
+        first: dict[int, int] = {}
+        for number in earlier:
+            first.setdefault(self._upto(number), number)
+        return [n for n in step if first.get(self._below(n), n) < n]
+
+    def _before(self, later: list[int], step: list[int]) -> list[int]:
+        last: dict[int, int] = {}
+        for number in later:
+            last[self._below(number)] = number
+        return [n for n in step if last.get(self._upto(n), n) > n]
+
+
+def _story(known: PostgresTable, now: Listed, sent: Relation, numbers: list[int]) -> Story | None:
+    """What was done, once the columns are known by their numbers; None for what landing cannot do without a copy."""
+    place = (known.schema, known.name)
+    had = {column.number: column for column in known.own}
+    names = dict(zip(numbers, sent.columns, strict=True))
+    dropped = [ColumnDropped(place, column.name) for number, column in had.items() if number not in names]
+    renamed = [
+        ColumnRenamed(place, had[number].name, there.name)
+        for number, there in names.items()
+        if number in had and had[number].name != there.name
+    ]
+    added = []
+    for column in now.table.own:
+        there = names.get(column.number)
+        if there is None or column.number in had:
+            continue
+        value = now.added[column.number]
+        rewritten = bool(known.file) and known.file != now.table.file
+        if column.landing_type is None or value.computed or not value.has_missing and rewritten:
+            return None
         convert = types.converter(column.type)
         default = value.missing if value.missing is None or convert is None else convert(value.missing)
-        self.added.append(
-            ColumnAdded((self._known.schema, self._known.name), replace(column, name=sent.name), default)
-        )
-        return True
+        added.append(ColumnAdded(place, replace(column, name=there.name), default))
+    living = {column.number for column in now.table.own}
+    ghosts = tuple(there for number, there in names.items() if number not in had and number not in living)
+    after = _after(known, dropped, renamed, added)
+    if after is None or len({action.new for action in renamed} & set(known.names)) > 0:
+        # Names that columns have exchanged.
+        return None
+    after = replace(after, numbers=max(known.numbers, *numbers), ghosts=ghosts)
+    return Story((*dropped, *renamed, *added), after, known.ghosts)
 
 
 def puzzle(known: PostgresTable, sent: Relation, now: Listed | None) -> str:
