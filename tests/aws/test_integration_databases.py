@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -155,6 +155,35 @@ def test_only_a_superuser_may(zero_etl: ZeroEtlCloud, sql: Any, environment: Loc
     sql("drop user made_nobody")
 
 
+def turn_history(sql: Any, engine: Any) -> None:
+    """Off: the versions stay in a table of another name, the plain one has the present rows. On: it gets columns."""
+    rates = "rental_landing.rental.exchange_rates"
+    turn = "alter database rental_landing integration set history_mode"
+    engine.execute(
+        "update zeroshift.integration_tables set table_state = 'ResyncRequired' where table_name = 'exchange_rates'"
+    )
+    refused(
+        sql, f"{turn} false", "only for tables in the state Synced.*rental.exchange_rates is ResyncRequired"
+    )
+    engine.execute("update zeroshift.integration_tables set table_state = 'Synced'")
+    sql(f"{turn} false")
+    assert sql(f"select * from {rates}") == [["EUR", date(2025, 1, 1), Decimal("1.1")]]
+    sql("alter database rental_landing integration refresh table rental.exchange_rates")
+    assert sql(f"select currency from {rates}") == [["EUR"]]
+    (aside,) = sql(
+        "select table_name from svv_all_tables where database_name = 'rental_landing'"
+        " and table_name like 'exchange_rates_historical_2%'"
+    )[0]
+    assert sql(f"select currency, _record_is_active from rental_landing.rental.{aside}") == [["EUR", True]]
+    state = "select is_history_mode, table_rows from svv_integration_table_state where table_name = 'exchange_rates'"
+    assert sql(state) == [[False, 1]]
+    sql(f"{turn} true")
+    assert sql(f"select currency, _record_is_active, _record_delete_time from {rates}") == [
+        ["EUR", True, None]
+    ]
+    assert sql(state) == [[True, 1]]
+
+
 def test_local_rows_land_in_it(
     zero_etl: ZeroEtlCloud,
     sql: Any,
@@ -180,11 +209,7 @@ def test_local_rows_land_in_it(
         f" where integration_id = '{identifier}' and table_name = 'exchange_rates'"
     ) == [["rental_landing", "Synced"]]
     assert sql("select checkpoint_type, modified_tables from sys_integration_activity") == [["snapshot", 1]]
-    refused(
-        sql,
-        "alter database rental_landing integration set history_mode false",
-        "cannot turn history mode on or off",
-    )
+    turn_history(sql, engine)
     # Only Synced tables can be read, unless QUERY_ALL_STATES says otherwise.
     engine.execute("update zeroshift.integration_tables set table_state = 'Failed'")
     readable = "select zeroshift.require_readable('rental_landing', 'rental', 'exchange_rates')"

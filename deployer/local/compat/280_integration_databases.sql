@@ -92,6 +92,66 @@ begin
     return found;
 end $$;
 
+-- HISTORY_MODE of a database that has tables. MG zero-etl-history-mode: turned off, each is renamed to
+-- TABLE_historical_TIMESTAMP (how that is written is not documented: to the second, in UTC) and a plain one is loaded; turned
+-- on, it gets the columns. "Only for tables in the Synced state" (MG zero-etl.reqs-lims). What was dropped at the source stays.
+create or replace function zeroshift.turn_history(id text, wanted boolean) returns void
+language plpgsql set search_path = pg_catalog as $$
+declare
+    one record;
+    seq bigint;
+    at timestamp;
+    landed text;
+    aside text;
+    columns text;
+    granted record;
+begin
+    select t.schema_name, t.table_name, t.table_state into one from zeroshift.integration_tables t
+    where t.integration_id = id and t.table_state not in ('Synced', 'DroppedSource') limit 1;
+    if found then
+        raise exception 'history mode can be turned on or off only for tables in the state Synced: %.% is %',
+            one.schema_name, one.table_name, one.table_state using errcode = '55000';
+    end if;
+    update zeroshift.integrations i set txn_seq = i.txn_seq + 1 where i.integration_id = id
+    returning i.txn_seq, coalesce(i.last_applied_at, now() at time zone 'UTC') into seq, at;
+    for one in select t.schema_name, t.table_name, format('%s.%s', i.target_database, t.schema_name) as place
+               from zeroshift.integration_tables t join zeroshift.integrations i using (integration_id)
+               where t.integration_id = id and t.table_state = 'Synced' and t.is_history_mode <> wanted loop
+        landed := format('%I.%I', one.place, one.table_name);
+        if wanted then
+            execute format('alter table %s add column _record_is_active boolean not null default true,'
+                ' add column _record_create_time timestamp not null default %L, add column _record_delete_time timestamp',
+                landed, at);
+            execute format('alter table %s alter column _record_is_active drop default,'
+                ' alter column _record_create_time drop default', landed);
+        else
+            aside := left(one.table_name, 37) || '_historical_' || to_char(clock_timestamp() at time zone 'UTC',
+                'YYYYMMDDHH24MISS');
+            select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into columns from pg_attribute a
+            where a.attrelid = landed::regclass and a.attnum > 0 and not a.attisdropped
+              and a.attname not in ('_record_is_active', '_record_create_time', '_record_delete_time');
+            execute format('alter table %s rename to %I', landed, aside);
+            execute format('create table %s (like %I.%I)', landed, one.place, aside);
+            execute format('alter table %s drop column _record_is_active, drop column _record_create_time,'
+                ' drop column _record_delete_time', landed);
+            execute format('insert into %s (%s) select %s from %I.%I where _record_is_active', landed, columns, columns,
+                one.place, aside);
+            for granted in select case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end as who,
+                                  case when a.is_grantable then ' with grant option' else '' end as passing
+                           from pg_class c, aclexplode(c.relacl) a
+                           where c.oid = format('%I.%I', one.place, aside)::regclass and a.privilege_type = 'SELECT'
+                             and a.grantee <> c.relowner loop
+                execute format('grant select on %s to %s%s', landed, granted.who, granted.passing);
+            end loop;
+        end if;
+        execute format('update zeroshift.integration_tables set is_history_mode = $1, txn_seq = $2, copied_at = $3,'
+            ' last_updated_timestamp = $3, table_rows = (select count(*) from %s)'
+            ' where integration_id = $4 and schema_name = $5 and table_name = $6', landed)
+        using wanted, seq, at, id, one.schema_name, one.table_name;
+    end loop;
+end $$;
+revoke execute on function zeroshift.turn_history(text, boolean) from public;
+
 create or replace function zeroshift.alter_integration_database(name text, settings jsonb) returns void
 language plpgsql security definer set search_path = pg_catalog as $$
 declare
@@ -100,10 +160,8 @@ declare
 begin
     perform zeroshift.require_superuser('ALTER DATABASE');
     found := zeroshift.require_integration_database(name);
-    if wanted is distinct from found.is_history_mode and wanted is not null
-        and exists (select from zeroshift.integration_tables t where t.integration_id = found.integration_id) then
-        raise exception 'the local Redshift cannot turn history mode on or off while the database "%" has tables', name
-            using errcode = '0A000';
+    if wanted <> found.is_history_mode then
+        perform zeroshift.turn_history(found.integration_id, wanted);
     end if;
     update zeroshift.integrations i set
         is_history_mode = coalesce(wanted, i.is_history_mode),
@@ -132,10 +190,15 @@ begin
     select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into columns from pg_attribute a
     where a.attrelid = landed::regclass and a.attnum > 0 and not a.attisdropped
       and a.attname not in ('_record_is_active', '_record_create_time', '_record_delete_time');
-    execute format('with gone as (delete from %s returning *) insert into %s (%s, _record_is_active, _record_create_time,'
-        ' _record_delete_time) select %s, true, $1, null from gone where _record_is_active', landed, landed, columns, columns)
-    using at;
-    get diagnostics copied = row_count;
+    if (select t.is_history_mode from zeroshift.integration_tables t
+        where t.integration_id = id and t.schema_name = copy_again.schema_name and t.table_name = name) then
+        execute format('with gone as (delete from %s returning *) insert into %s (%s, _record_is_active,'
+            ' _record_create_time, _record_delete_time) select %s, true, $1, null from gone where _record_is_active',
+            landed, landed, columns, columns) using at;
+        get diagnostics copied = row_count;
+    else
+        execute format('select count(*) from %s', landed) into copied;
+    end if;
     update zeroshift.integration_tables t
     set table_state = 'Synced', reason = '', last_updated_timestamp = at, txn_seq = seq, table_rows = copied, copied_at = at
     where t.integration_id = id and t.schema_name = copy_again.schema_name and t.table_name = name;
@@ -172,8 +235,9 @@ begin
     delete from zeroshift.integrations i where i.integration_id = found.integration_id;
 end $$;
 
--- As in 200_catalog.sql, and with the integrations of the local AWS: those that have no database yet, and of those that
--- have one only what still exists.
+-- "SVV_INTEGRATION", "visible only to superusers". Of the integrations of the local AWS also those that have no database yet,
+-- and of those that have one only what still exists. When a change of the source was seen or shipped is not kept, and
+-- duplicate rows are not mended by themselves.
 create or replace view redshift_catalog.svv_integration as
 select i.integration_id::character(128), i.target_database::character(128), i.source::character(128), i.state::character(128),
        coalesce((select r.lag_ms from zeroshift.replications r where r.integration_id = i.integration_id), 0) as current_lag,
@@ -182,12 +246,19 @@ select i.integration_id::character(128), i.target_database::character(128), i.so
         where t.integration_id = i.integration_id and t.table_state = 'Synced')::integer as total_tables_replicated,
        (select count(*) from zeroshift.integration_tables t
         where t.integration_id = i.integration_id and t.table_state = 'Failed')::integer as total_tables_failed,
-       i.creation_time, i.refresh_interval, i.source_database::character(128), i.is_history_mode
+       i.creation_time, i.refresh_interval, i.source_database::character(128), i.is_history_mode,
+       null::timestamp as latest_detected_change_time,
+       (select max(a.ended_at) from zeroshift.integration_activity a where a.integration_id = i.integration_id)
+           as latest_applied_change_time,
+       false as auto_remediation, null::timestamp as latest_shipped_source_commit_time
 from zeroshift.integrations i
 where not i.from_aws or exists (select from zeroshift.aws_integrations a where a.integration_id = i.integration_id)
 union all
 select a.integration_id::character(128), ''::character(128), a.source::character(128),
        case when a.status = 'failed' then 'ErrorState' else 'PendingDbConnectState' end::character(128), 0::bigint,
-       '{"txn_seq":0,"txn_id":0}'::character(128), 0, 0, a.creation_time, 0, ''::character(128), false
+       '{"txn_seq":0,"txn_id":0}'::character(128), 0, 0, a.creation_time, 0, ''::character(128), false,
+       null::timestamp, null::timestamp, false, null::timestamp
 from zeroshift.aws_integrations a
 where a.status <> 'creating' and not exists (select from zeroshift.integrations i where i.integration_id = a.integration_id);
+
+grant select on redshift_catalog.svv_integration to zeroshift_superusers;

@@ -164,7 +164,13 @@ def _fill(
     """The table's rows into landing, in place of what is there. Returns how many."""
     database, lenient = config.landing, config.lenient(table)
     name = landing.table_of(database, table)
-    same = before is not None and before.definition is not None and _alike(before.definition, table)
+    same = (
+        before is not None
+        and before.definition is not None
+        and _alike(before.definition, table)
+        # History mode may have been turned on or off since.
+        and landing.has_history(connection, database, table) == config.history_mode
+    )
     if same:
         # DELETE, since a reader with an older snapshot would find a truncated table empty.
         connection.execute(sql.SQL("delete from {}").format(name))
@@ -193,7 +199,7 @@ def _vanished(
     connection: Connection, state: State, before: Replicated | None, place: Place, at: datetime
 ) -> Replicated | None:
     """The source has no such table now."""
-    if before is not None and before.definition is not None and not state.config.history_mode:
+    if before is not None and before.definition is not None and not state.keeps(connection, before.definition):
         landing.drop(connection, state.config.landing, before.definition)
         before = None
     if before is None or before.definition is None:

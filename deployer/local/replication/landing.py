@@ -7,6 +7,7 @@ deployer/local/landing makes it from CSV files.
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -20,6 +21,7 @@ HISTORY = ("_record_is_active", "_record_create_time", "_record_delete_time")
 RANGE = "zs_range_"
 """How the constraints begin that hold off values which Redshift does not have."""
 _BRIN_PAGES = 16
+_LONGEST_NAME = 63
 
 
 def schema_of(database: str, schema: str) -> str:
@@ -38,7 +40,9 @@ def name_of(database: str, schema: str, table: str) -> sql.Composed:
 
 
 def create(connection: Connection, database: str, table: TableDefinition, history: bool) -> None:
-    """Make the table anew, empty and without indexes; one that is there goes, its grants are given again."""
+    """Make the table anew, empty and without indexes; one that is there goes, its grants are given again. One with
+    history that the new one is to have no more is kept under another name.
+    """
     name = table_of(database, table)
     schema = sql.Identifier(schema_of(database, table.schema))
     connection.execute(sql.SQL("create schema if not exists {}").format(schema))
@@ -49,6 +53,8 @@ def create(connection: Connection, database: str, table: TableDefinition, histor
         " where c.oid = to_regclass(%s) and a.privilege_type = 'SELECT' and a.grantee <> c.relowner",
         (name.as_string(connection),),
     ).fetchall()
+    if not history and has_history(connection, database, table):
+        _set_aside(connection, database, table)
     connection.execute(sql.SQL("drop table if exists {}").format(name))
     columns: list[sql.Composable] = [_column(column, column.name in table.key) for column in table.columns]
     if history:
@@ -70,6 +76,28 @@ def create(connection: Connection, database: str, table: TableDefinition, histor
         connection.execute(
             sql.SQL("grant select on {} to {}" + (" with grant option" if passing else "")).format(name, role)
         )
+
+
+def has_history(connection: Connection, database: str, table: TableDefinition) -> bool:
+    """Whether landing has the table, and with history's columns."""
+    found = connection.execute(
+        "select from pg_attribute where attrelid = to_regclass(%s) and attname = %s and not attisdropped",
+        (table_of(database, table).as_string(connection), HISTORY[0]),
+    ).fetchone()
+    return found is not None
+
+
+def _set_aside(connection: Connection, database: str, table: TableDefinition) -> None:
+    """History mode is off: "the table is renamed to TABLE_historical_TIMESTAMP" (Redshift Management Guide, "History
+    mode"). How the timestamp is written is not documented: to the second, in UTC.
+    """
+    ending = f"_historical_{datetime.now(UTC):%Y%m%d%H%M%S}"
+    # PostgreSQL cuts names of more than 63 bytes, in silence.
+    kept = table.name.encode()[: _LONGEST_NAME - len(ending)].decode(errors="ignore") + ending
+    name = table_of(database, table)
+    connection.execute(sql.SQL("drop policy if exists zeroshift_states on {}").format(name))
+    connection.execute(sql.SQL("alter table {} disable row level security").format(name))
+    connection.execute(sql.SQL("alter table {} rename to {}").format(name, sql.Identifier(kept)))
 
 
 def index(connection: Connection, database: str, table: TableDefinition, history: bool) -> None:

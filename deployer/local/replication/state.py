@@ -78,16 +78,9 @@ class State:
         connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (self.id,))
 
     def announce(self, connection: Connection) -> None:
-        """Make the integration's rows where they are missing. Raises Unsafe where landing holds others' rows."""
-        mine = connection.execute(
-            "select is_history_mode from zeroshift.integrations where integration_id = %s", (self.id,)
-        ).fetchone()
-        if mine is not None and mine[0] != self.config.history_mode:
-            raise Unsafe(
-                f"the landing database {self.config.landing} was made {'with' if mine[0] else 'without'} history mode,"
-                " which cannot be changed here; set history_mode back, name another landing database, or empty the"
-                " local warehouse with `zeroshift local reset --yes`"
-            )
+        """Make the integration's rows where they are missing, and turn history mode on or off. Raises Unsafe where
+        landing holds others' rows, or tables that history mode cannot be turned on or off for.
+        """
         other = connection.execute(
             "select integration_id from zeroshift.integrations where target_database = %s and integration_id <> %s",
             (self.config.landing, self.id),
@@ -112,6 +105,42 @@ class State:
                 self.config.refresh_interval,
             ),
         )
+        self._turn(connection)
+
+    def _turn(self, connection: Connection) -> None:
+        """Turn history mode on or off where zeroshift.toml says so by now: every table is copied anew in the other
+        form. (That it is loaded anew is documented of turning it off; of turning it on only that the columns come.)
+        """
+        wanted = self.config.history_mode
+        if not connection.execute(
+            "update zeroshift.integrations set is_history_mode = %s where integration_id = %s"
+            " and is_history_mode <> %s",
+            (wanted, self.id, wanted),
+        ).rowcount:
+            return
+        tables = self.tables(connection)
+        # "Only for tables in the Synced state" (Redshift Management Guide, "Considerations").
+        wrong = [
+            f"{'.'.join(table.place)} is {table.state}"
+            for table in tables.values()
+            if table.definition is not None and table.state not in READABLE
+        ]
+        if wrong:
+            raise Unsafe(
+                f"history mode of the landing database {self.config.landing} can be turned {'on' if wanted else 'off'}"
+                f" only while its tables are Synced, but {', '.join(sorted(wrong))}: set history_mode back to"
+                f" {str(not wanted).lower()}, mend that with `zeroshift integration refresh`, and then change it"
+            )
+        for table in tables.values():
+            if table.state == SYNCED:
+                table.state = INITIATED
+                self.save_table(connection, table, None)
+
+    def keeps(self, connection: Connection, table: TableDefinition) -> bool:
+        """Whether a table stays in landing when its source goes. One that could not be copied anew since history mode
+        was turned off still has its history.
+        """
+        return self.config.history_mode or landing.has_history(connection, self.config.landing, table)
 
     def prune(self, connection: Connection) -> None:
         """Forget the activity that Redshift would show no more."""
@@ -306,7 +335,8 @@ class State:
         connection.execute(
             "update zeroshift.integration_tables set last_updated_timestamp = %s, txn_seq = %s,"
             " table_rows = case when %s then 0 else table_rows end + %s,"
-            " copied_at = case when %s then %s else copied_at end"
+            " copied_at = case when %s then %s else copied_at end,"
+            " is_history_mode = case when %s then %s else is_history_mode end"
             " where integration_id = %s and schema_name = %s and table_name = %s",
             (
                 at,
@@ -315,6 +345,8 @@ class State:
                 inserted + (updated if self.config.history_mode else -deleted),
                 snapshot,
                 at,
+                snapshot,
+                self.config.history_mode,
                 self.id,
                 *place,
             ),

@@ -176,7 +176,7 @@ def gone(worker: Worker, table: Replicated, at: datetime | None, reason: str = "
     """The source has no such table any more, or it is filtered out. DroppedSource is a state of history mode alone (DG
     "SVV_INTEGRATION_TABLE_STATE"); without it the table goes from landing, too.
     """
-    if table.definition is None or not worker.config.history_mode:
+    if table.definition is None or not worker.state.keeps(worker.connection, table.definition):
         if table.definition is not None:
             landing.drop(worker.connection, worker.config.landing, table.definition)
         worker.state.forget_table(worker.connection, table.place)

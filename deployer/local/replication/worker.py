@@ -338,7 +338,7 @@ class Worker(ABC):
             self.last += _TICK
             for table in list(self.tables.values()):
                 if not self.config.lets_through(table.place) and table.state != DROPPED:
-                    if not self.config.history_mode:
+                    if table.definition is None or not self.state.keeps(self.connection, table.definition):
                         # "Adding a filter later removes non-matching data" (Aurora User Guide, zero-etl.filtering).
                         if table.definition is not None:
                             landing.drop(self.connection, self.config.landing, table.definition)

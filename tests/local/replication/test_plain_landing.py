@@ -1,8 +1,9 @@
-"""history_mode = false: landing has the present rows, and the source's columns alone."""
+"""history_mode = false: landing has the present rows, and the source's columns alone; and what turning it does."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import pytest
@@ -87,12 +88,116 @@ def test_a_mariadb_without_history(maria_replica: Replica, source_server: MariaD
     without.start()
     without.until(lambda: set(without.states()) == {"others"}, "notes to go")
     without.close()
-    turned = Replica(source_server, engine_dsn).start()
-    with pytest.raises(Unsafe, match="was made without history mode"):
-        turned.until(lambda: False, "the refusal")
-    turned.close()
 
 
 @pytest.mark.slow
 def test_a_postgresql_without_history(other_replica: Replica, postgres_source: Postgres) -> None:
     follow(other_replica, postgres_source)
+
+
+def turned(replica: Replica, history: bool) -> None:
+    """Wait until the table notes was copied in its other form."""
+    statement = (
+        "select from zeroshift.integration_tables where table_name = 'notes' and table_state = 'Synced'"
+        " and is_history_mode = %s"
+    )
+    replica.until(lambda: replica.engine.execute(statement, (history,)).fetchone() is not None, "the copy")
+
+
+def turn(made: Callable[..., Replica], server: Any) -> None:
+    """History mode off and on again, while the source goes on."""
+    server.execute(
+        "create table notes (id int primary key, note varchar(9))", "insert into notes values (1, 'a')",
+        "create table gone (id int primary key)", "create table keyless (id int)",
+    )  # fmt: skip
+    kept = made().start()
+    kept.until_state("notes", "Synced")
+    kept.until_state("gone", "Synced")
+    kept.until_state("keyless", "Failed")
+    kept.engine.execute(
+        f'create role reader; grant select on "rental_landing.{server.schema}".notes to reader'
+    )
+    server.execute("update notes set note = 'b' where id = 1", "drop table gone")
+    kept.catch_up()
+    kept.until_state("gone", "DroppedSource")
+    kept.close()
+    server.execute("insert into notes values (2, 'x')")
+
+    plain = made(history_mode=False).start()
+    turned(plain, False)
+    plain.catch_up()
+    assert plain.present("notes") == [(1, "b"), (2, "x")]
+    names = [
+        name
+        for (name,) in plain.engine.execute(
+            "select tablename from pg_tables where schemaname = %s and tablename like %s",
+            (f"rental_landing.{server.schema}", "notes%"),
+        )
+    ]
+    (aside,) = set(names) - {"notes"}
+    assert aside.startswith("notes_historical_2")
+    assert [row[:2] for row in plain.versions(aside)] == [(1, "a"), (1, "b")]
+    for name in names:
+        found = plain.engine.execute(
+            "select has_table_privilege('reader', %s, 'select')",
+            (f'"rental_landing.{server.schema}"."{name}"',),
+        ).fetchone()
+        assert found == (True,), name
+    # What the source had dropped before keeps its history.
+    assert plain.states()["gone"] == ("DroppedSource", "")
+    shown = dict(
+        plain.engine.execute(
+            "select trim(table_name), is_history_mode from redshift_catalog.svv_integration_table_state"
+        ).fetchall()
+    )
+    assert (shown["notes"], shown["gone"]) == (False, True)
+    server.execute("update notes set note = 'y' where id = 2")
+    plain.catch_up()
+    assert plain.present("notes") == [(1, "b"), (2, "y")]
+    plain.engine.execute(
+        "update zeroshift.integration_tables set table_state = 'Failed' where table_name = 'notes'"
+    )
+    plain.close()
+
+    refused = made()
+    with pytest.raises(
+        Unsafe, match=r"can be turned on only while its tables are Synced, but \w+.notes is Failed"
+    ):
+        refused.start().until(lambda: False, "the refusal")
+    refused.engine.execute(
+        "update zeroshift.integration_tables set table_state = 'Synced' where table_name = 'notes'"
+    )
+    refused.close()
+    again = made().start()
+    turned(again, True)
+    server.execute("update notes set note = 'z' where id = 2")
+    again.catch_up()
+    assert again.present("notes") == [(1, "b"), (2, "z")]
+    assert sorted(row[:3] for row in again.versions("notes")) == [
+        (1, "b", True), (2, "y", False), (2, "z", True),
+    ]  # fmt: skip
+    again.engine.execute("drop owned by reader; drop role reader")
+    again.close()
+
+
+@contextmanager
+def replicas(server: Any, dsn: str) -> Iterator[Callable[..., Replica]]:
+    """Makes replicas, and closes them whatever happens: they hold a lock of the warehouse."""
+    with ExitStack() as stack:
+        yield lambda **more: stack.enter_context(closing(Replica(server, dsn, **more)))
+
+
+@pytest.mark.slow
+def test_history_of_a_mariadb_is_turned_off_and_on(
+    source_server: MariaDb, engine_dsn: str, fresh_database: Any
+) -> None:
+    with replicas(source_server, engine_dsn) as made:
+        turn(made, source_server)
+
+
+@pytest.mark.slow
+def test_history_of_a_postgresql_is_turned_off_and_on(
+    postgres_source: Postgres, engine_dsn: str, fresh_database: Any
+) -> None:
+    with replicas(postgres_source, engine_dsn) as made:
+        turn(made, postgres_source)
