@@ -5,7 +5,7 @@ STAMP := .venv/.zeroshift-installed
 # One test process a core, whole modules at a time; `make test PARALLEL=` is one process.
 PARALLEL ?= -n auto --dist loadfile
 
-.PHONY: help install demo test test-slow lint format bench clean
+.PHONY: help install demo test test-slow hunt lint format bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -29,6 +29,12 @@ test: $(STAMP) ## the tests, without the slow ones (under ten minutes on 2 cores
 
 test-slow: $(STAMP) ## the slow tests only
 	@$(BIN)/python -m pytest $(PARALLEL) -m slow
+
+hunt: $(STAMP) ## the fuzz tests with seeds of their own, and longer: ZEROSHIFT_FUZZ_COUNT=50000 make hunt
+	@ZEROSHIFT_FUZZ_SEED=$${ZEROSHIFT_FUZZ_SEED:-random} ZEROSHIFT_FUZZ_COUNT=$${ZEROSHIFT_FUZZ_COUNT:-20000} \
+	  $(BIN)/python -m pytest $(PARALLEL) --timeout 86400 tests/local/gateway/test_statement_fuzz.py \
+	  tests/local/gateway/test_robustness.py tests/local/gateway/test_interleaved_clients.py \
+	  tests/local/data_api/test_data_api_fuzz.py
 
 lint: $(STAMP) ## ruff, mypy, sqlfluff (dialect redshift), cfn-lint, parliament
 	@$(BIN)/ruff check .
