@@ -31,7 +31,7 @@ test-slow: $(STAMP) ## the slow tests only
 	@$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 hunt: $(STAMP) ## the fuzz tests with seeds of their own, and longer: ZEROSHIFT_FUZZ_COUNT=50000 make hunt
-	@ZEROSHIFT_FUZZ_SEED=$${ZEROSHIFT_FUZZ_SEED:-random} ZEROSHIFT_FUZZ_COUNT=$${ZEROSHIFT_FUZZ_COUNT:-20000} \
+	@ZEROSHIFT_FUZZ_SEED=$${ZEROSHIFT_FUZZ_SEED:-random} ZEROSHIFT_FUZZ_COUNT=$${ZEROSHIFT_FUZZ_COUNT:-5000} \
 	  $(BIN)/python -m pytest $(PARALLEL) --timeout 86400 tests/local/gateway/test_statement_fuzz.py \
 	  tests/local/gateway/test_robustness.py tests/local/gateway/test_interleaved_clients.py \
 	  tests/local/data_api/test_data_api_fuzz.py

@@ -14,6 +14,7 @@ import pytest
 from gateway_wire import Wire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from seeds import count
 
 from deployer.local.environment import Status
 from deployer.local.gateway import codec
@@ -155,7 +156,7 @@ def test_broken_beginnings(status: Status, witness: Wire, data: bytes) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=count(1500), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=broken())
 def test_many_broken_messages(status: Status, witness: Wire, data: bytes) -> None:
     harmless(status, witness, data, True)
