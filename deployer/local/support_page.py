@@ -15,8 +15,8 @@ BEGIN, END = "<!-- generated from deployer/local/support.py -->\n", "<!-- end of
 GUIDE = "https://docs.aws.amazon.com/redshift/latest/dg/"
 
 _CHAPTERS = (
-    "aggregate", "conditional", "date and time", "formatting", "hash", "JSON and SUPER", "math", "string",
-    "system information", "VARBYTE", "window",
+    "aggregate", "clients' own", "conditional", "date and time", "formatting", "hash", "JSON and SUPER",
+    "math", "string", "system information", "VARBYTE", "window",
 )  # fmt: skip
 """The names of registry.CHAPTERS, in their order."""
 

@@ -136,13 +136,15 @@ def _startup(session: Session) -> dict[str, str] | None:
 def _check(session: Session, user: str, password: str) -> None:
     """Raise ServerError (28000) unless PostgreSQL knows the user, who may log in, with this password."""
     rows = session.gateway.internal.query(
-        "select rolpassword, rolcanlogin, coalesce(rolvaliduntil > now(), true), rolsuper, rolconnlimit"
+        "select zeroshift.stored_password($1), rolcanlogin, coalesce(rolvaliduntil > now(), true), rolsuper, rolconnlimit"
         " from pg_catalog.pg_authid where rolname = $1",
         [user.encode()],
     ).rows
     stored, login, valid, engine, limit = rows[0] if rows else (None, b"f", b"f", b"f", b"-1")
     # The password is checked also for an unknown user, so that nobody can tell by the time it takes.
-    known = session.gateway.passes.redeem(user, password) or matches(password, (stored or b"").decode())
+    known = session.gateway.passes.redeem(user, password) or matches(
+        password, (stored or b"").decode(), user
+    )
     if not known or login != b"t" or valid != b"t" or engine == b"t":
         log.info("login of %r from %s refused", user, session.remote)
         raise gateway_error(f'password authentication failed for user "{user}"', "28000", severity="FATAL")

@@ -42,9 +42,19 @@ def _salted(password: str, salt: bytes, rounds: int) -> bytes:
     return hashlib.pbkdf2_hmac("sha256", prepared(password).encode(), salt, rounds)
 
 
-def matches(password: str, stored: str | None) -> bool:
-    """Whether `password` is the one behind pg_authid.rolpassword. False for none and for any other form than SCRAM."""
-    parts = _STORED.fullmatch(stored or "")
+def matches(password: str, stored: str | None, user: str = "") -> bool:
+    """Whether `password` is the one behind `stored`: pg_authid.rolpassword in SCRAM's form, or a digest as CREATE USER
+    takes it, md5 over password and user name, or `sha256|digest|salt` (r_CREATE_USER). False for none and any other.
+    """
+    stored = stored or ""
+    if stored.startswith("md5"):
+        digest = hashlib.md5(f"{password}{user}".encode(), usedforsecurity=False).hexdigest()
+        return hmac.compare_digest(digest, stored[3:].lower())
+    if stored.startswith("sha256|"):
+        _, expected, hexadecimal = stored.split("|")
+        digest = hashlib.sha256(password.encode() + bytes.fromhex(hexadecimal)).hexdigest()
+        return hmac.compare_digest(digest, expected.lower())
+    parts = _STORED.fullmatch(stored)
     if parts is None:
         return False
     rounds, salt, key = int(parts[1]), base64.b64decode(parts[2]), base64.b64decode(parts[3])

@@ -10,7 +10,7 @@ from deployer.local.policies.model import MASKING, POLICY, RLS
 from deployer.local.translate.api import Translation
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context, finish
-from deployer.local.translate.grants import DONE as _DONE
+from deployer.local.translate.users import DONE as _DONE
 from deployer.sql.parse.parser import Parser
 from deployer.sql.refused import Refused
 

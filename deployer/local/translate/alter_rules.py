@@ -14,8 +14,8 @@ from deployer.local.translate.bind_from import physical
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context, finish
 from deployer.local.translate.ddl_columns import table_constraint
-from deployer.local.translate.grants import DONE
 from deployer.local.translate.tables import Table, brin_sql, existing, record
+from deployer.local.translate.users import DONE
 from deployer.sql.names import quote_ident
 from deployer.sql.parse.parser import Parser
 from deployer.sql.refused import Refused

@@ -16,7 +16,6 @@ from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context, finish
 from deployer.local.translate.datatypes import column_type
 from deployer.local.translate.ddl_columns import column_definition, encoding
-from deployer.local.translate.grants import DONE
 from deployer.local.translate.tables import (
     Table,
     byte_check,
@@ -25,6 +24,7 @@ from deployer.local.translate.tables import (
     new_name,
     record,
 )
+from deployer.local.translate.users import DONE
 from deployer.sql.lacking import DEFINITIONS
 from deployer.sql.names import Name, quote_ident
 from deployer.sql.parse.parser import Parser

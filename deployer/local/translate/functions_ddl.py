@@ -18,6 +18,7 @@ from deployer.local.translate.context import Context, finish
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.scope import Scope
 from deployer.local.translate.tables import new_name
+from deployer.local.translate.users import DONE
 from deployer.sql.lexer import Token
 from deployer.sql.names import Name, quote_ident
 from deployer.sql.parse.datatypes import redshift_text
@@ -298,7 +299,7 @@ def alter(parser: Parser, context: Context) -> Translation:
         owner = pg_literal(parser.identifier())
     parser.done()
     call = f"SELECT zeroshift.own_function({pg_literal(name.sql() + signature)}, {owner})"
-    return finish(context, [call, grants.DONE], main=1, kind="alter_function")
+    return finish(context, [call, DONE], main=1, kind="alter_function")
 
 
 def drop(parser: Parser, context: Context) -> Translation:

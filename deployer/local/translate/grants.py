@@ -10,7 +10,7 @@ from deployer.local.translate.bind_from import physical
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.context import Context, finish
 from deployer.local.translate.datatypes import pg_type
-from deployer.local.translate.users import SUPERUSERS
+from deployer.local.translate.users import DONE, SUPERUSERS
 from deployer.sql.names import quote_ident
 from deployer.sql.parse.cursor import Cursor
 from deployer.sql.parse.parser import Parser
@@ -19,8 +19,6 @@ from deployer.sql.procedure import ArgumentText, read_arguments
 from deployer.sql.refused import Refused
 from deployer.sql.types import RedshiftType
 
-DONE = "SET zeroshift.policy TO ''"
-"""What a statement ends with that only calls functions of ours: it answers no rows."""
 _TABLE_RIGHTS = frozenset("select insert update delete references truncate".split())
 _LOCAL_LACKING = {
     "drop": "the privilege DROP is not supported by the local Redshift: the owner drops a table",
@@ -122,7 +120,7 @@ def _right_sql(right: str, columns: tuple[str, ...] | None) -> str:
 def _rights(parser: Parser) -> tuple[list[str], dict[str, tuple[str, ...]]]:
     if parser.accept("all"):
         parser.accept("privileges")
-        return ["all"], {}
+        return ["all"], {"all": parser.identifiers()} if parser.is_op("(") else {}
     rights: list[str] = []
     columns: dict[str, tuple[str, ...]] = {}
     while True:
@@ -282,6 +280,8 @@ def _checks(kinds: dict[str, list[str]]) -> list[str]:
 def _grant_role(parser: Parser, context: Context, verb: str, option: str) -> Translation:
     roles = [quote_ident(_role_name(parser))]
     while parser.accept_op(","):
+        # "GRANT { ROLE role_name } [, ...]"
+        parser.accept("role")
         roles.append(quote_ident(_role_name(parser)))
     parser.expect("to" if verb == "GRANT" else "from")
     receivers: list[str] = []
