@@ -39,6 +39,7 @@ class Step:
 def wanted(one: AwsZeroEtl, eventbridge: Eventbridge) -> dict[str, str]:
     """The settings that zeroshift.toml asks for."""
     return {
+        landing.QUERY_ALL_STATES: _flag(one.query_all_states),
         landing.ACCEPTINVCHARS: _flag(one.acceptinvchars),
         landing.REFRESH_INTERVAL: str(cadence.refresh_interval(one, eventbridge)),
         landing.TRUNCATECOLUMNS: _flag(one.truncatecolumns),
@@ -70,7 +71,7 @@ def steps(
     admin: Session | None,
 ) -> tuple[Step, ...]:
     """What is missing, in the order of the file. Raises Unsafe for a landing database that belongs to something
-    else."""
+    else, and for one whose tables are not in the state that turning history mode takes."""
     eventbridge = files.load(project.root)
     there = landing.databases(own)
     fed = {each.database: each for each in landing.landings(admin)} if admin is not None else {}
@@ -97,7 +98,25 @@ def steps(
             for name in landing.SETTINGS
             if known.get(name) != settings[name]
         ]
+        if admin is not None and known.get(landing.HISTORY_MODE) != settings[landing.HISTORY_MODE]:
+            _check_states(
+                environment, one, settings[landing.HISTORY_MODE], landing.unsynced(admin, one.landing)
+            )
     return tuple(made)
+
+
+def _check_states(
+    environment: Environment, one: AwsZeroEtl, value: str, unsynced: tuple[tuple[str, str], ...]
+) -> None:
+    """Raise Unsafe where history mode cannot be turned on or off as a whole."""
+    if unsynced:
+        shown = ", ".join(f"{table} is {state}" for table, state in unsynced[:5])
+        more = f" and {len(unsynced) - 5} more are not Synced either" if len(unsynced) > 5 else ""
+        raise Unsafe(
+            f"history_mode of {one.name} cannot become {value} (zeroshift.toml:{one.line}): Redshift turns it only for"
+            f" tables in the state Synced, and {shown}{more}; mend the source, run `zeroshift integration refresh"
+            f" --failed --env {environment.name}`, and repeat"
+        )
 
 
 def _check_owner(environment: Environment, each: Found, row: landing.Landing | None) -> None:

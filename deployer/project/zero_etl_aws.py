@@ -18,7 +18,8 @@ AURORA_MYSQL, AURORA_POSTGRESQL = "aurora-mysql", "aurora-postgresql"
 ENGINES = (AURORA_MYSQL, AURORA_POSTGRESQL)
 _KEYS = (
     "source", "engine", "database", "filter", "kms_key", "landing", "history_mode", "refresh_interval",
-    "truncatecolumns", "acceptinvchars", "max_lag", "tags", "connection", "password_env", "password_file",
+    "truncatecolumns", "acceptinvchars", "query_all_states", "max_lag", "tags", "connection", "password_env",
+    "password_file",
 )  # fmt: skip
 _NAME = r"[a-z][a-z0-9_]{0,54}"
 # botocore, rds CreateIntegration: SourceArn ends in cluster:[a-z][a-z0-9]*(-[a-z0-9]+)*; an identifier has 63.
@@ -69,6 +70,7 @@ class AwsZeroEtl:
     refresh_interval: int | None = None
     truncatecolumns: bool = False
     acceptinvchars: bool = False
+    query_all_states: bool = False
     max_lag: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     connection: SourceConnection | None = None
@@ -128,6 +130,7 @@ def _one(reader: Reader, at: Table, name: str, value: object) -> AwsZeroEtl:
         else None,
         truncatecolumns=reader.flag(at, table, "truncatecolumns"),
         acceptinvchars=reader.flag(at, table, "acceptinvchars"),
+        query_all_states=reader.flag(at, table, "query_all_states"),
         max_lag=reader.number(at, table, "max_lag", 1, 604_800, 1) if "max_lag" in table else None,
         tags=_tags(reader, at, table),
         connection=_connection(reader, at, table, engine),

@@ -15,7 +15,8 @@ from deployer.warehouse.session import Session
 
 REFRESH_INTERVAL, HISTORY_MODE = "refresh_interval", "history_mode"
 TRUNCATECOLUMNS, ACCEPTINVCHARS = "truncatecolumns", "acceptinvchars"
-SETTINGS = (ACCEPTINVCHARS, REFRESH_INTERVAL, TRUNCATECOLUMNS, HISTORY_MODE)
+QUERY_ALL_STATES = "query_all_states"
+SETTINGS = (QUERY_ALL_STATES, ACCEPTINVCHARS, REFRESH_INTERVAL, TRUNCATECOLUMNS, HISTORY_MODE)
 """In the order of the statement's syntax."""
 
 Settings = Mapping[str, str]
@@ -94,3 +95,15 @@ def landings(session: Session) -> tuple[Landing, ...]:
         )
         for row in rows
     )
+
+
+def unsynced(session: Session, database: str) -> tuple[tuple[str, str], ...]:
+    """The tables of a landing database that history mode cannot be turned on or off for, and their states: it can be
+    "only for tables in the Synced state" (Redshift Management Guide, "Considerations"). Needs a superuser.
+    """
+    rows = session.execute(
+        "select trim(schema_name), trim(table_name), trim(table_state) from svv_integration_table_state"
+        " where trim(target_database) = %s and trim(table_state) not in ('Synced', 'DroppedSource') order by 1, 2",
+        (database,),
+    ).rows
+    return tuple((f"{row[0]}.{row[1]}", str(row[2])) for row in rows)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from aws_cloud import TOML, Cloud
 from click.testing import CliRunner
@@ -83,7 +84,8 @@ class Story:
         assert self.plan() == []
         with self.session() as session:
             assert integration_ledger.read(session, "rental") == {
-                "acceptinvchars": "false", "refresh_interval": "600", "truncatecolumns": "true", "history_mode": "true",
+                "query_all_states": "false", "acceptinvchars": "false", "refresh_interval": "600",
+                "truncatecolumns": "true", "history_mode": "true",
             }  # fmt: skip
         return identifier
 
@@ -137,7 +139,7 @@ def test_one_plan_one_deployment_and_then_nothing(story: Story) -> None:
     assert "create AWS::RDS::Integration IntegrationRental" in planned
     assert planned.index("create AWS::RDS::Integration IntegrationRental") < planned.index(
         "create landing database made_rental: from the integration rental, once it is active, with"
-        " acceptinvchars false, refresh_interval 600, truncatecolumns true, history_mode true"
+        " query_all_states false, acceptinvchars false, refresh_interval 600, truncatecolumns true, history_mode true"
     )
     assert "create AWS::CloudWatch::Alarm IntegrationRentalLagAlarm" in planned
     assert "create AWS::Events::Rule IntegrationRentalRule" in planned
@@ -164,6 +166,46 @@ def test_one_plan_one_deployment_and_then_nothing(story: Story) -> None:
     story.deploy()
     (row,) = story.fed()
     assert row.refresh_interval == "1200"
+
+
+@pytest.mark.slow
+def test_history_mode_is_turned_off_and_on(story: Story) -> None:
+    """Turning it off takes the columns from the tables: a destructive change. It takes tables that are Synced."""
+    story.zero_etl.cluster("shop")
+    story.zero_etl.namespace("shop")
+    story.deploy()
+    off = SOURCE + "history_mode = false\nquery_all_states = true\n"
+    story.write(off)
+    assert [one for one in story.plan() if "Alarm" not in one] == [
+        "modify landing database made_rental query_all_states: query_all_states from false to true",
+        "modify landing database made_rental history_mode: history_mode from true to false",
+    ]
+    with pytest.raises(Unsafe, match="_record_create_time and _record_delete_time of its tables") as no:
+        story.deploy()
+    assert no.value.exit_code == 3
+    assert story.status.engine_dsn is not None
+    with psycopg.connect(story.status.engine_dsn, autocommit=True) as engine:
+        engine.execute(
+            "insert into zeroshift.integration_tables (integration_id, schema_name, table_name, table_state,"
+            " is_history_mode) select integration_id, 'rental', 'bookings', 'Failed', true from zeroshift.integrations"
+            " where target_database = 'made_rental'"
+        )
+        with pytest.raises(
+            Unsafe, match="history_mode of rental cannot become false .*, and rental.bookings is Failed; mend"
+        ):
+            story.plan()
+        engine.execute("delete from zeroshift.integration_tables where table_name = 'bookings'")
+
+    def turn() -> Deployment:
+        return deploy(story.cloud.project, story.cloud.prod, progress=story.said.append, allow=None)
+
+    assert dies("alter database", turn)
+    turn()
+    assert [row.history_mode for row in story.fed()] == ["false"]
+    assert story.plan() == []
+    story.write(SOURCE)
+    story.deploy()
+    story.stands()
 
 
 @pytest.mark.slow
@@ -248,7 +290,8 @@ def test_a_deployment_killed_at_each_step_is_taken_up_again(story: Story) -> Non
     # What was set is not known until it is noted, so it is set again.
     left = [one.partition(":")[0] for one in story.plan() if "made_rental" in one]
     assert left == [
-        f"modify landing database made_rental {name}" for name in ("acceptinvchars", "truncatecolumns")
+        f"modify landing database made_rental {name}"
+        for name in ("query_all_states", "acceptinvchars", "truncatecolumns")
     ]
     story.deploy()
     story.stands()

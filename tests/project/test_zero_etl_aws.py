@@ -43,11 +43,13 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
         POSTGRESQL
         + 'filter = "include: shop.public.*, exclude: shop.public./tmp.*/"\nkms_key = "alias/zero-etl"\n'
         'landing = "shop_in"\nhistory_mode = false\nrefresh_interval = 120\ntruncatecolumns = true\n'
-        'acceptinvchars = true\nmax_lag = 600\nconnection = "postgresql://reader@db.example"\npassword_env = "PW"\n'
+        'acceptinvchars = true\nquery_all_states = true\nmax_lag = 600\n'
+        'connection = "postgresql://reader@db.example"\npassword_env = "PW"\n'
         '[env.prod.zero_etl.rental.tags]\nteam = "data"\n',
     )
     assert (one.database, one.landing, one.kms_key) == ("shop", "shop_in", "alias/zero-etl")
     assert (one.history_mode, one.truncatecolumns, one.acceptinvchars) == (False, True, True)
+    assert one.query_all_states
     assert one.tags == {"team": "data"}
     assert one.connection is not None
     assert (one.connection.host, one.connection.port, one.connection.user) == ("db.example", 5432, "reader")
