@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 from deployer.local.bootstrap import COMPAT
 from deployer.local.functions import registry
 from deployer.local.support import COMMANDS, DIFFERS, REFUSED, SUPPORTED, Command
 from deployer.sql.functions import NOT_YET
+from deployer.sql.system_views import NOT_HERE
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "local-redshift.md"
 BEGIN, END = "<!-- generated from deployer/local/support.py -->\n", "<!-- end of what is generated -->\n"
 GUIDE = "https://docs.aws.amazon.com/redshift/latest/dg/"
 
 _CHAPTERS = (
-    "aggregate", "clients' own", "conditional", "date and time", "formatting", "hash", "JSON and SUPER",
+    "aggregate", "array", "clients' own", "conditional", "date and time", "formatting", "hash", "JSON and SUPER",
     "math", "string", "system information", "VARBYTE", "window",
 )  # fmt: skip
 """The names of registry.CHAPTERS, in their order."""
@@ -48,20 +50,29 @@ def generated() -> str:
     lines += ["", "### Functions", "", "| chapter | run as documented |", "|---|---|"]
     for chapter, functions in zip(_CHAPTERS, registry.CHAPTERS, strict=True):
         lines.append(f"| {chapter} | {', '.join(sorted({one.name.upper() for one in functions}))} |")
-    reasons: dict[str, list[str]] = defaultdict(list)
-    for name, reason in sorted(NOT_YET.items()):
-        reasons[reason.removeprefix("; ")].append(name.upper())
     lines += ["", "| functions refused by name | why, or what instead |", "|---|---|"]
-    lines += [f"| {', '.join(names)} | {reason} |" for reason, names in sorted(reasons.items())]
+    lines += [f"| {', '.join(names)} | {reason} |" for reason, names in _by_reason(NOT_YET)]
     lines += [
         "| ST_..., H3_... | spatial functions |",
         "",
         "### System views",
         "",
-        f"There are {', '.join(name.upper() for name in views())}. Any other one does not exist here.",
+        f"There are {', '.join(name.upper() for name in views())}.",
+        "",
+        "| views refused by name | why, or what instead |",
+        "|---|---|",
+        *(f"| {', '.join(names)} | {reason} |" for reason, names in _by_reason(NOT_HERE)),
         "",
     ]
     return "\n".join(lines)
+
+
+def _by_reason(names: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """The names that share a reason, in order."""
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for name, reason in sorted(names.items()):
+        reasons[reason.removeprefix("; ")].append(name.upper())
+    return sorted(reasons.items())
 
 
 def page(text: str) -> str:

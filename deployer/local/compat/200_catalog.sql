@@ -568,17 +568,6 @@ where (select zeroshift.is_superuser(current_user)) or user_name = current_user;
 
 -- ---------------------------------------------------------------------------------------------------- zero-ETL (superuser)
 
-create or replace view redshift_catalog.svv_integration as
-select i.integration_id::character(128), i.target_database::character(128), i.source::character(128), i.state::character(128),
-       coalesce((select r.lag_ms from zeroshift.replications r where r.integration_id = i.integration_id), 0) as current_lag,
-       format('{"txn_seq":%s,"txn_id":%s}', i.txn_seq, i.txn_seq)::character(128) as last_replicated_checkpoint,
-       (select count(*) from zeroshift.integration_tables t
-        where t.integration_id = i.integration_id and t.table_state = 'Synced')::integer as total_tables_replicated,
-       (select count(*) from zeroshift.integration_tables t
-        where t.integration_id = i.integration_id and t.table_state = 'Failed')::integer as total_tables_failed,
-       i.creation_time, i.refresh_interval, i.source_database::character(128), i.is_history_mode
-from zeroshift.integrations i;
-
 create or replace view redshift_catalog.svv_integration_table_state as
 select t.integration_id::character(128), i.target_database::character(128), t.schema_name::character(128),
        t.table_name::character(128), t.table_state::character(128),
@@ -593,7 +582,7 @@ join zeroshift.integrations i using (integration_id);
 create or replace view redshift_catalog.sys_integration_activity as
 select a.integration_id::character(128), i.target_database::character(128), i.source::character(128),
        (a.integration_id || '_' || a.txn_seq)::character(128) as checkpoint_name,
-       a.checkpoint_type::character(128), null::bigint as checkpoint_bytes, max(a.record_time) as last_commit_timestamp,
+       a.checkpoint_type::character(16), null::bigint as checkpoint_bytes, max(a.record_time) as last_commit_timestamp,
        count(*)::integer as modified_tables, min(a.started_at) as integration_start_time,
        max(a.ended_at) as integration_end_time
 from zeroshift.integration_activity a
@@ -1056,9 +1045,9 @@ from pg_catalog.pg_trigger where false;
 
 grant usage on schema redshift_catalog to public;
 grant select on all tables in schema redshift_catalog to public;
-revoke select on redshift_catalog.pg_user_info, redshift_catalog.svv_table_info, redshift_catalog.svv_integration,
+revoke select on redshift_catalog.pg_user_info, redshift_catalog.svv_table_info,
     redshift_catalog.svv_integration_table_state, redshift_catalog.sys_integration_activity,
     redshift_catalog.sys_integration_table_activity from public;
-grant select on redshift_catalog.pg_user_info, redshift_catalog.svv_table_info, redshift_catalog.svv_integration,
+grant select on redshift_catalog.pg_user_info, redshift_catalog.svv_table_info,
     redshift_catalog.svv_integration_table_state, redshift_catalog.sys_integration_activity,
     redshift_catalog.sys_integration_table_activity to zeroshift_superusers;

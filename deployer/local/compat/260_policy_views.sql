@@ -89,6 +89,22 @@ select policy as policy_name, schema_name, relation_name as table_name, kind as 
        true as is_masking_datashare_on
 from zeroshift.mask_attachments_shown();
 
+-- DG "SVV_SYSTEM_PRIVILEGES": the system privileges that were granted to roles. Those that Redshift's own roles (sys:...) come
+-- with are not listed. "Other users can only see identities they have access to or own."
+create or replace function zeroshift.system_privileges_shown(who text default current_user)
+returns table (privilege text, role oid)
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select p.privilege, p.role from zeroshift.system_privileges p
+    where zeroshift.is_superuser(who) or pg_has_role(who, p.role, 'member')
+$$;
+
+create or replace view redshift_catalog.svv_system_privileges as
+select upper(p.privilege)::text as system_privilege, p.role::bigint::integer as identity_id,
+       pg_catalog.pg_get_userbyid(p.role)::text as identity_name, 'role'::text as identity_type
+from zeroshift.system_privileges_shown() p;
+grant select on redshift_catalog.svv_system_privileges to public;
+
 grant select on redshift_catalog.svv_rls_policy, redshift_catalog.svv_rls_relation, redshift_catalog.svv_rls_attached_policy,
     redshift_catalog.svv_masking_policy, redshift_catalog.svv_attached_masking_policy to public;
 

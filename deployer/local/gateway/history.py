@@ -56,6 +56,14 @@ SHOWING = frozenset(
         "sys_unload_detail",
         "stl_unload_log",
         "sys_external_query_detail",
+        "stl_ddltext",
+        "stl_utilitytext",
+        "svl_qlog",
+        "stv_recents",
+        "stv_inflight",
+        "svv_query_inflight",
+        "svl_stored_proc_call",
+        "sys_transaction_history",
     )  # fmt: skip
 )
 """What shows the log, by its physical name."""

@@ -70,7 +70,7 @@ def start(session: Session) -> Backend | None:
     user = parameters.get("user", "")
     if not user:
         raise gateway_error("no user name specified in startup packet", "28000", severity="FATAL")
-    session.user = user
+    session.user, session.parameters = user, parameters
     session.application = parameters.get("application_name", "")[:63]
     session.put(message(b"R", codec.int32(3)))
     session.flush()
@@ -113,7 +113,8 @@ def _startup(session: Session) -> dict[str, str] | None:
                 # What came in clear behind the request would be taken for encrypted.
                 raise Malformed("bytes behind the request for SSL")
             session.client.send(b"S")
-            session.client = codec.Stream(tls.secured(session.client.socket, session.gateway.tls))
+            sock, session.encryption = tls.secured(session.client.socket, session.gateway.tls)
+            session.client = codec.Stream(sock)
             session.client.socket.settimeout(LOGIN_SECONDS)
             encrypted = True
         elif code in (codec.SSL_REQUEST, codec.GSS_REQUEST):
@@ -147,6 +148,9 @@ def _check(session: Session, user: str, password: str) -> None:
     )
     if not known or login != b"t" or valid != b"t" or engine == b"t":
         log.info("login of %r from %s refused", user, session.remote)
+        session.gateway.internal.query(
+            "select zeroshift.refuse_connection($1, $2)", [user[:128].encode(), session.told().encode()]
+        )
         raise gateway_error(f'password authentication failed for user "{user}"', "28000", severity="FATAL")
     if limit not in (None, b"-1") and session.gateway.count(user) >= int(limit):
         raise gateway_error(f'too many connections for user "{user}"', "53300", severity="FATAL")

@@ -25,6 +25,9 @@ log = logging.getLogger("zeroshift.gateway")
 DEFAULT_PORT = 5439
 """Redshift's own default."""
 
+ENDED_BY_CLIENT, ENDED_BY_SERVER = 2, 3
+"""DG "STL_SESSIONS", timed_out."""
+
 
 Connect = Callable[[str], Storage]
 """S3 as a role sees it."""
@@ -58,7 +61,7 @@ class Gateway:
 
     def start(self) -> None:
         """Begin to accept clients, in a thread."""
-        self.internal.query("delete from zeroshift.sessions")
+        self.internal.query(f"select zeroshift.end_sessions(null, {ENDED_BY_SERVER})")
         number = self.internal.query("show server_version_num").rows[0][0] or b"0"
         self.major = int(number) // 10000
         self.history.start()
@@ -72,7 +75,7 @@ class Gateway:
         self.internal = Internal(target)
         self.history.moved(target)
         self.refresher.moved(target)
-        self.internal.query("delete from zeroshift.sessions")
+        self.internal.query(f"select zeroshift.end_sessions(null, {ENDED_BY_SERVER})")
 
     def _accept(self) -> None:
         while True:
@@ -91,14 +94,13 @@ class Gateway:
         with self._lock:
             self._sessions[session.key[0]] = session
         self.internal.query(
-            "insert into zeroshift.sessions (pid, user_name, remote, application) values ($1, $2, $3, $4)"
-            " on conflict (pid) do update set user_name = excluded.user_name, remote = excluded.remote,"
-            " application = excluded.application, started = excluded.started",
+            "select zeroshift.begin_session($1, $2, $3, $4, $5)",
             [
                 str(session.key[0]).encode(),
                 session.user.encode(),
                 session.remote.encode(),
                 session.application.encode(),
+                session.told().encode(),
             ],
         )
         log.info("session %s: %s from %s", session.key[0], session.user, session.remote)
@@ -111,7 +113,10 @@ class Gateway:
             del self._sessions[pid]
         log.info("session %s: ended", pid)
         try:
-            self.internal.query("delete from zeroshift.sessions where pid = $1", [str(pid).encode()])
+            why = ENDED_BY_SERVER if session.ended_by_server else ENDED_BY_CLIENT
+            self.internal.query(
+                "select zeroshift.end_sessions($1, $2)", [str(pid).encode(), str(why).encode()]
+            )
         except (Disconnected, ServerError):
             # PostgreSQL is going down; the table is emptied at the next start.
             pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 import select
@@ -89,6 +90,10 @@ class Session:
         self.key: tuple[int, int] = (0, secrets.randbits(31))
         self.user = ""
         self.application = ""
+        self.parameters: dict[str, str] = {}
+        """What the client has said of itself at the start."""
+        self.encryption = ("", "")
+        """Version and cipher of SSL; empty without it."""
         self.runner: Runner | None = None
         self.busy = False
         self._cancelling = threading.Lock()
@@ -182,6 +187,20 @@ class Session:
             self._last_words(
                 gateway_error("the local Redshift's engine has stopped", "57P01", severity="FATAL")
             )
+
+    @property
+    def ended_by_server(self) -> bool:
+        """Whether it was `end` that ended the session."""
+        return self._ending is not None
+
+    def told(self) -> str:
+        """What SYS_CONNECTION_LOG shows of the client, as JSON."""
+        host, _, port = self.remote.rpartition(":")
+        said = {"application": self.application, "host": host, "port": port}
+        for name in ("driver_version", "os_version", "plugin_name"):
+            said[name.partition("_")[0]] = self.parameters.get(name, "")[:128]
+        said["ssl"], said["cipher"] = self.encryption
+        return json.dumps(said, ensure_ascii=False)
 
     def end(self, code: str, text: str) -> None:
         """End the session from another thread; the client is told `text`."""

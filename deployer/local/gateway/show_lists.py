@@ -1,4 +1,5 @@
-"""SHOW DATABASES, SCHEMAS, TABLES, COLUMNS, PROCEDURES, FUNCTIONS, PARAMETERS and CONSTRAINTS: lists of what there is.
+"""SHOW DATABASES, SCHEMAS, TABLES, COLUMNS, PROCEDURES, FUNCTIONS, PARAMETERS, CONSTRAINTS: lists of what there is.
+And SHOW EXTERNAL TABLE.
 
 Source: Redshift Database Developer Guide, the page of each (r_SHOW_TABLES and so on): columns, their order and their
 values are those of the examples there. The lists say what the SVV_ALL views say, to whom these say it. Rights are in
@@ -21,6 +22,7 @@ from deployer.local.gateway.show_reader import (
     there,
 )
 from deployer.local.translate.api import Relation, Translation
+from deployer.local.translate.casts import pg_literal
 from deployer.sql.lexer import tokenize
 from deployer.sql.names import Name
 from deployer.sql.plpgsql_reader import BodyError, Reader, read_tokens
@@ -144,6 +146,20 @@ def _constraints(show: Show) -> Listing:
     return show.limited(sql, order, "SHOW CONSTRAINTS", table_is_there(place))
 
 
+def _external_table(show: Show) -> Listing:
+    """SHOW EXTERNAL TABLE. What its column is called is not documented: by analogy with SHOW TABLE."""
+    parts = [show.identifier()]
+    while show.reader.accept_op("."):
+        parts.append(show.identifier())
+    if len(parts) not in (2, 3):
+        show.reader.fail()
+    database, schema, name = [None, *parts][-3:]
+    values = [pg_literal(schema or ""), pg_literal(name or ""), pg_literal(database) if database else "null"]
+    called = f"zeroshift.external_definition({', '.join(values)}, {show.accept('partition')}, current_user)"
+    check = there("relation", ".".join(parts), f"select where {called} is not null")
+    return Listing(f'select {called}::varchar as "Show External Table DDL statement"', (check,))
+
+
 _READERS: dict[str, Callable[[Show], Listing]] = {
     "databases": _databases,
     "schemas": _schemas,
@@ -156,6 +172,7 @@ _READERS: dict[str, Callable[[Show], Listing]] = {
     "constraints": _constraints,
 }
 _PAIRS: dict[str, Callable[[Show], Listing]] = {
+    "external table": _external_table,
     "column grants": show_rights.column_grants,
     "rls policies": show_rights.rls_policies,
     "masking policies": show_rights.masking_policies,

@@ -18,8 +18,9 @@ log = logging.getLogger("zeroshift.gateway")
 _PIECE = 256 * 1024
 
 
-def secured(client: socket.socket, context: ssl.SSLContext) -> socket.socket:
-    """Shake hands with a client that has been told S; the socket on which its bytes then come in clear.
+def secured(client: socket.socket, context: ssl.SSLContext) -> tuple[socket.socket, tuple[str, str]]:
+    """Shake hands with a client that has been told S; the socket on which its bytes then come in clear, and the version
+    and the cipher that were agreed on.
 
     Raises Disconnected when the client goes away or does not accept our certificate. The client's socket keeps its time
     limit until then.
@@ -30,7 +31,7 @@ def secured(client: socket.socket, context: ssl.SSLContext) -> socket.socket:
     ours, session = socket.socketpair()
     for name, work in (("in", tunnel.carry_in), ("out", tunnel.carry_out)):
         threading.Thread(target=work, args=(ours,), name=f"ssl {name}", daemon=True).start()
-    return session
+    return session, tunnel.agreed
 
 
 class _Tunnel:
@@ -41,6 +42,11 @@ class _Tunnel:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._state, self._sending = threading.Lock(), threading.Lock()
+
+    @property
+    def agreed(self) -> tuple[str, str]:
+        cipher = self._ssl.cipher()
+        return self._ssl.version() or "", cipher[0] if cipher else ""
 
     def shake_hands(self) -> None:
         while True:

@@ -12,6 +12,7 @@ from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.scope import Typed
 from deployer.sql.names import Name
 from deployer.sql.refused import Refused
+from deployer.sql.system_views import NOT_HERE
 from deployer.sql.types import RedshiftType
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class Context:
         """The relation of this name. Raises Refused (42P01) when there is none."""
         found = self.catalog.relation(self.local(name))
         if found is None:
+            if name.schema in (None, "pg_catalog") and name.name in NOT_HERE:
+                raise Refused(
+                    f"{name.name.upper()} is not supported by the local Redshift: {NOT_HERE[name.name]}", position=pos
+                )
             where = (
                 f'database "{name.database}"' if name.database not in (None, self.catalog.database) else ""
             )

@@ -1,0 +1,175 @@
+"""What is kept of sessions, connections, transactions and statements, and who may read it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from redshift_connector import Error, ProgrammingError
+
+
+@pytest.fixture
+def admin(connect: Callable[..., Any], fresh_database: object) -> Any:
+    cursor = connect(autocommit=True).cursor()
+    cursor.execute("create user visitor password 'Visitor1234'")
+    return cursor
+
+
+def rows(cursor: Any, sql: str) -> list[tuple[Any, ...]]:
+    cursor.execute(sql)
+    return [tuple(one.rstrip() if isinstance(one, str) else one for one in row) for row in cursor.fetchall()]
+
+
+def test_connections_and_sessions(admin: Any, connect: Callable[..., Any]) -> None:
+    """DG "SYS_CONNECTION_LOG": its example of a failed attempt, a connection and its end."""
+    with pytest.raises(Error):
+        connect(user="visitor", password="Wrong1234")
+    visitor = connect(user="visitor", password="Visitor1234", autocommit=True, application_name="log test")
+    ((pid,),) = rows(visitor.cursor(), "select pg_backend_pid()")
+    assert rows(
+        visitor.cursor(), f"select status, end_time from sys_session_history where session_id = {pid}"
+    ) == [("active", None)]
+    for view in ("sys_connection_log", "stl_connection_log", "sys_transaction_history"):
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            visitor.cursor().execute(f"select * from {view}")
+    visitor.close()
+    ended = f"select timed_out, endtime >= starttime, trim(user_name) from stl_sessions where process = {pid}"
+    deadline = time.monotonic() + 30
+    while rows(admin, ended) != [(2, True, "visitor")]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    asked = f"select status, user_id::integer > 0 from sys_session_history where session_id = {pid}"
+    assert rows(admin, asked) == [("closed", True)]
+    log = rows(
+        admin,
+        "select event, session_id is null, application_name, remote_host, driver_version like 'Redshift Python%',"
+        " ssl_version, duration > 0 from sys_connection_log where user_name = 'visitor' order by record_time, event",
+    )
+    assert log[0][:2] == ("authentication failure", True)
+    assert log[1:] == [
+        ("authenticated", False, "log test", "127.0.0.1", True, "", False),
+        ("initiating session", False, "log test", "127.0.0.1", True, "", False),
+        ("disconnecting session", False, "log test", "127.0.0.1", True, "", True),
+    ]
+
+
+def test_transactions(admin: Any, connect: Callable[..., Any]) -> None:
+    """DG "SYS_TRANSACTION_HISTORY", and the join that DG "SYS_QUERY_HISTORY" advises."""
+    connection = connect(autocommit=False)
+    cursor = connection.cursor()
+    cursor.execute("create table kept (a integer)")
+    connection.commit()
+    cursor.execute("insert into kept values (1)")
+    connection.rollback()
+    with pytest.raises(ProgrammingError):
+        cursor.execute("insert into kept values ('x'::integer)")
+    connection.commit()
+    cursor.execute("insert into kept values (2)")
+    ((pid,),) = rows(cursor, "select pg_backend_pid()")
+    asked = (
+        "select trim(q.query_text), t.status, t.undo_transaction_id = t.transaction_id,"
+        " t.commit_start_time < '2001-01-01' from sys_query_history q left join sys_transaction_history t"
+        " on q.transaction_id = t.transaction_id"
+        f" where q.session_id = {pid} and (q.query_type = 'INSERT' or q.query_text like 'create%') order by q.query_id"
+    )
+    assert rows(admin, asked) == [
+        ("create table kept (a integer)", "committed", False, False),
+        ("insert into kept values (1)", "rolledback", True, True),
+        ("insert into kept values ('x'::integer)", "rolledback", True, True),
+        ("insert into kept values (2)", None, None, None),
+    ]
+    connection.close()
+    deadline = time.monotonic() + 30
+    while rows(admin, asked)[-1][1] != "rolledback":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_statements_by_kind(admin: Any) -> None:
+    """DG "STL_DDLTEXT", "STL_UTILITYTEXT", "STL_QUERYTEXT": what each has, newlines and backslashes written out."""
+    admin.execute("create procedure twice(n integer) as $$ begin null; end; $$ language plpgsql")
+    admin.execute("create table said (a varchar(9))")
+    admin.execute("select 'x\\\\y'\n from said")
+    admin.execute("set query_group to 'mine'")
+    admin.execute("call twice(1)")
+    mine = "from {} where pid = pg_backend_pid() and text like '%{}%'"
+    assert rows(admin, "select trim(text) " + mine.format("stl_ddltext", "said")) == [
+        ("create table said (a varchar(9))",)
+    ]
+    ((text, sequence, uuid),) = rows(
+        admin, "select text, sequence, len(query_uuid) " + mine.format("stl_querytext", "from said")
+    )
+    assert (text, sequence, uuid) == ("select 'x\\\\\\\\y'\\n from said", 0, 36)
+    assert rows(
+        admin, "select trim(type), trim(label) " + mine.format("svl_statementtext", "call twice")
+    ) == [("UTILITY", "mine")]
+    call = "select label, aborted, from_sp_call, session_userid = userid, xid > 0, pid = pg_backend_pid()"
+    assert rows(admin, f"{call} from svl_stored_proc_call where querytxt like '%twice(1)%'") == [
+        ("mine", 0, None, True, True, True)
+    ]
+    assert rows(admin, "select status, pid, query from stv_recents where query like 'call twice%'") == [
+        ("Done", -1, "call twice(1)")
+    ]
+    assert rows(
+        admin, "select elapsed > 0, substring, source_query from svl_qlog where substring like 'select ''x%'"
+    ) == [(True, text, None)]
+
+
+def test_system_privileges(admin: Any) -> None:
+    admin.execute("create role observer")
+    admin.execute("grant explain rls to role observer")
+    assert rows(
+        admin, "select system_privilege, identity_name, identity_type from svv_system_privileges"
+    ) == [("EXPLAIN RLS", "observer", "role")]
+
+
+def test_an_external_table_s_definition(admin: Any, connect: Callable[..., Any]) -> None:
+    """DG "SHOW EXTERNAL TABLE": its example."""
+    admin.execute("create external schema my_schema from data catalog database 'my_database' iam_role default"
+                  " create external database if not exists")  # fmt: skip
+    admin.execute(
+        "create external table my_schema.events (csmallint smallint, cint int, cdouble float8, cdecimal decimal(18,9),"
+        " cchar char(10), cvarchar varchar(255), ctimestamp timestamp, cboolean boolean) partitioned by (cdate date)"
+        " stored as parquet location 's3://amzn-s3-demo-bucket/events'"
+    )
+    admin.execute("alter table my_schema.events add partition (cdate='2021-01-01')"
+                  " location 's3://amzn-s3-demo-bucket/events/cdate=2021-01-01'")  # fmt: skip
+    body = """events (
+    csmallint smallint,
+    cint int,
+    cdouble float8,
+    cdecimal decimal(18,9),
+    cchar char(10),
+    cvarchar varchar(255),
+    ctimestamp timestamp,
+    cboolean boolean
+)
+PARTITIONED BY (cdate date)
+ROW FORMAT SERDE 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe'
+STORED AS INPUTFORMAT 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat'
+OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat'
+LOCATION 's3://amzn-s3-demo-bucket/events';"""
+    assert rows(admin, "SHOW EXTERNAL TABLE my_schema.events") == [
+        (f"CREATE EXTERNAL TABLE my_schema.{body}",)
+    ]
+    partition = (
+        "\nALTER TABLE my_database.my_schema.events ADD IF NOT EXISTS PARTITION (cdate='2021-01-01') LOCATION"
+        " 's3://amzn-s3-demo-bucket/events/cdate=2021-01-01';"
+    )
+    assert rows(admin, "show external table my_database.my_schema.events partition") == [
+        (f"CREATE EXTERNAL TABLE my_database.my_schema.{body}{partition}",)
+    ]
+    assert rows(admin, "show tables from schema my_schema")[0][2:4] == ("events", "EXTERNAL TABLE")
+    found = rows(admin, "show columns from table my_schema.events like 'c%'")
+    assert [row[3] for row in found][-1] == "cdate"
+    assert rows(admin, "select table_type from svv_tables where table_schema = 'my_schema'") == [
+        ("EXTERNAL TABLE",)
+    ]
+    shown = "select data_type, numeric_precision, numeric_scale from {} where column_name = 'cdecimal'"
+    for view in ("svv_columns", "svv_all_columns"):
+        assert rows(admin, shown.format(view)) == [("numeric", 18, 9)]
+    visitor = connect(user="visitor", password="Visitor1234", autocommit=True).cursor()
+    with pytest.raises(ProgrammingError, match="my_schema.events.* does not exist"):
+        visitor.execute("show external table my_schema.events")
