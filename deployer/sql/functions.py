@@ -38,6 +38,7 @@ NOT_YET: dict[str, str] = {
     "pg_get_iam_role_by_user": _CLUSTER,
     "pg_get_late_binding_view_cols": "; read SVV_COLUMNS",
     "reboot_cluster": _CLUSTER,
+    "slice_num": _CLUSTER,
     "size": "; it measures Redshift's own storage of a SUPER",
     "varbyte": "; write x::VARBYTE",
 }

@@ -5,7 +5,7 @@ Source: Redshift Database Developer Guide, "Data types" and "Computations with n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MAX_PRECISION = 38
 MAX_VARCHAR = 65535
@@ -31,6 +31,8 @@ class RedshiftType:
     length: int | None = None
     collation: str = ""
     """Of char and varchar: "ci" when it compares without regard to case (COLLATE CASE_INSENSITIVE)."""
+    qualifier: str = field(default="", compare=False)
+    """Of interval: "month", "day to second(3)" and so on, what its values are cut to. Any two intervals are alike."""
 
     @property
     def is_integer(self) -> bool:

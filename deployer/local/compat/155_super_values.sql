@@ -232,10 +232,18 @@ exception when data_exception then
 end
 $$;
 
--- LOWER_ATTRIBUTE_NAMES and UPPER_ATTRIBUTE_NAMES: the names of all objects inside.
+-- LOWER_ATTRIBUTE_NAMES and UPPER_ATTRIBUTE_NAMES: the names of all objects inside. Names that become the same are an
+-- error, with the text of r_upper_attribute_names.
 create or replace function redshift.renamed_attributes(value json, upper_case boolean) returns json
 language plpgsql immutable strict parallel safe as $$
 begin
+    if json_typeof(value) = 'object' and exists (
+        select 1 from json_object_keys(value) as k(key)
+        group by case when upper_case then redshift.upper(key) else redshift.lower(key) end having count(distinct key) > 1
+    ) then
+        raise exception using errcode = 'XX000', message = 'Invalid input',
+            detail = 'SUPER value has duplicate attributes after case conversion.';
+    end if;
     return case json_typeof(value)
         when 'object' then (
             select ('{' || coalesce(string_agg(

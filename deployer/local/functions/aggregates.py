@@ -14,7 +14,7 @@ from collections.abc import Callable
 from deployer.local.functions.api import Call, Function, Types
 from deployer.local.functions.render import WHOLE, blank_free, literal, page, refuse, text, window
 from deployer.local.functions.results import same
-from deployer.sql.types import BIGINT, BOOLEAN, DOUBLE, INTEGER, VARCHAR, RedshiftType, decimal
+from deployer.sql.types import BIGINT, BOOLEAN, DOUBLE, INTEGER, INTERVAL, VARCHAR, RedshiftType, decimal
 
 _DIRECTION = re.compile(r"(\s+(ASC|DESC))?(\s+NULLS\s+(FIRST|LAST))?$", re.IGNORECASE)
 
@@ -34,6 +34,8 @@ def _aggregate(call: Call, name: str, argument: str) -> str:
 
 
 def _sum(call: Call) -> str:
+    if call.types[0] == INTERVAL:
+        return _aggregate(call, "sum", call.args[0])
     kind = _number(call, call.types[0])
     if kind.is_float:
         return _aggregate(call, "sum", f"({call.args[0]})::double precision")
@@ -44,6 +46,8 @@ def _sum(call: Call) -> str:
 
 
 def _avg(call: Call) -> str:
+    if call.types[0] == INTERVAL:
+        return _aggregate(call, "avg", call.args[0])
     kind = _number(call, call.types[0])
     if kind.is_float:
         return _aggregate(call, "avg", f"({call.args[0]})::double precision")
@@ -61,8 +65,8 @@ def _avg(call: Call) -> str:
 def _total(types: Types) -> RedshiftType | None:
     """The result of SUM and AVG."""
     kind = types[0]
-    if kind is None:
-        return None
+    if kind is None or kind == INTERVAL:
+        return kind
     if kind.is_integer:
         return BIGINT
     if kind.is_decimal:

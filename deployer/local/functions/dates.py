@@ -33,6 +33,7 @@ from deployer.sql.types import (
 )
 
 _PARTS = (*STEPS, "dow", "doy", "epoch")
+_OF_INTERVAL = ("year", "month", "day", *TIME_PARTS, "epoch")
 _ZONES = ("timezone", "timezone_hour", "timezone_minute")
 
 
@@ -88,6 +89,10 @@ def _date_part(call: Call) -> str:
 
 def _extract(call: Call) -> str:
     part = date_part(call, (*_PARTS, *_ZONES))
+    if call.types[1] is not None and call.types[1].name == "interval":
+        if part not in _OF_INTERVAL:
+            raise refuse(call, f"an INTERVAL has no date part {part!r}", sqlstate="22023")
+        return _field(part, call.args[1], whole=True)
     name, value = _cast(call, 1)
     if part in _ZONES:
         if name not in ("timestamptz", "timetz"):

@@ -143,8 +143,10 @@ def _places(kind: RedshiftType | None, nodes: tuple[Expr, ...]) -> RedshiftType 
 
 
 def _log(call: Call) -> str:
+    """LOG([base, ] argument): base 10 unless another one is given."""
     if len(call.args) == 2:
-        raise refuse(call, "it takes one argument and is the base 10 logarithm; write LN(x) / LN(base)")
+        base, argument = (f"({value})::numeric" for value in call.args)
+        return f"pg_catalog.log({base}, {argument})::double precision"
     return f"pg_catalog.log(({call.args[0]})::double precision)"
 
 

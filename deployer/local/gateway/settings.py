@@ -20,6 +20,7 @@ SHARED = {
     "timezone",
     "datestyle",
     "extra_float_digits",
+    "intervalstyle",
     "client_encoding",
     "seed",
 }

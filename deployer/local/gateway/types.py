@@ -68,6 +68,8 @@ def from_format(name: str) -> RedshiftType:
         return replace(from_format(name.removesuffix(" collate ci")), collation="ci")
     if name in _NAMES:
         return _NAMES[name]
+    if name.startswith("interval "):
+        return replace(types.INTERVAL, qualifier=name.removeprefix("interval "))
     sized = _SIZED.fullmatch(name)
     if sized is not None:
         kind, first, second, rest = sized.groups()

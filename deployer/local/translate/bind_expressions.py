@@ -311,7 +311,6 @@ _CALLED = {
     "datediff": "date_diff",
     "nvl": "coalesce",
     "decode": "case",
-    "log": "dlog10",
 }
 """Functions whose columns have another name by default, each on the function's own page."""
 

@@ -18,6 +18,8 @@ def pg_type(kind: RedshiftType) -> str:
         return f"character varying({kind.length})" if kind.length else "character varying"
     if kind.name == "char":
         return f"character({kind.length})" if kind.length else "bpchar"
+    if kind.name == "interval" and kind.qualifier:
+        return f"interval {kind.qualifier}"
     return _PG_NAMES.get(kind.name, kind.name)
 
 

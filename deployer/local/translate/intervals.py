@@ -2,7 +2,7 @@
 
 Source: Redshift Database Developer Guide, "Interval literals" (r_interval_literals): quantities with units or their
 abbreviations, joined by blanks or commas; a quantity without a unit counts seconds; newer pages add a
-qualifier behind the literal (INTERVAL '3' DAY).
+qualifier behind the literal (INTERVAL '3' DAY, r_interval_data_types), to which smaller units are cut.
 """
 
 from __future__ import annotations
@@ -33,14 +33,16 @@ _UNITS = {
     for unit in units.split()
 }
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*([A-Za-z]*)\s*,?")
-_CLOCK = re.compile(r"\s*([+-]?\d+:\d\d(?::\d\d(?:\.\d+)?)?)\s*,?")
+_CLOCK = re.compile(r"\s*([+-]?\d+:\d\d?(?::\d\d?(?:\.\d+)?)?)\s*,?")
+_YEAR_MONTH = re.compile(r"\s*[+-]?\d+-\d+\s*")
 
 
 def render(node: IntervalLiteral) -> str:
     """The literal for PostgreSQL, with every unit spelled out."""
-    if " to " in node.qualifier:
-        return f"{pg_literal(node.text)}::interval {node.qualifier}"
-    unit = _UNITS.get(node.qualifier, "second") if node.qualifier else "second"
+    kind = f"interval {node.qualifier}".rstrip()
+    if " to " in node.qualifier or (node.qualifier and _YEAR_MONTH.fullmatch(node.text)):
+        return f"{pg_literal(node.text)}::{kind}"
+    unit = node.qualifier.partition("(")[0] or "second"
     parts: list[str] = []
     at = 0
     while node.text[at:].strip():
@@ -62,7 +64,7 @@ def render(node: IntervalLiteral) -> str:
             parts.append(f"{amount} {name}")
     if not parts:
         raise _invalid(node)
-    return f"{pg_literal(' '.join(parts))}::interval"
+    return f"{pg_literal(' '.join(parts))}::{kind}"
 
 
 def _invalid(node: IntervalLiteral) -> Refused:

@@ -189,20 +189,36 @@ def _sized(cursor: Cursor, name: str, most: int, default: int | None) -> Redshif
 
 
 def _interval(cursor: Cursor, ddl: bool) -> RedshiftType:
-    qualified = False
-    if cursor.any_word(("year", "month", "day", "hour", "minute", "second")):
-        qualified = True
-        cursor.next()
-        if cursor.accept("to"):
-            cursor.next()
-        if cursor.accept_op("("):
-            cursor.integer()
-            cursor.expect_op(")")
-    if ddl and not qualified:
+    qualifier = interval_qualifier(cursor)
+    if ddl and not qualifier:
         cursor.refuse(
             "an INTERVAL column needs a qualifier on Redshift: INTERVAL YEAR TO MONTH or INTERVAL DAY TO SECOND"
         )
-    return RedshiftType("interval")
+    return RedshiftType("interval", qualifier=qualifier)
+
+
+_QUALIFIERS = frozenset(["year", "month", "day", "hour", "minute", "second"])
+_RANGES = frozenset(
+    ["year to month", "day to hour", "day to minute", "day to second", "hour to minute", "hour to second",
+     "minute to second"]
+)  # fmt: skip
+
+
+def interval_qualifier(cursor: Cursor) -> str:
+    """The qualifier of an interval type or literal (r_interval_data_types), with the digits of its seconds; or ""."""
+    token = cursor.token
+    word = token.value.removesuffix("s")
+    if token.kind != "word" or word not in _QUALIFIERS:
+        return ""
+    cursor.next()
+    if cursor.accept("to"):
+        word += " to " + cursor.next().value.removesuffix("s")
+        if word not in _RANGES:
+            cursor.fail(token)
+    if word.endswith("second") and cursor.accept_op("("):
+        word += f"({cursor.integer()})"
+        cursor.expect_op(")")
+    return word
 
 
 def redshift_text(kind: RedshiftType) -> str:

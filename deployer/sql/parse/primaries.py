@@ -7,7 +7,13 @@ from abc import abstractmethod
 from deployer.sql.functions import POSTGRESQL_ONLY, lacking_function
 from deployer.sql.lexer import Token
 from deployer.sql.parse.calls import CallParser
-from deployer.sql.parse.datatypes import PLAIN_TYPES, REFUSED_TYPES, redshift_text, refused_type
+from deployer.sql.parse.datatypes import (
+    PLAIN_TYPES,
+    REFUSED_TYPES,
+    interval_qualifier,
+    redshift_text,
+    refused_type,
+)
 from deployer.sql.parse.nodes import (
     Case,
     Cast,
@@ -23,7 +29,7 @@ from deployer.sql.parse.nodes import (
     Row,
     ScalarQuery,
 )
-from deployer.sql.parse.words import BARE_FUNCTIONS, DATETIME_UNITS, RESERVED, UNRESERVED_FUNCTIONS
+from deployer.sql.parse.words import BARE_FUNCTIONS, RESERVED, UNRESERVED_FUNCTIONS
 from deployer.sql.refused import Refused
 
 _TYPED = frozenset(["date", "timestamp", "time", "timestamptz", "timetz"])
@@ -281,15 +287,7 @@ class PrimaryParser(CallParser):
             self.fail()
         self.next()
         text = self.string()
-        qualifier = ""
-        if self.any_word(DATETIME_UNITS):
-            qualifier = self.next().value
-            if self.accept("to"):
-                qualifier += " to " + self.next().value
-            if self.accept_op("("):
-                self.integer()
-                self.expect_op(")")
-        return IntervalLiteral(text, qualifier, pos=token.start)
+        return IntervalLiteral(text, interval_qualifier(self), pos=token.start)
 
     def _on_extract(self, token: Token) -> Expr | None:
         if not self.is_op("(", 1):

@@ -38,10 +38,3 @@ BARE_FUNCTIONS = frozenset(
 
 UNRESERVED_FUNCTIONS = frozenset(["current_aws_account", "current_namespace"])
 """Words that are the same and yet not on the list."""
-
-DATETIME_UNITS = frozenset(
-    """
-    year years month months day days hour hours minute minutes second seconds
-    """.split()
-)
-"""Qualifiers of an interval literal."""

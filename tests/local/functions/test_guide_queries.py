@@ -64,6 +64,17 @@ def test_the_columns_of_a_table_made_from_calls_have_the_documented_names(shop: 
     assert [name for (name,) in names] == ["pgdate_part", "date_add", "date_diff", "coalesce", "qty", "table"]
 
 
+def test_an_interval_column_cuts_its_values_to_its_qualifier(shop: Ask) -> None:
+    """r_interval_data_types."""
+    shop("create table spans (y2m interval month, h2m interval hour to minute)")
+    shop("insert into spans values ('20', '2 1:1:1.123456'), (null, '20')")
+    assert shop("select * from spans order by h2m") == [
+        ["\\N", "00:20:00"],
+        ["1 year 8 mons", "2 days 01:01:00"],
+    ]
+    assert shop("select sum(y2m), avg(h2m) from spans") == [["1 year 8 mons", "1 day 00:40:30"]]
+
+
 def test_time_zones_are_listed(ask: Ask) -> None:
     names = [row for (row,) in ask("select pg_timezone_names()")]
     assert any(row.startswith("(America/New_York,") for row in names)
