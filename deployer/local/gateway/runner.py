@@ -76,7 +76,7 @@ class Runner:
         self.journal = Journal()
         self.storage: Callable[[str], Storage] = _no_storage
         self.last = loads.Last()
-        self._snapshot = False
+        self._snapshot = self._temp_is_new = False
         self._path: tuple[str, ...] | None = None
         self._temp_schema = b"0"
         self.options = Options(self.internal_query)
@@ -119,6 +119,8 @@ class Runner:
         self.unsynced = self.executed = False
         if self.backend.status == "I":
             self._snapshot = self.own_block = self.begun = False
+            if self._temp_is_new:
+                self._find_temp_schema(is_new=False)  # a rollback has taken it back
             if self._user_changes:
                 # The end of the transaction may have taken SET SESSION AUTHORIZATION back.
                 self._user_changes = False
@@ -195,13 +197,16 @@ class Runner:
 
     def _fetch_relations(self, names: Sequence[str]) -> list[Row]:
         sql = "select * from zeroshift.guarded_relations($1::text[], $2::oid)"
-        values = [pack_array(names), self._temp_schema]
-        return self.catalog_query(sql, values).rows
+        return self.catalog_query(sql, [pack_array(names), self._temp_schema]).rows
 
     def own_relations(self, names: Sequence[str]) -> list[Row]:
         """Relations of these names as the session's own transaction sees them."""
         sql = "select * from zeroshift.guarded_relations($1::text[], $2::oid)"
         return self.internal_query(sql, [pack_array(names), self._temp_schema]).rows
+
+    def _find_temp_schema(self, *, is_new: bool) -> None:
+        self._temp_schema = self.internal_query("select pg_my_temp_schema()").rows[0][0] or b"0"
+        self._temp_is_new = is_new
 
     def catalog(self, text: str) -> LiveCatalog:
         """The catalog for one statement."""
@@ -289,7 +294,7 @@ class Runner:
         """What has to follow a statement that went well, in its own transaction."""
         self.note(kind)
         if kind.name in ("ddl", "create_table_as") and self._temp_schema == b"0":
-            self._temp_schema = self.internal_query("select pg_my_temp_schema()").rows[0][0] or b"0"
+            self._find_temp_schema(is_new=True)
         if translation.written is not None and tags.count(tag) >= LARGE_WRITE:
             self._after_large_write(translation.written)
         if kind.commits:

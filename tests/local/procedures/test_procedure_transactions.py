@@ -54,6 +54,18 @@ def create(run: Run, body: str, head: str = "p()", more: str = "", tail: str = "
 # -- the default mode ---------------------------------------------------------------------------------------------
 
 
+def test_temporary_tables_after_a_rollback_of_the_first(run: Run, other: Run) -> None:
+    """The rollback takes the session's schema for them back, too, and the next one makes another."""
+    create(
+        run,
+        "begin drop table if exists t; create temp table t (v int); rollback;"
+        " drop table if exists t; create temp table t (v int); insert into t (v) select 1;"
+        " insert into a select v from t; end",
+    )
+    other("call p()")
+    assert values(other, "a") == values(other, "t") == [1]
+
+
 def test_all_is_one_transaction_that_others_see_at_the_end(run: Run, other: Run) -> None:
     create(run, "begin insert into a values (x); insert into b values (x); end", "p(x int)")
     run("begin")
