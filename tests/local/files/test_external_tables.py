@@ -247,6 +247,8 @@ def test_partitions_and_columns_change(spectrum: Sql) -> None:
 REFUSALS = [
     ("update spectrum.bookings set id = 1", "42809", "its files in S3 are read only"),
     ("delete from spectrum.bookings", "42809", "its files in S3 are read only"),
+    ("merge into spectrum.bookings using public.bookings as b on spectrum.bookings.id = b.id when matched then delete"
+     " when not matched then insert values (1)", "42809", "its files in S3 are read only"),
     ("truncate spectrum.bookings", "42809", "its files in S3 are read only"),
     ("copy spectrum.bookings from 's3://lake/b/' iam_role default parquet", "42809", "its files in S3 are read only"),
     ("insert into spectrum.bookings values (1)", "0A000", "INSERT into an external table"),
@@ -259,6 +261,15 @@ REFUSALS = [
     ("select * from bookings2", "42P01", "does not exist"),
     ("create external table t (a int) stored as parquet location 's3://lake/'", "42601", "must be qualified"),
     ("create external table spectrum.bookings (a int) stored as parquet location 's3://lake/'", "42P07", "exists"),
+    ("create external table spectrum.t stored as parquet location 's3://lake/t/' as select 1 as one", "0A000",
+     "CREATE EXTERNAL TABLE AS is not supported"),
+    *((f"create external table spectrum.t (a {kind}) stored as parquet location 's3://lake/'", "0A000",
+       f"nested data ({kind.split('<')[0].upper()})")
+      for kind in ("struct<b: int>", "array<int>", "map<varchar(9), int>")),
+    ("create external table spectrum.t (a int) row format serde 'org.openx.data.jsonserde.JsonSerDe'"
+     " stored as textfile location 's3://lake/'", "0A000", "ROW FORMAT SERDE is not supported"),
+    *((f"create external table spectrum.t (a int) stored as {kind} location 's3://lake/'", "0A000",
+       f"STORED AS {kind.upper()}") for kind in ("avro", "rcfile", "sequencefile")),
     ("create external table spectrum.t (a super) stored as parquet location 's3://lake/'", "0A000", "type SUPER"),
     ("create external table spectrum.t (a int) partitioned by (a int) stored as parquet location 's3://lake/'",
      "42701", 'column "a" is a partition key too'),
