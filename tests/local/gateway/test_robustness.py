@@ -156,7 +156,9 @@ def test_broken_beginnings(status: Status, witness: Wire, data: bytes) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=count(1500), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=count(1500), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=broken())
 def test_many_broken_messages(status: Status, witness: Wire, data: bytes) -> None:
     harmless(status, witness, data, True)
