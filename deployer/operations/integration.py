@@ -11,7 +11,7 @@ from datetime import datetime
 
 from deployer.errors import Unavailable, UsageError
 from deployer.operations import replicators
-from deployer.operations.progress import Progress, silent
+from deployer.operations.progress import Progress, changes_of, silent
 from deployer.operations.warehouses import local_environment, target_of
 from deployer.project.config import Environment, Project
 from deployer.project.environments import LOCAL
@@ -150,7 +150,7 @@ def refresh(
             or (failed and table.state in ("Failed", "ResyncRequired"))
             or (table.schema, table.table) in places
         }
-        deadline = time.monotonic() + 3600
+        say, deadline = changes_of(progress), time.monotonic() + 3600
         while True:
             now = [
                 t for t in listed_tables(session) if t.landing == one.landing and (t.schema, t.table) in meant
@@ -162,7 +162,7 @@ def refresh(
                 raise Unavailable(
                     "the refresh takes longer than an hour; `zeroshift integration status` says why"
                 )
-            progress(f"copying {len(waiting)} of {len(meant)} tables")
+            say(f"copying {len(waiting)} of {len(meant)} tables")
             time.sleep(0.2)
 
 

@@ -24,7 +24,7 @@ from deployer.operations.integration import (
     place,
 )
 from deployer.operations.integration_recreate import chosen
-from deployer.operations.progress import Progress, silent
+from deployer.operations.progress import Progress, changes_of, silent
 from deployer.operations.warehouses import target
 from deployer.project.config import Environment, Project
 from deployer.project.zero_etl_aws import AURORA_MYSQL, AwsZeroEtl
@@ -189,7 +189,7 @@ def _refreshed(
     pause: float,
 ) -> tuple[IntegrationTable, ...]:
     """The tables, once each has been touched and none is being copied any more."""
-    deadline = time.monotonic() + REFRESH_SECONDS
+    say, deadline = changes_of(progress), time.monotonic() + REFRESH_SECONDS
     while True:
         now = [t for t in listed_tables(admin) if t.landing == one.landing and (t.schema, t.table) in meant]
         # Right after the statement a table may still show what it was before it.
@@ -207,7 +207,7 @@ def _refreshed(
                 f"{len(waiting)} of {len(meant)} tables are not copied after an hour; `zeroshift integration tables`"
                 " says how they stand"
             )
-        progress(f"copying {len(waiting)} of {len(meant)} tables")
+        say(f"copying {len(waiting)} of {len(meant)} tables")
         time.sleep(pause)
 
 

@@ -10,3 +10,16 @@ Progress = Callable[[str], None]
 
 def silent(line: str) -> None:
     """Progress that nobody watches."""
+
+
+def changes_of(progress: Progress) -> Progress:
+    """`progress` for what is said anew each time one looks: it hears what differs from the last time."""
+    last = ""
+
+    def say(message: str) -> None:
+        nonlocal last
+        if message != last:
+            last = message
+            progress(message)
+
+    return say

@@ -226,7 +226,7 @@ def test_local_rows_land_in_it(
     refused(
         sql,
         "alter database rental_landing integration refresh table rental.none",
-        "is not part of the integration",
+        "not part of the integration of database .*: rental.none",
     )
     sql("alter database rental_landing integration refresh inerror tables")
     assert sql(

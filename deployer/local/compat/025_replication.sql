@@ -82,7 +82,11 @@ begin
     get diagnostics changed = row_count;
     if chosen = 'table' and changed < cardinality(names) / 2 then
         raise exception using errcode = '42P01', message = format(
-            'a table of REFRESH TABLE is not part of the integration of database "%s"', database_name);
+            'not part of the integration of database "%s": %s', database_name,
+            (select string_agg(format('%s.%s', names[n], names[n + 1]), ', ' order by n)
+             from generate_series(1, cardinality(names), 2) as n
+             where not exists (select from zeroshift.integration_tables t where t.integration_id = id
+                               and t.schema_name = names[n] and t.table_name = names[n + 1])));
     end if;
     -- Nobody replicates into the database of an integration of the local AWS: its rows are copied again at once.
     for one in select t.schema_name, t.table_name from zeroshift.integration_tables t

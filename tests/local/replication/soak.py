@@ -268,7 +268,7 @@ def soak(server: Killable, writer_of: Any, home: Path, rotate: str = "") -> None
             if number % 700 == 0 and rotate:
                 server.execute(rotate)
             if writer.random.random() < 1 / 60:
-                kills["replicator"] += _kill_replicator(environment, writer.random)
+                kills["replicator"] += kill_replicator(environment.home, writer.random.random() * 0.03)
                 process.start(environment.home, settings)
             # The first ones come early: short runs have them, too.
             if number % 1000 == 400:
@@ -290,16 +290,16 @@ def soak(server: Killable, writer_of: Any, home: Path, rotate: str = "") -> None
         environment.down()
 
 
-def _kill_replicator(environment: LocalEnvironment, rolls: random.Random) -> int:
-    """kill -9 of the replicator, while it is busy with the last transactions."""
-    time.sleep(rolls.random() * 0.03)
-    found = process._read(environment.home, "rental")
+def kill_replicator(home: Path, after: float) -> int:
+    """kill -9 of the replicator, while it is busy; whether one ran."""
+    time.sleep(after)
+    found = process._read(home, "rental")
     if found is None:
         return 0
     with contextlib.suppress(ProcessLookupError):
         os.kill(found[0].pid, signal.SIGKILL)
     # A killed process holds its lock a moment longer: a start just then would take it for alive.
-    while process.running(environment.home, "rental"):
+    while process.running(home, "rental"):
         time.sleep(0.005)
     return 1
 

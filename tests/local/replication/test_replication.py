@@ -139,7 +139,7 @@ def test_states_resync_and_what_cannot_be_read(
     replica.until_state("bookings", "Synced")
     cursor.execute("select id, changed from rental_landing.rental.bookings")
     assert list(map(tuple, cursor.fetchall())) == [(1, None)]
-    with pytest.raises(Exception, match="is not part of the integration"):
+    with pytest.raises(Exception, match="not part of the integration"):
         cursor.execute("alter database rental_landing integration refresh table rental.nothing")
     with pytest.raises(Exception, match="stand in zeroshift.toml"):
         cursor.execute("alter database rental_landing integration set refresh_interval 5")
