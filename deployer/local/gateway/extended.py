@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deployer.local.gateway import codec, external, late_binding, show_lists, table_locks, types
+from deployer.local.gateway import codec, external, intervals, late_binding, show_lists, table_locks, types
 from deployer.local.gateway.backend import ClientGone, ServerError
 from deployer.local.gateway.calls import (
     bound_parameters,
@@ -173,7 +173,7 @@ class Extended:
                 prepared.parameters = tuple(body.int32() & 0xFFFFFFFF for _ in range(body.count()))
             elif kind in (b"T", b"n"):
                 if kind == b"T":
-                    prepared.columns = types.shown(codec.unpack_columns(data), translation.columns)
+                    prepared.columns = runner.options.shown(data, translation.columns)
                 break
         if translation.external:
             self._backend_close(b"S", prepared.backend_name)
@@ -206,6 +206,7 @@ class Extended:
     def _bind(self, data: bytes) -> None:
         bind = codec.unpack_bind(data)
         prepared = self._statement(bind.statement)
+        bind = intervals.bound(bind, prepared.declared)
         self._runner.check_usable(prepared.kind)
         if (prepared.backend_name or prepared.external) and prepared.cycle != self._cycle:
             prepared = self._renewed(bind.statement, prepared)
@@ -303,7 +304,7 @@ class Extended:
         entry = journal.resume(portal.entry) or journal.begin(self._runner, prepared.kind, prepared.text)
         portal.entry = None
         try:
-            self._run(portal, limit, sink)
+            self._run(portal, limit, intervals.sink_for(sink, portal.columns()))
         except BaseException as error:
             journal.end(entry, error)
             raise

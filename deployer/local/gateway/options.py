@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from deployer.local.gateway import types
 from deployer.local.gateway.backend import Result
+from deployer.local.gateway.codec import Column, unpack_columns
 from deployer.local.gateway.settings import SWITCHED
+from deployer.sql.types import RedshiftType
 
 
 class Options:
@@ -31,6 +35,17 @@ class Options:
         if self._known is None:
             self._known = frozenset(name for name in self._touched if self._is_on(name))
         return self._known
+
+    def shown(self, data: bytes, inferred: Sequence[tuple[str, RedshiftType | None]]) -> tuple[Column, ...]:
+        """PostgreSQL's row description as Redshift would send it (types.shown), with the names that the session wants.
+
+        Asks nothing, as rows may be on their way: what the statement's translation has been told of
+        describe_field_name_in_uppercase holds.
+        """
+        columns = types.shown(unpack_columns(data), inferred)
+        if self._known is None or "describe_field_name_in_uppercase" not in self._known:
+            return columns
+        return tuple(replace(column, name=column.name.upper()) for column in columns)
 
     def _is_on(self, name: str) -> bool:
         shown = self._query(f"show zeroshift.{name}").rows[0][0] or b""

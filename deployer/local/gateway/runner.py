@@ -17,7 +17,6 @@ from deployer.local.gateway import (
     protected_views,
     table_locks,
     tags,
-    types,
 )
 from deployer.local.gateway.backend import Backend, Result, Row, ServerError
 from deployer.local.gateway.catalog import LiveCatalog, pack_array
@@ -363,7 +362,7 @@ class Runner:
                 if sink is not None:
                     sink.rows(codec.message(b"D", data), 1)
             elif kind == b"T" and sink is not None:
-                sink.columns(types.shown(codec.unpack_columns(data), translation.columns))
+                sink.columns(self.options.shown(data, translation.columns))
             elif kind in (b"C", b"I"):
                 done = data[:-1].decode() if kind == b"C" else ""
                 self.executed = True

@@ -45,7 +45,6 @@ KEPT = {
 FIXED = {
     "enable_case_sensitive_identifier": "on",
     "downcase_delimited_identifier": "off",
-    "describe_field_name_in_uppercase": "off",
     "enable_numeric_rounding": "off",
     "navigate_super_null_on_error": "on",
     "cast_super_null_on_error": "on",
@@ -63,8 +62,9 @@ SWITCHED = {
     "enable_case_sensitive_super_attribute": "off",
     "error_on_nondeterministic_update": "off",
     "default_array_search_null_handling": "on",
+    "describe_field_name_in_uppercase": "off",
 }
-"""Parameters that are on or off and that the translator follows (options) -> their default."""
+"""Parameters that are on or off and that the translator or the gateway follows (options) -> their default."""
 
 SHOWN = {
     "server_version": "8.0.2",

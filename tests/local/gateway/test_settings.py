@@ -72,6 +72,16 @@ def test_the_search_in_arrays_follows_its_setting(wire: Wire) -> None:
     ]
 
 
+def test_field_names_are_described_in_upper_case_where_the_session_wants_it(wire: Wire) -> None:
+    """describe_field_name_in_uppercase."""
+    wire.tags("set describe_field_name_in_uppercase to on")
+    described = [data for kind, data in wire.query("select 1 as one") if kind == b"T"]
+    assert b"ONE\0" in described[0]
+    wire.tags("reset describe_field_name_in_uppercase")
+    described = [data for kind, data in wire.query("select 1 as one") if kind == b"T"]
+    assert b"one\0" in described[0]
+
+
 def test_set_config_sets_for_the_session_or_the_transaction(wire: Wire) -> None:
     assert wire.rows("begin; select set_config('query_group', 'test', true); commit; show query_group") == [
         ("test",), ("unset",)
