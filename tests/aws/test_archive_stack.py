@@ -111,5 +111,19 @@ def test_a_bucket_that_exists_is_only_checked(archived: Cloud) -> None:
         CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},
     )  # fmt: skip
     states = looked(archived)
-    assert states["bucket"] == OK and states["versioning"] == MISSING
+    assert states["bucket"] == OK and states["versioning"] == states["lifecycle"] == MISSING
+    rule: dict[str, Any] = {
+        "ID": "ours", "Status": "Enabled", "Filter": {"Prefix": "zeroshift-shop-prod/"}, "Expiration": {"Days": 400},
+        "Transitions": [{"Days": 60, "StorageClass": "STANDARD_IA"}],
+    }  # fmt: skip
+    for other, state in (
+        ({"Expiration": {"Days": 30}}, MISSING),
+        ({"Status": "Disabled"}, MISSING),
+        ({}, OK),
+    ):
+        archived.aws.call(
+            "s3", "put_bucket_lifecycle_configuration", Bucket="a-lake-of-ours",
+            LifecycleConfiguration={"Rules": [rule | other]},
+        )  # fmt: skip
+        assert looked(archived)["lifecycle"] == state
     assert place(archived.project, archived.prod).bucket.name == "a-lake-of-ours"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deployer.aws import naming, stacks
 from deployer.aws.client import Aws, AwsError
 from deployer.mask import mask
-from deployer.operations.archive.place import BUCKET_OUTPUT, ROLE_OUTPUT
+from deployer.operations.archive.place import BUCKET_OUTPUT, ROLE_OUTPUT, folder
 from deployer.operations.doctor.caller import no_aws
 from deployer.operations.doctor.model import Check, Examination, missing, ok, unknown
 from deployer.project.archive import files
+from deployer.project.archive.model import Policy
 from deployer.project.environments import CLUSTER, LOCAL
 
 _BLOCKS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
@@ -32,6 +33,9 @@ def checks(seen: Examination) -> Iterator[Check]:
             yield ok("bucket and role", "not there yet: the first deployment makes them")
         return
     yield from _bucket(seen.aws, outputs[BUCKET_OUTPUT])
+    if seen.environment.archive.bucket:
+        # Ours has the policies' rules from its stack; one that exists has its owner's.
+        yield _lifecycle(seen, seen.aws, outputs[BUCKET_OUTPUT])
     if seen.environment.kind != LOCAL:
         yield _role(seen, seen.aws, outputs[ROLE_OUTPUT])
 
@@ -51,6 +55,47 @@ def _bucket(aws: Aws, name: str) -> Iterator[Check]:
         ("public access", "get_public_access_block", _is_closed, "put-public-access-block"),
     ):
         yield _setting(aws, name, label, operation, judge, mend)
+
+
+def _lifecycle(seen: Examination, aws: Aws, bucket: str) -> Check:
+    """Whether the bucket has rules for what the policies say of storage class and expiry."""
+    try:
+        rules = aws.call("s3", "get_bucket_lifecycle_configuration", Bucket=bucket).get("Rules", [])
+    except AwsError as error:
+        if "AccessDenied" in error.code:
+            return unknown("lifecycle", error.said, "allow the deployer to read the bucket's settings")
+        # NoSuchLifecycleConfiguration.
+        rules = []
+    start = folder(seen.project, seen.environment)
+    lacking = [
+        policy.name
+        for policy in files.load(seen.project.root)
+        if (policy.storage_class or policy.expire_days)
+        and not any(_has_rule(rule, f"{start}{policy.name}/", policy) for rule in rules)
+    ]
+    if not lacking:
+        return ok("lifecycle", "the policies' rules are there")
+    return missing(
+        "lifecycle",
+        f"no rule of the bucket moves or expires what these policies say: {', '.join(lacking)}",
+        mask(
+            f"aws s3api put-bucket-lifecycle-configuration --bucket {bucket} ... (all rules that it has, too)"
+        ),
+    )
+
+
+def _has_rule(rule: Mapping[str, Any], prefix: str, policy: Policy) -> bool:
+    """Whether the rule, by itself, does with all objects of the prefix what the policy says."""
+    # The prefix of old rules stands outside of a filter; a filter with tags or sizes leaves objects out.
+    found = rule.get("Filter") or {"Prefix": rule.get("Prefix", "")}
+    if rule.get("Status") != "Enabled" or set(found) - {"Prefix"}:
+        return False
+    moves = {(one.get("StorageClass"), one.get("Days")) for one in rule.get("Transitions", [])}
+    return (
+        prefix.startswith(found.get("Prefix", ""))
+        and (not policy.storage_class or (policy.storage_class, policy.transition_days) in moves)
+        and (not policy.expire_days or rule.get("Expiration", {}).get("Days") == policy.expire_days)
+    )
 
 
 def _setting(aws: Aws, bucket: str, label: str, operation: str, judge: Any, mend: str) -> Check:
