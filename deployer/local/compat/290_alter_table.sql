@@ -267,3 +267,24 @@ begin
     end if;
 end
 $$;
+
+-- CREATE TABLE ... LIKE: "Distribution style, sort keys, BACKUP, and NULL properties are inherited by LIKE tables", keys are
+-- not (DG "CREATE TABLE").
+create or replace function zeroshift.copy_attributes(
+    schema_name text, table_name text, source_schema text, source_name text
+) returns void
+language plpgsql security definer set search_path = pg_catalog
+as $$
+declare
+    target oid := zeroshift.altered_table(schema_name, table_name);
+    source oid := to_regclass(format('%I.%I', coalesce(source_schema, 'pg_temp'), source_name));
+begin
+    insert into zeroshift.table_attributes (oid, diststyle, distkey, sortstyle, sortkeys, encodings, backup)
+    select target, t.diststyle, t.distkey, t.sortstyle, t.sortkeys, t.encodings, t.backup
+    from zeroshift.table_attributes t where t.oid = source
+    on conflict (oid) do update set diststyle = excluded.diststyle, distkey = excluded.distkey,
+        sortstyle = excluded.sortstyle, sortkeys = excluded.sortkeys, backup = excluded.backup,
+        -- Of columns that were written beside LIKE.
+        encodings = excluded.encodings || zeroshift.table_attributes.encodings;
+end
+$$;

@@ -176,7 +176,10 @@ def table_constraint(parser: Parser, table: Table, context: Context) -> None:
 
 
 def like_table(parser: Parser, table: Table, context: Context) -> None:
-    """LIKE copies columns and NOT NULL; with INCLUDING DEFAULTS the defaults too."""
+    """LIKE copies columns, NOT NULL, distribution, sort keys and BACKUP; with INCLUDING DEFAULTS the defaults too.
+
+    Encodings as well: "performing-a-deep-copy" says so. Keys it does not copy.
+    """
     pos = parser.expect("like").start
     relation = context.relation(parser.name(), pos)
     if relation.kind == EXTERNAL_TABLE:
@@ -188,9 +191,10 @@ def like_table(parser: Parser, table: Table, context: Context) -> None:
         defaults = True
     elif parser.accept("excluding"):
         parser.expect("defaults")
-    if defaults:
-        parser.refuse(
-            "LIKE ... INCLUDING DEFAULTS is not supported by the local Redshift yet; write the columns"
-        )
+    if table.likes:
+        # Two parents would have two distributions; the page has one LIKE.
+        parser.refuse("a table is made LIKE one other table", sqlstate="42601")
     table.columns += [(name, kind, LIKED) for name, kind in relation.columns]
-    table.likes.append(physical(relation))
+    # The zone map of the sort key is PostgreSQL's only index here.
+    table.likes.append(physical(relation) + " INCLUDING INDEXES" + " INCLUDING DEFAULTS" * defaults)
+    table.parent = relation.physical

@@ -86,6 +86,13 @@ def _only_names(parser: Parser) -> bool:
 
 def _finished(table: Table, quietly: bool, context: Context) -> Translation:
     """The statements for a table with written columns."""
+    if table.parent is not None and (
+        table.diststyle != "AUTO" or table.sortstyle != "AUTO" or not table.backup
+    ):
+        raise Refused(
+            "distribution style, sort keys and BACKUP are inherited by a table LIKE another; they cannot be set",
+            sqlstate="42601",
+        )
     if quietly:
         existing = context.catalog.relation(table.name)
         if existing is not None:

@@ -26,6 +26,9 @@ _LOCAL_LACKING = {
     "rule": "the privilege RULE is not supported on Redshift",
     "trigger": "the privilege TRIGGER is not supported on Redshift",
 }
+_SYSTEM_VERBS = frozenset(
+    "create drop alter access analyze cancel truncate vacuum explain ignore refresh".split()
+)
 _NOT_YET = frozenset(
     "assumerole access explain ignore alter share copy external datashare model rls masking".split()
 )
@@ -89,7 +92,13 @@ def _grant(parser: Parser, context: Context, verb: str) -> Translation:
     if parser.accept("role"):
         return _grant_role(parser, context, verb, option)
     token = parser.token
+    _refuse_system(parser)
     rights, columns = _rights(parser)
+    if parser.is_word("for"):
+        parser.refuse(
+            f"scoped permissions ({verb} ... FOR {parser.peek().value.upper()}) are not supported by the local "
+            "Redshift yet; use ON ALL TABLES IN SCHEMA and ALTER DEFAULT PRIVILEGES"
+        )
     parser.expect("on")
     if parser.accept("language"):
         return _languages(parser, context, verb, rights, option)
@@ -102,6 +111,17 @@ def _grant(parser: Parser, context: Context, verb: str) -> Translation:
     sql += _revoke_behaviour(parser, verb)
     parser.done()
     return finish(context, [sql, *checks], kind=verb.lower())
+
+
+def _refuse_system(parser: Parser) -> None:
+    """System permissions of roles (r_roles-system-privileges): privileges of more than one word."""
+    first = parser.token.value if parser.token.kind == "word" else ""
+    second = parser.peek()
+    if first in _SYSTEM_VERBS and second.kind == "word" and second.value not in ("on", "for"):
+        parser.refuse(
+            f"the system permission {first.upper()} {second.value.upper()} is not supported by the local Redshift yet: "
+            "superusers have them all"
+        )
 
 
 def _revoke_behaviour(parser: Parser, verb: str) -> str:
@@ -337,7 +357,9 @@ def default_privileges(parser: Parser, context: Context) -> Translation:
     token = parser.next()
     if token.value == "functions":
         parser.refuse(
-            "default privileges on functions are not supported by the local Redshift: it has none", token
+            "default privileges on functions are not supported by the local Redshift yet; GRANT or REVOKE EXECUTE on "
+            "each",
+            token,
         )
     if token.value not in ("tables", "procedures"):
         parser.fail(token)

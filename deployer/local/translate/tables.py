@@ -44,7 +44,9 @@ class Table:
     constraints: list[dict[str, Any]] = field(default_factory=list)
     backup: bool = True
     likes: list[str] = field(default_factory=list)
-    """Tables whose NOT NULL columns LIKE copies, as PostgreSQL names."""
+    """The table whose columns LIKE copies, as PostgreSQL's clause."""
+    parent: tuple[str, str] | None = None
+    """Its PostgreSQL name: what was recorded of it is copied too."""
     attributed: bool = False
     """Something must be recorded."""
 
@@ -124,7 +126,19 @@ def afterwards(table: Table) -> list[str]:
         found.append(index)
     if table.attributed:
         found.append(record(table, table.attributes()))
+    if table.parent is not None:
+        found.append(_copied(table, table.parent))
     return found
+
+
+def _copied(table: Table, parent: tuple[str, str]) -> str:
+    """The call that copies what was recorded of a LIKE's parent."""
+    schema = "current_schema()" if table.name.schema is None else pg_literal(table.name.schema)
+    source = "NULL" if parent[0].startswith("pg_temp") else pg_literal(parent[0])
+    return (
+        f"SELECT zeroshift.copy_attributes({'NULL' if table.temporary else schema}, {pg_literal(table.name.name)}, "
+        f"{source}, {pg_literal(parent[1])})"
+    )
 
 
 def zone_map(table: Table) -> str:

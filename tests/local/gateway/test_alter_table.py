@@ -190,3 +190,28 @@ def test_append_needs_the_rights_to_move(admin: Wire) -> None:
     assert "streaming ingestion" in admin.error("alter table t append from m")["M"]
     assert admin.error("alter table t append from v")["C"] == "42809"
     assert "permanent tables" in admin.error("alter table t append from x")["M"]
+
+
+def test_like_inherits_what_the_page_says(admin: Wire) -> None:
+    admin.query(
+        "create table parent (a integer not null default 7 primary key, b varchar(5) encode zstd)"
+        " distkey (a) sortkey (b) backup no; create table plain (like parent);"
+        "create temp table filled (like parent including defaults);"
+        "create table third (like plain, c integer)"
+    )
+    shown = (
+        'select "column", trim(encoding), distkey, sortkey, "notnull" from pg_table_def'
+        " where tablename = '{}' and \"column\" in ('a', 'b') order by 1"
+    )
+    for table in ("plain", "third"):
+        assert admin.rows(shown.format(table)) == admin.rows(shown.format("parent")), table
+        assert names(admin, table) == []
+    assert "BACKUP NO" in str(admin.rows("show table plain")) and "PRIMARY KEY" not in str(
+        admin.rows("show table plain")
+    )
+    # "The default behavior is to exclude default expressions"
+    assert admin.error("insert into plain (b) values ('x')")["C"] == "23502"
+    admin.query("insert into filled (b) values ('x')")
+    assert admin.rows("select a, b from filled; drop table filled") == [("7", "x")]
+    assert "cannot be set" in admin.error("create table no (like parent) diststyle all")["M"]
+    assert "cannot be set" in admin.error("create table no (like parent) sortkey (a)")["M"]
