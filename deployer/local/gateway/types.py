@@ -24,8 +24,9 @@ _BACK = {SUPER_OID: 114, VARBYTE_OID: 17}
 BINARY_OIDS = frozenset(
     {16, 18, 19, 20, 21, 23, 26, 700, 701, 1042, 1043, 1082, 1083, 1114, 1184, 1186, 1266}
 )
-"""Types whose binary form is PostgreSQL's on Redshift too, and intervals (intervals.py). Of numeric it is not documented
-and known to differ, and of the types that only Redshift has there is none in PostgreSQL: those are refused in binary."""
+"""Types whose binary form is PostgreSQL's on Redshift too, and intervals (intervals.py). Of numeric it is not
+documented and known to differ, and of the types that only Redshift has there is none in PostgreSQL: those are refused
+in binary."""
 
 _NAMES = {
     "smallint": types.SMALLINT,
