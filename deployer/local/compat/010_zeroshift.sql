@@ -246,6 +246,8 @@ create unlogged table if not exists zeroshift.sessions (
     application text not null,
     started timestamp not null default (now() at time zone 'UTC')
 );
+-- What the client has said of itself, and its timeout (240_sessions.sql).
+alter table zeroshift.sessions add column if not exists told jsonb not null default '{}';
 
 revoke all on all tables in schema zeroshift from public;
 -- The functions are reached by statements that run as the user; the tables are not.

@@ -409,13 +409,22 @@ select u.usename, u.usesysid, u.usecreatedb, u.usesuper, u.usecatupd, u.passwd, 
        case when r.rolconnlimit < 0 then 'UNLIMITED' else r.rolconnlimit::text end as useconnlimit
 from redshift_catalog.pg_user u join pg_catalog.pg_roles r on r.oid = u.usesysid::oid;
 
--- SYSLOG ACCESS and SESSION TIMEOUT of a user are refused: "RESTRICTED means that users that are not superusers can see their
--- own records". When a user ran DDL last is not kept.
+-- CREATE USER's SESSION TIMEOUT in seconds, as deployer/local/translate/users.py keeps it; 0 for none.
+create or replace function zeroshift.session_timeout(who text) returns integer
+language sql stable
+as $$
+    select coalesce((
+        select substring(c from '\d+')::integer
+        from pg_catalog.pg_roles r, unnest(r.rolconfig) c where r.rolname = who and c like 'idle\_session\_timeout=%'), 0)
+$$;
+
+-- SYSLOG ACCESS UNRESTRICTED is refused: "RESTRICTED means that users that are not superusers can see their own records". When
+-- a user ran DDL last is not kept.
 create or replace view redshift_catalog.svv_user_info as
 select usename::text as user_name, usesysid as user_id, usecreatedb as createdb, usesuper as superuser,
        usecatupd as catalog_update, useconnlimit as connection_limit,
        case when usesuper then 'UNRESTRICTED' else 'RESTRICTED' end as syslog_access, null::timestamp as last_ddl_timestamp,
-       0 as session_timeout, null::text as external_user_id
+       zeroshift.session_timeout(usename) as session_timeout, null::text as external_user_id
 from redshift_catalog.pg_user_info
 where (select zeroshift.is_superuser(current_user)) or usename = current_user;
 
@@ -534,7 +543,7 @@ where defaclobjtype in ('r', 'f')
 
 create or replace view redshift_catalog.stv_sessions as
 select started as starttime, pid as process, user_name::character(50) as user_name,
-       current_database()::character(50) as db_name, 0 as timeout_sec
+       current_database()::character(50) as db_name, coalesce((told ->> 'timeout')::integer, 0) as timeout_sec
 from zeroshift.sessions
 where (select zeroshift.is_superuser(current_user)) or user_name = current_user;
 

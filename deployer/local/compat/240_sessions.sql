@@ -14,8 +14,6 @@ create table if not exists zeroshift.connection_log (
 );
 revoke all on zeroshift.connection_log from public;
 
-alter table zeroshift.sessions add column if not exists told jsonb not null default '{}';
-
 -- Rows are kept for seven days, as of all STL and SYS views, and only so many. Looking for what is old reads all of them.
 create or replace function zeroshift.prune_connections() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -36,7 +34,8 @@ $$;
 
 create or replace function zeroshift.begin_session(pid integer, who text, remote text, application text, told jsonb) returns void
 language sql security definer set search_path = pg_catalog, pg_temp as $$
-    insert into zeroshift.sessions (pid, user_name, remote, application, told) values (pid, who, remote, application, told)
+    insert into zeroshift.sessions (pid, user_name, remote, application, told)
+    values (pid, who, remote, application, told || jsonb_build_object('timeout', zeroshift.session_timeout(who)))
     on conflict (pid) do update set user_name = excluded.user_name, remote = excluded.remote,
         application = excluded.application, started = excluded.started, told = excluded.told;
     insert into zeroshift.connection_log (event, user_name, told, session_id)
@@ -54,27 +53,30 @@ revoke all on function zeroshift.refuse_connection(text, jsonb), zeroshift.begin
     zeroshift.end_sessions(integer, integer) from public;
 
 create or replace view zeroshift.ended_sessions as
-select l.session_id, l.user_name, l.started, l.record_time as ended, l.ending
+select l.session_id, l.user_name, l.started, l.record_time as ended, l.ending, coalesce((l.told ->> 'timeout')::integer, 0) as timeout
 from zeroshift.connection_log l
 where l.event = 'disconnecting session'
   and ((select zeroshift.is_superuser(current_user)) or l.user_name = current_user);
 
--- Sessions have no timeout here: `timed out` does not occur. The end of an active one is empty, as in the page's example.
+-- The end of an active one is empty, as in the page's example.
 create or replace view redshift_catalog.sys_session_history as
 select u.usesysid::text::character(50) as user_id, s.pid as session_id, current_database()::character(50) as database_name,
-       'active'::character(20) as status, 0 as session_timeout, s.started as start_time, null::timestamp as end_time
+       'active'::character(20) as status,
+       coalesce((s.told ->> 'timeout')::integer, 0) as session_timeout, s.started as start_time, null::timestamp as end_time
 from zeroshift.sessions s
 left join pg_catalog.pg_user u on u.usename = s.user_name
 where (select zeroshift.is_superuser(current_user)) or s.user_name = current_user
 union all
-select u.usesysid::text::character(50), e.session_id, current_database()::character(50), 'closed'::character(20), 0, e.started, e.ended
+select u.usesysid::text::character(50), e.session_id, current_database()::character(50),
+       (case e.ending when 1 then 'timed out' else 'closed' end)::character(20), e.timeout, e.started, e.ended
 from zeroshift.ended_sessions e
 left join pg_catalog.pg_user u on u.usename = e.user_name;
 
--- "Session history, where STV_SESSIONS contains the current active sessions". timed_out 2: the client ended it, 3: the server.
+-- "Session history, where STV_SESSIONS contains the current active sessions". timed_out 1: its
+-- timeout ended it, 2: the client, 3: the server.
 create or replace view redshift_catalog.stl_sessions as
 select u.usesysid::bigint::integer as userid, e.started as starttime, e.ended as endtime, e.session_id as process,
-       left(e.user_name, 50)::character(50) as user_name, current_database()::character(50) as db_name, 0 as timeout_sec,
+       left(e.user_name, 50)::character(50) as user_name, current_database()::character(50) as db_name, e.timeout as timeout_sec,
        e.ending as timed_out
 from zeroshift.ended_sessions e
 left join pg_catalog.pg_user u on u.usename = e.user_name;

@@ -25,7 +25,7 @@ log = logging.getLogger("zeroshift.gateway")
 DEFAULT_PORT = 5439
 """Redshift's own default."""
 
-ENDED_BY_CLIENT, ENDED_BY_SERVER = 2, 3
+TIMED_OUT, ENDED_BY_CLIENT, ENDED_BY_SERVER = 1, 2, 3
 """DG "STL_SESSIONS", timed_out."""
 
 
@@ -114,6 +114,7 @@ class Gateway:
         log.info("session %s: ended", pid)
         try:
             why = ENDED_BY_SERVER if session.ended_by_server else ENDED_BY_CLIENT
+            why = TIMED_OUT if session.timed_out else why
             self.internal.query(
                 "select zeroshift.end_sessions($1, $2)", [str(pid).encode(), str(why).encode()]
             )

@@ -39,6 +39,8 @@ log = logging.getLogger("zeroshift.gateway")
 
 _FLUSH_BYTES = 64 * 1024
 _LINGER_SECONDS = 1.0
+_TIMEOUTS = ("57P05", "25P03")
+"""Idle for too long, outside of a transaction and in one."""
 SHUTTING_DOWN = ("57P01", "terminating connection due to administrator command")
 
 
@@ -94,6 +96,8 @@ class Session:
         """What the client has said of itself at the start."""
         self.encryption = ("", "")
         """Version and cipher of SSL; empty without it."""
+        self.timed_out = False
+        """Whether SESSION TIMEOUT has ended it."""
         self.runner: Runner | None = None
         self.busy = False
         self._cancelling = threading.Lock()
@@ -153,6 +157,7 @@ class Session:
         except Malformed as error:
             self._last_words(gateway_error(f"protocol violation: {error}", "08P01", severity="FATAL"))
         except ServerError as error:
+            self.timed_out = error.sqlstate in _TIMEOUTS
             self._last_words(error)
         except Exception:
             log.exception("session %s: internal error", self.key[0])

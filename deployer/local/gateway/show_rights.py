@@ -70,17 +70,16 @@ def grants(show: Show) -> Listing:
             "SHOW GRANTS ON TEMPLATE is not supported by the local Redshift: it has no templates",
             position=show.reader.token.start,
         )
+    elif show.accept("table"):
+        place = show.name(3, 2)
+        where = f"object_type = 'TABLE' and {equal((*SCHEMA, 'object_name'), place)}"
+        check = table_is_there(place)
     else:
-        show.accept("table")
-        place = show.name(3)
-        if len(place) == 2:
-            # "ON t4": found on the search path, as in any statement.
-            found = f"zeroshift.shown_on_path({pg_literal(place[1])})"
-            where = f"object_type = 'TABLE' and object_oid = {found}"
-            check = there("relation", place[1], f"select where {found} is not null")
-        else:
-            where = f"object_type = 'TABLE' and {equal((*SCHEMA, 'object_name'), place)}"
-            check = table_is_there(place)
+        # "ON t4": found on the search path, as in any statement.
+        name = show.identifier()
+        found = f"zeroshift.shown_on_path({pg_literal(name)})"
+        where = f"object_type = 'TABLE' and object_oid = {found}"
+        check = there("relation", name, f"select where {found} is not null")
     where += _identity(show)
     columns = (
         f"schema_name, object_name, object_type, {_IDENTITY}, admin_option, privilege_scope, database_name,"

@@ -173,3 +173,20 @@ LOCATION 's3://amzn-s3-demo-bucket/events';"""
     visitor = connect(user="visitor", password="Visitor1234", autocommit=True).cursor()
     with pytest.raises(ProgrammingError, match="my_schema.events.* does not exist"):
         visitor.execute("show external table my_schema.events")
+
+
+@pytest.mark.slow
+def test_a_session_that_timed_out(admin: Any, connect: Callable[..., Any]) -> None:
+    """DG "STL_SESSIONS": timed_out is 1. CREATE USER takes a minute or more."""
+    admin.execute("alter user visitor session timeout 60")
+    assert rows(admin, "select session_timeout from svv_user_info where user_name = 'visitor'") == [(60,)]
+    visitor = connect(user="visitor", password="Visitor1234", autocommit=True)
+    ((pid,),) = rows(visitor.cursor(), "select pg_backend_pid()")
+    assert rows(admin, f"select timeout_sec from stv_sessions where process = {pid}") == [(60,)]
+    asked = f"select timed_out, timeout_sec from stl_sessions where process = {pid}"
+    deadline = time.monotonic() + 150
+    while not (found := rows(admin, asked)):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    assert found == [(1, 60)]
+    assert rows(admin, f"select status from sys_session_history where session_id = {pid}") == [("timed out",)]

@@ -171,6 +171,29 @@ def test_procedures_and_parameters(cursor: Any) -> None:
     assert [row["parameter_name"] for row in rows(cursor, asked + " like 'val%'")] == ["value1", "value2"]
 
 
+def test_functions(cursor: Any) -> None:
+    """DG "SHOW FUNCTIONS", "SHOW PARAMETERS", "SHOW GRANTS": the result is parameter 0, lengths are not kept."""
+    cursor.execute("create function shop.f_discount(numeric(8, 2), integer) returns numeric(8, 2) immutable"
+                   " as $$ select $1 * $2 $$ language sql")  # fmt: skip
+    cursor.execute("grant execute on function shop.f_discount(numeric, integer) to clerk")
+    (found,) = rows(cursor, "show functions from schema dev.shop like '%discount'")
+    assert list(found.items()) == [
+        ("database_name", "dev"), ("schema_name", "shop"), ("function_name", "f_discount"), ("number_of_arguments", 2),
+        ("argument_list", "numeric, integer"), ("return_type", "numeric"), ("remarks", None),
+    ]  # fmt: skip
+    found = rows(cursor, "show parameters of function shop.f_discount(numeric, int)")
+    assert [tuple(row.values())[2:] for row in found] == [
+        ("f_discount", None, 0, "RETURN", "numeric", None, None, None),
+        ("f_discount", None, 1, "IN", "numeric", None, None, None),
+        ("f_discount", None, 2, "IN", "integer", None, 32, 0),
+    ]
+    (found,) = rows(cursor, "show grants on function shop.f_discount(numeric, integer) for clerk")
+    assert (found["object_type"], found["object_name"], found["privilege_type"]) == (
+        "FUNCTION", "f_discount", "EXECUTE",
+    )  # fmt: skip
+    assert [row["procedure_name"] for row in rows(cursor, "show procedures from schema shop")] == ["sell"]
+
+
 def test_constraints(cursor: Any) -> None:
     (found,) = rows(cursor, "show constraints primary keys from table shop.items")
     assert found == {"database_name": "dev", "schema_name": "shop", "table_name": "items", "pk_name": "items_pkey",
@@ -246,6 +269,8 @@ def test_users_see_what_they_may(cursor: Any, connect: Callable[..., Any]) -> No
         ("show grants for nobody", 'user "nobody" does not exist'),
         ("show grants for role clerk", 'role "clerk" does not exist'),
         ("show grants on nothing", 'relation "nothing" does not exist'),
+        ("show grants on shop.items", "syntax error"),
+        ("show grants on table items", "syntax error"),
         ("show parameters of procedure shop.sell(bigint)", 'procedure "shop.sell" does not exist'),
     ],
 )
