@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -150,6 +151,40 @@ def test_what_s3_lost_or_changed_is_told(archive: ArchiveProject, session: Sessi
     (step,) = pruned(archive).steps
     assert step.what == prune.EXPIRED
     assert verified(archive) == [] and ledger.partitions(session) == ()
+
+
+@pytest.mark.slow
+def test_a_policy_that_deletes_since_lately_begins_anew(archive: ArchiveProject, session: Session) -> None:
+    archive.policy("old", DELETING.replace("delete", "keep"))
+    archive.deploy()
+    fill(session)
+    before = rows(session)
+    archive.run()
+    archive.policy("old", DELETING)
+    (outcome,) = archive.run().outcomes
+    assert outcome.run is not None and outcome.run.row_count == 3
+    assert rows(session) == before[3:] and rows(session, "archive.all_old") == before
+    # One that is given up sets the horizon back to what is really deleted.
+    open_run = replace(outcome.run, archive_run="20240401T000000-open", state=ledger.UNLOADING)
+    ledger.register(session, open_run)
+    ledger.set_horizon(session, "shop.closed", "old", "day", date(2024, 3, 1))
+    assert [step.what for step in pruned(archive, runs=[open_run.archive_run]).steps] == [prune.GIVE_UP]
+    assert ledger.horizons(session) == {"shop.closed": date(2024, 2, 1)}
+
+
+@pytest.mark.slow
+def test_the_project_s_own_procedure_may_refuse_a_horizon(archive: ArchiveProject, session: Session) -> None:
+    archive.policy("old", DELETING)
+    (archive.small.root / "procedures" / "archive" / "check_horizon.sql").write_text(
+        "-- Purpose: Refuse.\ncreate or replace procedure archive.check_horizon(of_table varchar(255), period_column"
+        " varchar(128), horizon_day date)\nas $$\nbegin\n    raise exception '% % before %: not yet', of_table,"
+        " period_column, horizon_day;\nend;\n$$ language plpgsql;\n"
+    )
+    archive.deploy()
+    fill(session)
+    with pytest.raises(Unsafe, match=r"archive/old.toml:4: shop.closed day before 2024-02-01: not yet"):
+        archive.run()
+    assert ledger.runs(session) == () and ledger.horizons(session) == {}
 
 
 @pytest.mark.slow

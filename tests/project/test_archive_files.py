@@ -98,6 +98,15 @@ def test_deleting_needs_writers_that_know_the_horizon(tmp_path: Path) -> None:
         "insert into shop.sold (id) select 1 from archive.horizons where horizon < '2024-01-01';",
     )
     assert list(safety.problems(policy, tmp_path)) == []
+    # It may ask another procedure, which asks another one.
+    procedure(tmp_path, "far", "call shop.between(day); insert into shop.sold (id) values (1);")
+    procedure(tmp_path, "between", "call shop.blind();")
+    assert list(safety.problems(policy, tmp_path)) == []
+    procedure(tmp_path, "between", "call shop.other();")
+    assert [problem.split()[0] for problem in safety.problems(policy, tmp_path)] == [
+        "procedures/shop/far.sql"
+    ]
+    (tmp_path / "procedures" / "shop" / "far.sql").unlink()
     (problem,) = safety.problems(replace(policy, table="curated.listing_locations"), tmp_path)
     assert "never deleted" in problem
 
