@@ -51,13 +51,80 @@ create or replace function redshift.can_json_parse(value text) returns boolean
 language sql immutable parallel safe
 return redshift.is_json(value);
 
+do $do$
+begin
+    if current_setting('server_version_num')::integer >= 160000 then
+        execute 'create or replace function redshift.has_unique_keys(value text) returns boolean
+                 language sql immutable parallel safe return value is json with unique keys';
+    else
+        execute 'create or replace function redshift.has_unique_keys(value text) returns boolean
+                 language sql immutable parallel safe return true';
+    end if;
+end
+$do$;
+
+-- What JSON_PARSE makes of attributes that occur twice in one object, and of strings longer than 65535 bytes: an error, or
+-- the last occurrence and the beginning (super-configurations, "Parsing options for SUPER").
+create or replace function redshift.parsed_json(value json, dedup boolean, truncate_strings boolean) returns json
+language plpgsql immutable parallel safe as $$
+declare
+    whole text;
+begin
+    case json_typeof(value)
+        when 'object' then
+            if not dedup and (select count(*) > count(distinct key) from json_object_keys(value) as k(key)) then
+                raise exception using errcode = '22P02',
+                    message = 'Invalid JSON: an attribute name appears more than once in an object',
+                    hint = 'SET json_parse_dedup_attributes TO ON keeps the last one.';
+            end if;
+            return (
+                select ('{' || coalesce(string_agg(
+                    to_json(last.key)::text || ':' || redshift.parsed_json(last.value, dedup, truncate_strings)::text, ','
+                    order by last.place), '') || '}')::json
+                from (
+                    select distinct on (one.key) one.key, one.value, one.place
+                    from json_each(value) with ordinality as one(key, value, place) order by one.key, one.place desc
+                ) as last
+            );
+        when 'array' then
+            return (
+                select ('[' || coalesce(string_agg(
+                    redshift.parsed_json(one.value, dedup, truncate_strings)::text, ',' order by one.place), '') || ']')::json
+                from json_array_elements(value) with ordinality as one(value, place)
+            );
+        when 'string' then
+            whole := value #>> '{}';
+            if octet_length(whole) > 65535 then
+                if not truncate_strings then
+                    raise exception using errcode = '22001',
+                        message = 'Invalid JSON: a string is longer than 65535 bytes',
+                        hint = 'SET json_parse_truncate_strings TO ON cuts it.';
+                end if;
+                return to_json(redshift.cut_bytes(whole, 65535));
+            end if;
+            return value;
+        else
+            return value;
+    end case;
+end
+$$;
+
 create or replace function redshift.json_parse(value text) returns redshift.super
-language plpgsql immutable strict parallel safe as $$
+language plpgsql stable strict parallel safe as $$
+declare
+    found json;
 begin
     if not redshift.is_json(value) then
         raise exception using errcode = '22P02', message = 'Invalid JSON: the string cannot be parsed';
     end if;
-    return redshift.compact(value::json)::redshift.super;
+    found := value::json;
+    if octet_length(value) > 65535 or not redshift.has_unique_keys(value) then
+        found := redshift.parsed_json(
+            found, redshift.kept_setting('json_parse_dedup_attributes')::boolean,
+            redshift.kept_setting('json_parse_truncate_strings')::boolean
+        );
+    end if;
+    return redshift.compact(found)::redshift.super;
 end
 $$;
 

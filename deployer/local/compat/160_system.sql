@@ -57,7 +57,9 @@ return coalesce(nullif(pg_catalog.current_setting('zeroshift.' || setting_name, 
         ('isolation_level', 'snapshot'),
         ('enable_case_sensitive_super_attribute', 'off'),
         ('error_on_nondeterministic_update', 'off'),
-        ('default_array_search_null_handling', 'on')
+        ('default_array_search_null_handling', 'on'),
+        ('json_parse_dedup_attributes', 'off'),
+        ('json_parse_truncate_strings', 'off')
     ) as parameter(name, value) where name = setting_name
 ));
 

@@ -63,6 +63,8 @@ SWITCHED = {
     "error_on_nondeterministic_update": "off",
     "default_array_search_null_handling": "on",
     "describe_field_name_in_uppercase": "off",
+    "json_parse_dedup_attributes": "off",
+    "json_parse_truncate_strings": "off",
 }
 """Parameters that are on or off and that the translator or the gateway follows (options) -> their default."""
 

@@ -75,6 +75,22 @@ def test_an_interval_column_cuts_its_values_to_its_qualifier(shop: Ask) -> None:
     assert shop("select sum(y2m), avg(h2m) from spans") == [["1 year 8 mons", "1 day 00:40:30"]]
 
 
+def test_json_parse_takes_no_attribute_twice_unless_it_is_told_to(shop: Ask) -> None:
+    """super-configurations, "Parsing options for SUPER"."""
+    document = '[{"a": 1, "b": {"a": 2}, "a": {"c": 3, "c": 4}}]'
+    with pytest.raises(Exception, match="more than once"):
+        shop(f"select json_parse('{document}')")
+    shop("set json_parse_dedup_attributes = on")
+    assert shop(f"select json_parse('{document}')") == [['[{"b":{"a":2},"a":{"c":4}}]']]
+    long = "select len(json_parse('\"' || repeat('x', 65000) || repeat('y', 600) || '\"')::varchar)"
+    with pytest.raises(Exception, match="longer than 65535 bytes"):
+        shop(long)
+    shop("set json_parse_truncate_strings = on")
+    assert shop(long) == [["65535"]]
+    shop("reset json_parse_truncate_strings")
+    shop("reset json_parse_dedup_attributes")
+
+
 def test_time_zones_are_listed(ask: Ask) -> None:
     names = [row for (row,) in ask("select pg_timezone_names()")]
     assert any(row.startswith("(America/New_York,") for row in names)
