@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
+from pathlib import Path
 
 import pytest
 from oracle.closing import COLUMNS
 
 from deployer.errors import StatementFailed
-from deployer.operations.archive.run import CHECK
+from deployer.local.aws.environment import LocalAws
+from deployer.operations.archive import restore
+from deployer.operations.archive.run import CHECK, run
+from deployer.project import config
 from deployer.project.archive.model import NEVER_DELETED
-from warehouse.conftest import House
+from warehouse.conftest import ROOT, House
 from warehouse.rows import listing, place, stay, view
 
 EARLY = (
@@ -124,3 +129,33 @@ def test_what_cannot_be_closed_or_computed_is_refused(closed: House) -> None:
     closed.warehouse.session.execute("call ops.backfill_rental('2024-02-01', '2024-03-01')")
     closed.warehouse._reconnect()
     closed.warehouse.session.execute(f"call {CHECK}('shop.sold', 'day', '2030-01-01')")
+
+
+@pytest.mark.slow
+def test_the_archive_takes_bookings_and_gives_them_back(house: House, tmp_path: Path) -> None:
+    """`archive run` and `restore` themselves, on the repository's own policy."""
+    for name in ("procedures", "migrations"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "zeroshift.toml", tmp_path)
+    policy = tmp_path / "procedures" / "archive" / "bookings.toml"
+    text = policy.read_text(encoding="utf-8")
+    policy.write_text(text.replace('after = "keep"', 'after = "delete"').replace("24 months", "1 month"))
+    project = config.load(tmp_path)
+    local = project.environment("local")
+    house.load("2024-01-01", *EARLY)
+    house.run("2024-04-10")
+    sums, seen = house.ask(SUMS), house.ask("select booking_id from curated.bookings")
+    try:
+        (outcome,) = run(project, local, ["bookings"], as_of=date(2024, 3, 5), wait=30).outcomes
+        assert outcome.run is not None and outcome.run.row_count == 1
+        assert house.ask("select booking_id from curated.bookings") == ["2", "3"]
+        assert house.ask("select booking_id from archive.all_bookings") == seen
+        house.run("2024-04-10", "full")
+        assert house.ask(SUMS) == sums and house.ask(ACCOUNTS)[0] == "bookings 2 2 0"
+        restore.restore(project, local, "bookings", wait=30)
+        assert house.ask("select booking_id from curated.bookings") == seen
+        house.run("2024-04-10", "full")
+        assert house.ask(SUMS) == sums and house.ask(ACCOUNTS)[0] == "bookings 3 3 0"
+        assert house.written() == 0
+    finally:
+        LocalAws(project.home).down()
