@@ -6,10 +6,10 @@ import logging
 import socket
 from typing import TYPE_CHECKING
 
-from deployer.local.gateway import codec, tls
+from deployer.local.gateway import codec, startup, tls
 from deployer.local.gateway.backend import Backend, ServerError
 from deployer.local.gateway.codec import Body, Disconnected, Malformed, message
-from deployer.local.gateway.errors import gateway_error
+from deployer.local.gateway.errors import as_redshift, gateway_error
 from deployer.local.gateway.scram import matches
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ def start(session: Session) -> Backend | None:
     backend = _open(session, user)
     sock.settimeout(None)
     session.put(message(b"R", codec.int32(0)))
-    said = _SAID | {
+    said = _SAID | {name: backend.parameters[name] for name in ("DateStyle", "TimeZone")}
+    said |= {
         "application_name": session.application,
         "session_authorization": user,
         "is_superuser": "on" if _is_superuser(session, user) else "off",
@@ -143,9 +144,7 @@ def _check(session: Session, user: str, password: str) -> None:
     ).rows
     stored, login, valid, engine, limit = rows[0] if rows else (None, b"f", b"f", b"f", b"-1")
     # The password is checked also for an unknown user, so that nobody can tell by the time it takes.
-    known = session.gateway.passes.redeem(user, password) or matches(
-        password, (stored or b"").decode(), user
-    )
+    known = session.gateway.passes.redeem(user, password) or matches(password, (stored or b"").decode(), user)
     if not known or login != b"t" or valid != b"t" or engine == b"t":
         log.info("login of %r from %s refused", user, session.remote)
         session.gateway.internal.query(
@@ -166,12 +165,13 @@ def _open(session: Session, user: str) -> Backend:
     definer can be taken on, and bound to the user before the first statement."""
     try:
         # As options of the connection they are what RESET ALL returns to.
-        options = _SESSION + (_SELF_GRANT if session.gateway.major >= 16 else "")
+        asked = startup.settings(session.parameters)
+        options = _SESSION + (_SELF_GRANT if session.gateway.major >= 16 else "") + startup.options(asked)
         backend = Backend(session.gateway.target, session.application, options)
     except ServerError as error:
         if error.sqlstate == "53300":
             raise gateway_error("too many connections", "53300", severity="FATAL") from error
-        raise
+        raise as_redshift(error) from error
     except Disconnected as error:
         raise gateway_error(
             "the local Redshift's engine is not running", "57P03", severity="FATAL"
@@ -184,6 +184,8 @@ def _open(session: Session, user: str) -> Backend:
     for (entry,) in rows:
         # ALTER USER ... SET: PostgreSQL applies it at login, which for this session was the superuser's.
         name, _, value = (entry or b"").decode().partition("=")
+        if name.lower() in asked:
+            continue
         backend.query("select set_config($1, $2, false)", [name.encode(), value.encode()])
     return backend
 
