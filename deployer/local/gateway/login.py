@@ -51,6 +51,8 @@ _SAID = {
     "TimeZone": "UTC",
     "integer_datetimes": "on",
     "padb_version": "1.0.local",
+    # By this asyncpg knows Redshift, and resets a connection of its pool without advisory locks and LISTEN.
+    "padb_revision": "local",
     # The base protocol: PostgreSQL's own message formats, without Redshift's extended result metadata.
     "server_protocol_version": "0",
 }

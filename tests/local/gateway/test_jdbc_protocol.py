@@ -58,6 +58,7 @@ def test_the_settings_behind_the_login(wire: Wire) -> None:
     """The driver sets what it needs by itself, and reads the answers of the start."""
     assert wire.parameters["server_version"] == "8.0.2"
     assert wire.parameters["integer_datetimes"] == "on"
+    assert wire.parameters["padb_version"] and wire.parameters["padb_revision"]
     wire.send(parse("", "SET extra_float_digits = 2"), bind("", ""), execute("", 1), SYNC)
     assert kinds(wire) == "12CZ"
     wire.send(
