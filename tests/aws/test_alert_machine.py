@@ -107,6 +107,28 @@ def test_a_batch_is_repeated_as_a_batch() -> None:
 
 
 @pytest.mark.parametrize(
+    "own, errors, shown",
+    [
+        ("Query #2 failed with ERROR: a (x)", [None, "ERROR: a (x)"], "Query #2 failed with ERROR: a (x)"),
+        (
+            "Query #1 failed with ERROR: a",
+            ["ERROR: a", "ERROR: b"],
+            "Query #1 failed with ERROR: a; ERROR: b",
+        ),
+        (None, ["ERROR: a", "ERROR: a", "ERROR: b"], "ERROR: a; ERROR: b"),
+        ("ERROR: a", [], "ERROR: a"),
+        (None, [None], "none was told"),
+    ],
+)
+def test_each_error_of_a_batch_is_told_once(own: str | None, errors: list[str | None], shown: str) -> None:
+    parts = [{"QueryString": "call b()"} | ({"Error": error} if error else {}) for error in errors]
+    batch = {"Status": "FAILED", "QueryString": "call b()", **({"Error": own} if own else {}), **TIMES}
+    _, tasks = run(describeStatement=[batch | ({"SubStatements": parts} if parts else {}), NOTHING])
+    (alert,) = told(tasks)
+    assert f"\nError: {shown}\nStep: " in alert["Message"]
+
+
+@pytest.mark.parametrize(
     "name, state, described, subject, error",
     [
         ("p/x", "FAILED", BROKEN, "failed: p/x", "Error: ERROR: Divide by zero"),

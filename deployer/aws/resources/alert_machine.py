@@ -74,11 +74,12 @@ def definition(environment: str, warehouse: Warehouse) -> str:
             {"Id": "{% $id %}"},
             {
                 "described": "{% $states.result %}",
-                # A batch has its texts in its statements.
+                # A batch has its texts in its statements; its own error mostly holds the first of theirs.
                 "sql": "{% $join($append([], [$states.result.QueryString, $states.result.SubStatements.QueryString]),"
                 " '; ') %}",
-                "error": "{% $join($distinct($append([], [$states.result.Error, $states.result.SubStatements.Error])),"
-                " '; ') %}",
+                "error": "{% ($own := $exists($states.result.Error) ? $states.result.Error : '';"
+                " $others := $distinct([$states.result.SubStatements.Error])[$not($contains($own, $))];"
+                " $join($append($own = '' ? [] : [$own], $others), '; ')) %}",
             },
             "Judge",
             [_caught("Find", error="'it could not be described: ' & $states.errorOutput.Cause")],
