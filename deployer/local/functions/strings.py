@@ -53,14 +53,21 @@ def _varchar_like(types: Types) -> RedshiftType | None:
 
 
 def _concat(call: Call) -> str:
-    if _binary(call, 0) and _binary(call, 1):
-        return f"(({call.args[0]})::bytea || ({call.args[1]})::bytea)"
+    if _binary(call, 0) or _binary(call, 1):
+        # A password and its salt, in r_CREATE_USER: a string beside a VARBYTE is its bytes.
+        first, second = (
+            f"({call.args[i]})::bytea"
+            if _binary(call, i)
+            else f"pg_catalog.convert_to({text(call, i)}, 'UTF8')"
+            for i in (0, 1)
+        )
+        return f"({first} || {second})"
     return f"({text(call, 0)} || {text(call, 1)})"
 
 
 def _concat_result(types: Types) -> RedshiftType | None:
     left, right = types
-    if left is not None and right is not None and left.name == right.name == _BYTES:
+    if any(kind is not None and kind.name == _BYTES for kind in types):
         return RedshiftType(_BYTES)
     if left is not None and right is not None and left.length is not None and right.length is not None:
         return RedshiftType("varchar", length=min(left.length + right.length, MAX_VARCHAR))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from deployer.local.functions import registry
 from deployer.local.functions.api import Call, Function
+from deployer.local.translate import table_functions
 from deployer.local.translate.bind_base import check_collations, compared, folds
 from deployer.local.translate.bind_functions import UserFunctionBinder
 from deployer.local.translate.casts import pg_literal
@@ -45,6 +46,8 @@ class CallBinder(UserFunctionBinder):
             return Typed(f"GROUPING({listed})", INTEGER)
         if node.name == "collate" and node.schema == "":
             return self._collate(node, scope)
+        if table_functions.is_one(node.name) and not node.schema:
+            return self._records(node, scope)
         try:
             function = registry.lookup(node.name, newer_client=node.schema == "pg_catalog")
             return self._render(node, function, scope)
@@ -56,6 +59,14 @@ class CallBinder(UserFunctionBinder):
             if error.position is None:
                 error.position = node.pos
             raise
+
+    def _records(self, node: FunctionCall, scope: Scope) -> Typed:
+        """PG_GET_COLS('view') in a select list: a row each, as the text of a record (PG_GET_COLS)."""
+        table_functions.check_arguments(node)
+        relation = table_functions.relation(node.name)
+        self.context.reads[relation.name] = relation
+        given = ", ".join(f"({self.expr(one, scope).sql})::text" for one in node.args)
+        return Typed(f"(zeroshift.{node.name}({given}))::text", VARCHAR)
 
     def _collate(self, node: FunctionCall, scope: Scope) -> Typed:
         """COLLATE(text, 'case_sensitive' | 'case_insensitive'): the same value, compared in another way (r_COLLATE)."""

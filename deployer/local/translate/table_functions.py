@@ -1,4 +1,4 @@
-"""Functions of the catalog that stand in FROM, and what they are called in the local engine.
+"""Functions of the catalog that give rows, in FROM or a select list, and what they are called in the local engine.
 
 Source: Redshift Database Developer Guide, "PG_GET_LATE_BINDING_VIEW_COLS", "PG_GET_COLS".
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from deployer.local.translate.api import Relation
 from deployer.sql.names import Name
-from deployer.sql.parse.nodes import FunctionTable
+from deployer.sql.parse.nodes import FunctionCall, FunctionTable
 from deployer.sql.refused import Refused
 from deployer.sql.types import INTEGER, NAME, VARCHAR, RedshiftType
 
@@ -32,17 +32,22 @@ def relation(name: str) -> Relation:
     return Relation(Name(name, "pg_catalog"), "function", (SYSTEM, name), _COLUMNS)
 
 
+def check_arguments(call: FunctionCall) -> None:
+    """Raises Refused when the function has another number of arguments."""
+    if len(call.args) != _ARGUMENTS[call.name]:
+        raise Refused(
+            f"function {call.name}() does not exist with {len(call.args)} arguments",
+            position=call.pos,
+            sqlstate="42883",
+        )
+
+
 def columns(item: FunctionTable) -> list[tuple[str, RedshiftType]]:
     """The columns under the names of the definition list, which both functions need: they return records.
 
     Raises Refused in PostgreSQL's words when the list is missing or says other types.
     """
-    if len(item.call.args) != _ARGUMENTS[item.call.name]:
-        raise Refused(
-            f"function {item.call.name}() does not exist with {len(item.call.args)} arguments",
-            position=item.pos,
-            sqlstate="42883",
-        )
+    check_arguments(item.call)
     if not item.columns or any(kind is None for _, kind in item.columns):
         raise Refused(
             'a column definition list is required for functions returning "record": write cols(view_schema name, '

@@ -91,6 +91,18 @@ def test_json_parse_takes_no_attribute_twice_unless_it_is_told_to(shop: Ask) -> 
     shop("reset json_parse_dedup_attributes")
 
 
+def test_the_columns_of_a_view_are_records_in_a_select_list(shop: Ask) -> None:
+    """PG_GET_COLS, PG_GET_LATE_BINDING_VIEW_COLS."""
+    shop("create view sales_vw as select salesid, qty::numeric(8,2) from winsales")
+    assert shop("select pg_get_cols('sales_vw')") == [
+        ["(guide,sales_vw,salesid,integer,1)"], ['(guide,sales_vw,qty,"numeric(8,2)",2)']
+    ]  # fmt: skip
+    shop("create view late_vw as select salesid from guide.winsales with no schema binding")
+    assert ["(guide,late_vw,salesid,integer,1)"] in shop("select pg_get_late_binding_view_cols()")
+    with pytest.raises(Exception, match="does not exist with 0 arguments"):
+        shop("select pg_get_cols()")
+
+
 def test_time_zones_are_listed(ask: Ask) -> None:
     names = [row for (row,) in ask("select pg_timezone_names()")]
     assert any(row.startswith("(America/New_York,") for row in names)
