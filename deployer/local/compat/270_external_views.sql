@@ -87,7 +87,9 @@ left join pg_catalog.pg_user u on u.usename = s.user_name
 where (select zeroshift.is_superuser(current_user)) or s.user_name = current_user;
 
 create or replace view redshift_catalog.svv_all_schemas as
-select database_name::varchar(128), schema_name::varchar(128), nspowner::integer as schema_owner,
+select database_name::varchar(128), schema_name::varchar(128),
+       -- The owner of public is the engine's, as in PG_NAMESPACE.
+       (case when pg_catalog.pg_get_userbyid(nspowner) = 'pg_database_owner' then 10::oid else nspowner end)::integer as schema_owner,
        (case when e.oid is null then 'local' else 'external' end)::varchar(128) as schema_type,
        zeroshift.acl_text(nspacl)::varchar(128) as schema_acl, e.database::varchar(128) as source_database,
        e.options::text::varchar(256) as schema_option

@@ -45,6 +45,8 @@ def test_databases_and_schemas(cursor: Any) -> None:
     assert [(row["database_name"], row["schema_name"], row["schema_type"]) for row in found] == [
         ("dev", "shop", "local")
     ]
+    (found,) = rows(cursor, "show schemas from database dev like 'public'")
+    assert (found["schema_owner"], found["schema_acl"]) == (10, "rdsdb=UC/rdsdb~=UC/rdsdb")
 
 
 def test_tables(cursor: Any) -> None:
