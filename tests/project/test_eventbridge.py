@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -232,3 +233,18 @@ def test_our_own_files() -> None:
     ]
     assert [rule.name for rule in own.rules] == ["failed-statements", "finished-statements"]
     assert lint(ROOT, [ROOT / "eventbridge"]).files == len(files.files(ROOT)) == 11
+
+
+@pytest.mark.parametrize("name", ["schedule/x.toml", "x.toml", "rules/deep/x.toml"])
+def test_a_file_that_nobody_reads_is_told(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "eventbridge" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(HOURLY)
+    with pytest.raises(UsageError, match=re.escape(f"eventbridge/{name}: nobody reads this file")):
+        files.load(tmp_path)
+    for given in ([], [path], [tmp_path / "eventbridge"]):
+        (found,) = lint(tmp_path, given).findings
+        assert (found.path, found.code) == (
+            f"eventbridge/{name}",
+            "ZS001",
+        ) and "nobody reads" in found.message

@@ -114,7 +114,8 @@ def _project_files(root: Path) -> list[Path]:
     found = sorted((root / "procedures").rglob("*.sql"))
     grants = _grants(root / "procedures")
     migrations = sorted((root / "migrations" / "versions").glob("*.py"))
-    return [*migrations, *found, *grants, *schedules.files(root), *archive.files(root)]
+    events = [*schedules.files(root), *schedules.strays(root)]
+    return [*migrations, *found, *grants, *events, *archive.files(root)]
 
 
 def _grants(directory: Path) -> list[Path]:
@@ -139,10 +140,12 @@ def _wanted(root: Path, paths: list[Path]) -> list[Path]:
         whole = Path(os.path.normpath(path.absolute()))
         if whole.is_dir():
             inside = [item for item in _inside(whole) if not _hidden(item.relative_to(whole))]
+            inside += [item for item in schedules.strays(root) if item.is_relative_to(whole)]
         elif whole.is_file() and (
             whole.suffix in (".sql", ".py")
             or _declares_grants(whole)
             or schedules.kind_of(whole)
+            or schedules.is_stray(whole, root)
             or archive.is_policy(whole)
         ):
             inside = [whole]
@@ -178,6 +181,8 @@ def _read(path: Path, root: Path) -> Content:
     kind = eventbridge_files.KINDS.get(schedules.kind_of(path), kind)
     if archive.is_policy(path):
         kind = archive_files.KIND
+    if schedules.is_stray(path, root):
+        return Content(SourceFile(path, shown, "", "sql"), broken=[(schedules.STRAY, 1, 1)])
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:

@@ -38,11 +38,18 @@ _ALARM = (
     "dimensions",
 )  # fmt: skip
 
+STRAY = (
+    "nobody reads this file: schedules stand in eventbridge/schedules, rules in eventbridge/rules and alarms in"
+    " eventbridge/alarms, without directories below them; move it there or delete it"
+)
+
 T = TypeVar("T")
 
 
 def load(root: Path) -> Eventbridge:
     """All of `root`/eventbridge; empty without that directory. Raises UsageError with file and line."""
+    for path in strays(root):
+        raise UsageError(f"{path.relative_to(root)}: {STRAY}")
     return Eventbridge(
         _all(root, "schedules", read_schedule),
         _all(root, "rules", read_rule),
@@ -57,6 +64,20 @@ def files(root: Path) -> list[Path]:
         for kind in ("alarms", "rules", "schedules")
         for path in sorted((root / DIRECTORY / kind).glob("*.toml"))
     ]
+
+
+def strays(root: Path) -> list[Path]:
+    """TOML files of `root`/eventbridge that stand where nobody reads them."""
+    return [path for path in sorted((root / DIRECTORY).rglob("*.toml")) if is_stray(path, root)]
+
+
+def is_stray(path: Path, root: Path) -> bool:
+    """Whether it looks like a file of `root`/eventbridge, and is none."""
+    if path.suffix != ".toml" or not path.is_relative_to(root / DIRECTORY):
+        return False
+    inside = path.relative_to(root / DIRECTORY).parts
+    hidden = any(part.startswith(".") for part in inside)
+    return not hidden and (len(inside) != 2 or inside[0] not in ("schedules", "rules", "alarms"))
 
 
 def kind_of(path: Path) -> str:
