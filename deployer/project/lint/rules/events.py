@@ -99,8 +99,44 @@ def _pattern_problems(pattern: Any, where: str) -> Iterator[str]:
             for one in value:
                 if isinstance(one, dict) and (len(one) != 1 or next(iter(one)) not in _FILTERS):
                     yield f"{path}: {', '.join(one) or 'an empty table'} is no filter; there are {', '.join(_FILTERS)}"
+                elif isinstance(one, dict):
+                    wanted = _wanted(*next(iter(one.items())))
+                    if wanted:
+                        yield f"{path}: {next(iter(one))} takes {wanted}, not {next(iter(one.values()))!r}"
                 elif isinstance(one, list) or (not isinstance(one, dict | str | int | float | bool)):
                     yield f"{path}: {one!r} is no value of JSON"
+
+
+_TEXTS = ("prefix", "suffix", "equals-ignore-case", "wildcard")
+_COMPARISONS = ("<", "<=", ">", ">=", "=")
+
+
+def _wanted(name: str, value: Any) -> str:
+    """What a filter takes, when `value` is not it; by the page that ZS807 names."""
+    if name == "exists":
+        return "" if isinstance(value, bool) else "true or false"
+    if name == "numeric":
+        pairs = zip(value[::2], value[1::2], strict=False) if isinstance(value, list) else ()
+        fits = isinstance(value, list) and len(value) in (2, 4)
+        fits = fits and all(operator in _COMPARISONS and _is_number(bound) for operator, bound in pairs)
+        return "" if fits else 'one or two comparisons with numbers, as [">", 0, "<=", 5]'
+    if name == "anything-but":
+        inside = value
+        if isinstance(value, dict):
+            if len(value) != 1 or next(iter(value)) not in _TEXTS:
+                return f"values, or one of {', '.join(_TEXTS)}"
+            inside = next(iter(value.values()))
+        several = inside if isinstance(inside, list) else [inside]
+        texts = all(isinstance(one, str) for one in several)
+        numbers = not isinstance(value, dict) and all(_is_number(one) for one in several)
+        return "" if several and (texts or numbers) else "strings only, or numbers only"
+    if isinstance(value, dict) and name in ("prefix", "suffix"):
+        value = value.get("equals-ignore-case") if len(value) == 1 else None
+    return "" if isinstance(value, str) else "a string"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 _METRICS = {
