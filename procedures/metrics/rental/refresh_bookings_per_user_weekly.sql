@@ -17,6 +17,7 @@ declare
     last_period date := cast(date_trunc('week', run_as_of) as date);
     whole_count bigint;
     week_count bigint;
+    open_from date;
     range_from date;
     range_to date;
     low_time timestamp;
@@ -42,6 +43,7 @@ begin
     end if;
 
     call ops.collect_dirty_periods('bookings_per_user_weekly', 'week', first_period, last_period);
+    call ops.find_open_period('bookings_per_user_weekly', open_from);
     -- Single users of other weeks: one booking does not make its whole week be computed anew.
     drop table if exists dirty_users;
     create temp table dirty_users (week_start date, user_id bigint);
@@ -53,6 +55,7 @@ begin
     where dirty_work.pipeline = 'rental'
         and dirty_work.metric = 'bookings_per_user_weekly'
         and dirty_work.user_id is not null
+        and dirty_work.period_from >= open_from
         and dirty_work.period_from <= last_period
         and dirty_periods.period_start is null;
 

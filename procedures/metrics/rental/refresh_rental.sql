@@ -17,7 +17,6 @@ begin
     elsif run_as_of > last_as_of then
         call ops.mark_as_of_moved(last_as_of, run_as_of);
     end if;
-    call ops.leave_out_closed();
 
     call metrics.refresh_average_listing_price_weekly(this_run, run_as_of);
     call metrics.refresh_occupancy_rate_monthly(this_run, run_as_of);

@@ -18,6 +18,7 @@ declare
     last_period date := cast(date_trunc('week', run_as_of) as date);
     whole_count bigint;
     week_count bigint;
+    open_from date;
     range_from date;
     range_to date;
     low_time timestamp;
@@ -43,6 +44,7 @@ begin
     end if;
 
     call ops.collect_dirty_periods('top_listings_weekly', 'week', first_period, last_period);
+    call ops.find_open_period('top_listings_weekly', open_from);
     -- Single listings of other weeks: one booking does not make its whole week be computed anew.
     drop table if exists dirty_listing_weeks;
     create temp table dirty_listing_weeks (week_start date, apartment_id bigint);
@@ -54,6 +56,7 @@ begin
     where dirty_work.pipeline = 'rental'
         and dirty_work.metric = 'top_listings_weekly'
         and dirty_work.apartment_id is not null
+        and dirty_work.period_from >= open_from
         and dirty_work.period_from <= last_period
         and dirty_periods.period_start is null;
 
