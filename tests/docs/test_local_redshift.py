@@ -34,9 +34,10 @@ def run(fresh_database: None, connect: Callable[..., Any]) -> Run:
 
 
 REFUSED = {
-    "REMOVE DUPLICATES": "merge into t using u on t.a = u.a remove duplicates",
-    "ADD or\nDROP CONSTRAINT": "alter table t add constraint k unique (a)",
-    "INCLUDING DEFAULTS": "create table v (like t including defaults)",
+    "COMMENT ON CONSTRAINT": "comment on constraint k on t is 'x'",
+    "scoped permissions": "grant select for tables in schema public to role r",
+    "system permissions": "grant create user to role r",
+    "default privileges on functions": "alter default privileges grant execute on functions to public",
     "paths in SUPER": "attach masking policy p on t (d.x) to public",
     "HyperLogLog": "select hll(a) from t",
     "63 bytes": f"select a as {'x' * 64} from t",

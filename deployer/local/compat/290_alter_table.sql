@@ -288,3 +288,12 @@ begin
         encodings = excluded.encodings || zeroshift.table_attributes.encodings;
 end
 $$;
+
+-- MERGE ... REMOVE DUPLICATES, where a target row matches several source rows: the error of the long form (r_MERGE).
+create or replace function redshift.found_multiple_matches() returns void
+language plpgsql
+as $$
+begin
+    raise exception 'Found multiple matches to update the same tuple.' using errcode = '21000';
+end
+$$;

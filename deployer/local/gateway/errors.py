@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from pathlib import Path
 
 from deployer.local.gateway.backend import ServerError
 from deployer.local.gateway.codec import pack_fields
@@ -18,6 +20,10 @@ names of tables."""
 CANCELLED = "Query cancelled on user's request"
 
 _SKIPPED = re.compile(r"(\w+) (.* does not exist), skipping")
+
+_NOT_MAINTAINED = re.compile(r'permission denied to (?:analyze|vacuum) "(.*)", skipping it')
+_OWN_TABLE = re.compile(r"create (?:unlogged )?table if not exists zeroshift\.(\w+)")
+_COMPAT = Path(__file__).parents[1] / "compat"
 
 _INSIDE = re.compile(r"""(?<![\w."'])(?:redshift|zeroshift)\.(?=\w)""")
 _CATALOGS = {
@@ -67,6 +73,18 @@ def notice_in_redshift(fields: dict[str, str]) -> dict[str, str]:
     if skipped is not None:
         kept |= {"S": "INFO", "V": "INFO", "M": f"{skipped[1].capitalize()} {skipped[2]} and will be skipped"}
     return kept
+
+
+def concerns_engine(fields: dict[str, str]) -> bool:
+    """Whether a notice is about the engine's own tables, which ANALYZE and VACUUM without a table go over as well."""
+    skipped = _NOT_MAINTAINED.fullmatch(fields.get("M", ""))
+    return skipped is not None and (skipped[1].startswith("pg_") or skipped[1] in _own_tables())
+
+
+@functools.cache
+def _own_tables() -> frozenset[str]:
+    texts = [path.read_text(encoding="utf-8") for path in sorted(_COMPAT.glob("*.sql"))]
+    return frozenset(name for text in texts for name in _OWN_TABLE.findall(text))
 
 
 def as_redshift(error: ServerError) -> ServerError:

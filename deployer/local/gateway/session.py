@@ -16,6 +16,7 @@ from deployer.local.gateway.backend import Backend, ClientGone, ServerError
 from deployer.local.gateway.codec import Disconnected, Malformed, Stream, message, pack_fields
 from deployer.local.gateway.errors import (
     as_redshift,
+    concerns_engine,
     from_lexer,
     from_refused,
     gateway_error,
@@ -227,6 +228,8 @@ class Session:
                 self.runner.backend.cancel()
 
     def _notice(self, fields: dict[str, str]) -> None:
+        if concerns_engine(fields):
+            return
         self.put(pack_fields(b"N", notice_in_redshift(fields)))
         # A procedure's messages are to be read while it runs.
         self.flush()

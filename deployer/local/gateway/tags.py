@@ -14,6 +14,8 @@ def own_tag(text: str, kind: Kind) -> str:
         return kind.name.upper()
     if kind.name != "ddl" or not kind.object:
         return ""
+    if kind.object == "default":
+        return "ALTER DEFAULT PRIVILEGES"
     return f"{tokenize(text)[0].value} {kind.object}".upper()
 
 

@@ -247,6 +247,37 @@ class DmlBinder(Binder):
         tables = f" USING {source_sql}" if source_sql else ""
         return f"{prefix}DELETE FROM {physical(target)} AS {alias}{tables}{where}"
 
+    def _remove_duplicates(
+        self, node: Merge, target: Relation, into: str, source_sql: str, condition: str, scope: Scope
+    ) -> tuple[list[str], int]:
+        """The simplified mode: every target row that matches gives way to the source row that it matches, so of several
+        one stays; the other source rows are inserted. As in the long form, a target row matches one source row.
+
+        "the same number of columns, compatible column types and the same column order" (r_MERGE).
+        """
+        given = [item for one in scope.sources[1:] for item in one.fields if not item.hidden]
+        if len(given) != len(target.columns):
+            raise Refused(
+                "MERGE ... REMOVE DUPLICATES needs a source with as many columns as the target",
+                position=node.pos,
+                sqlstate="42601",
+            )
+        listed = ", ".join(quote_ident(name) for name, _ in target.columns)
+        values = ", ".join(
+            assigned(Typed(item.sql, item.type), kind)
+            for item, (_, kind) in zip(given, target.columns, strict=True)
+        )
+        row = f"{scope.sources[0].alias}"
+        guard = (
+            f"SELECT redshift.found_multiple_matches() FROM {into}, {source_sql} WHERE {condition} "
+            f"GROUP BY {quote_ident(row)}.ctid HAVING count(*) > 1 LIMIT 1"
+        )
+        sql = (
+            f"WITH gone AS (DELETE FROM {into} USING {source_sql} WHERE {condition}) "
+            f"INSERT INTO {physical(target)} ({listed}) SELECT {values} FROM {source_sql}"
+        )
+        return [guard, sql], 1
+
     def _check_match(self, on: Expr, scope: Scope) -> None:
         """DG r_MERGE: the match condition is "the equal predicates between the source table column and target table
         column"."""
@@ -271,8 +302,7 @@ class DmlBinder(Binder):
     def merge(self, node: Merge) -> tuple[list[str], int]:
         """MERGE: the statements in order, and which of them is the user's.
 
-        PostgreSQL's MERGE fails as Redshift's does when two source rows match one target row. REMOVE DUPLICATES
-        is a temporary copy of the source, a DELETE of what matches and an INSERT of the copy.
+        PostgreSQL's MERGE fails as Redshift's does when two source rows match one target row.
         """
         target = self._target(node.target, "merge into")
         scope, alias, visible = self._target_scope(node.target, target)
@@ -287,9 +317,8 @@ class DmlBinder(Binder):
         # Of MERGE the pages on policies say nothing; a target row that UPDATE would not see matches nothing here.
         condition = restricted(visible, self.expr(node.on, scope).sql)
         if not node.matched:
-            raise Refused(
-                "MERGE ... REMOVE DUPLICATES is not supported by the local Redshift yet; write the WHEN clauses",
-                position=node.pos,
+            return self._remove_duplicates(
+                node, target, f"{physical(target)} AS {alias}", source_sql, condition, scope
             )
         if node.matched == "delete":
             matched = "DELETE"

@@ -17,6 +17,7 @@ from deployer.local.translate.context import SYSTEM_SCHEMAS, Context, finish
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.ddl_table import _check_keys, table_attributes
 from deployer.local.translate.tables import Table, new_name, record, zone_map
+from deployer.local.translate.users import DONE
 from deployer.sql.names import Name, quote_ident
 from deployer.sql.parse.nodes import FunctionCall, Join, Query, Select, SetOperation
 from deployer.sql.parse.parser import Parser
@@ -135,7 +136,7 @@ def alter(parser: Parser, context: Context) -> Translation:
     parser.done()
     place = ", ".join(map(pg_literal, relation.physical))
     sql = f"SELECT zeroshift.alter_materialized_view({place}, {str(automatic).upper()})"
-    return finish(context, [sql], kind="alter_materialized_view")
+    return finish(context, [sql, DONE], kind="alter_materialized_view", main=1)
 
 
 def drop(parser: Parser, context: Context) -> Translation:

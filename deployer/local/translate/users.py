@@ -29,6 +29,11 @@ def create(parser: Parser, context: Context) -> Translation:
         parser.refuse("user mappings (SQL/MED) are not supported on Redshift; use CREATE EXTERNAL SCHEMA")
     token = parser.token
     name = parser.identifier()
+    if parser.is_op(":"):
+        parser.refuse(
+            f"{kind}s of an identity provider ({name}:...) are not supported by the local Redshift: it has none",
+            token,
+        )
     if name.startswith("pg_") or name in ("public", "zeroshift", SUPERUSERS):
         parser.refuse(f'role name "{name}" is reserved', token, "42939")
     if kind == "role":
@@ -175,6 +180,10 @@ def alter(parser: Parser, context: Context) -> Translation:
     kind = parser.next().value
     plain = parser.identifier()
     name = quote_ident(plain)
+    if parser.is_op(":"):
+        parser.refuse(
+            f"{kind}s of an identity provider ({plain}:...) are not supported by the local Redshift: it has none"
+        )
     statements: list[str] = []
     if kind == "role":
         # r_ALTER_ROLE's syntax has it.
