@@ -17,3 +17,9 @@ where p.prokind in ('f', 'p') and not zeroshift.is_internal(n.nspname)
        or (pg_catalog.has_schema_privilege(current_user, n.oid, 'usage')
            and pg_catalog.has_function_privilege(current_user, p.oid, 'execute')));
 grant select on redshift_information.routines to public;
+
+-- What AWS's own v_generate_tbl_ddl (github.com/awslabs/amazon-redshift-utils) and DBeaver read for BACKUP NO, which has no
+-- effect in Redshift Serverless: nothing. No page of Redshift's describes it.
+create or replace view redshift_catalog.pg_conf as
+select ''::text as key, ''::text as value where false;
+grant select on redshift_catalog.pg_conf to public;

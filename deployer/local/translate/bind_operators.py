@@ -28,6 +28,7 @@ from deployer.sql.types import (
     BOOLEAN,
     DOUBLE,
     INTEGER,
+    OID,
     SUPER,
     UNKNOWN,
     VARCHAR,
@@ -119,10 +120,10 @@ class OperatorBinder(BinderBase):
         ):
             fold = folds(left, right)
             return blank_insensitive(left, fold), blank_insensitive(right, fold)
-        if is_texty(left.type) and right.type is not None and right.type.is_numeric:
+        if is_texty(left.type) and _is_number(right.type):
             text, number = _text_and_number(left, right)
             return text, number
-        if is_texty(right.type) and left.type is not None and left.type.is_numeric:
+        if is_texty(right.type) and _is_number(left.type):
             text, number = _text_and_number(right, left)
             return number, text
         if BOOLEAN in (left.type, right.type):
@@ -234,6 +235,12 @@ class OperatorBinder(BinderBase):
         if value.type is not None and value.type.is_text:
             return value.type
         return VARCHAR
+
+
+def _is_number(kind: RedshiftType | None) -> bool:
+    """Whether a text beside it is compared as "Type compatibility" says. OID, which that table leaves out, counts as
+    the integer that it is: AWS's v_generate_tbl_ddl compares one with SPLIT_PART."""
+    return kind is not None and (kind.is_numeric or kind == OID)
 
 
 def _text_and_number(text: Typed, number: Typed) -> tuple[str, str]:

@@ -162,6 +162,13 @@ def test_the_constructs_of_its_catalog_queries(wire: Wire) -> None:
     assert wire.rows("select array_lower(conkey, 1) from pg_constraint where contype = 'f'") == [("1",)]
 
 
+def test_what_tools_that_write_ddl_ask(wire: Wire) -> None:
+    """AWS's v_generate_tbl_ddl and DBeaver: a number in a text compared with an OID, and BACKUP NO in PG_CONF."""
+    asked = "select nspname from pg_namespace where oid = split_part('pg_' || oid::int, '_', 2) and nspname = 'public'"
+    assert wire.rows(asked) == [("public",)]
+    assert wire.rows("select split_part(key, '_', 5) from pg_conf where key like 'pg_class_backup_%'") == []
+
+
 @pytest.mark.parametrize(
     "sql",
     [
