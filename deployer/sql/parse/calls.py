@@ -92,7 +92,7 @@ class CallParser(Cursor, ABC):
                     f"a sub-query as argument of {name} needs parentheses of its own", sqlstate="42601"
                 )
             call.args.append(self._argument(call))
-            while self.accept_op(","):
+            while name != "object_transform" and self.accept_op(","):
                 call.args.append(self._argument(call))
             if name == "object_transform":
                 self._transform(call)

@@ -64,3 +64,8 @@ def test_a_call_ends_with_its_statement_timeout(wire: Wire) -> None:
         told = wire.error("call endless()")
         assert (told["C"], told["M"]) == ("57014", "Query cancelled on user's request")
         wire.query("set statement_timeout to 0")
+
+
+def test_object_transform_takes_no_list_of_arguments(wire: Wire) -> None:
+    assert 'syntax error at or near ","' in wire.error("select object_transform(object('a', 1), '')")["M"]
+    assert wire.error("select object_transform()")["C"] == "42883"
