@@ -21,7 +21,6 @@ _UDF = "only SQL functions can be made, which have no log"
 _COPY_JOBS = "copy jobs are not supported"
 _LOADS = "STL_LOAD_ERRORS, SYS_LOAD_ERROR_DETAIL and SYS_LOAD_HISTORY have what a COPY did"
 _USERLOG = "changes of users are not logged; SYS_QUERY_HISTORY has the statements"
-_MESSAGES = "messages of procedures go to their client only"
 _LOCKS = "SVV_TRANSACTIONS has the locks"
 _COMPILE = "queries are not compiled"
 _CURSORS = "open cursors are not listed"
@@ -65,7 +64,6 @@ _REASONS: dict[str, str] = {
     _LOADS: """stl_load_commits stl_loaderror_detail stl_replacements stv_load_state sys_copy_replacements
         sys_load_detail""",
     _USERLOG: "stl_userlog sys_userlog",
-    _MESSAGES: "svl_stored_proc_messages sys_procedure_messages",
     _LOCKS: "stl_tr_conflict stv_locks",
     _COMPILE: "svcs_compile svl_compile",
     _CURSORS: "stv_active_cursors stv_cursor_configuration svv_active_cursors",

@@ -27,6 +27,26 @@ language sql security definer set search_path = pg_catalog, pg_temp as $$
 $$;
 revoke all on function zeroshift.note_calls(text, json) from public;
 
+-- The messages of RAISE: SYS_PROCEDURE_MESSAGES and SVL_STORED_PROC_MESSAGES (249_query_logs.sql).
+create table if not exists zeroshift.procedure_messages (
+    number bigint generated always as identity primary key,
+    query_id integer not null,
+    record_time timestamp not null,
+    level text not null,
+    message text not null,
+    line integer not null
+);
+revoke all on zeroshift.procedure_messages from public;
+
+create or replace function zeroshift.note_messages(messages json) returns void
+language sql security definer set search_path = pg_catalog, pg_temp as $$
+    delete from zeroshift.procedure_messages where record_time < (now() at time zone 'UTC') - interval '7 days';
+    insert into zeroshift.procedure_messages (query_id, record_time, level, message, line)
+    select m.query, m.recorded, m.level, m.message, m.line
+    from json_to_recordset(messages) as m(query integer, recorded timestamp, level text, message text, line integer);
+$$;
+revoke all on function zeroshift.note_messages(json) from public;
+
 create or replace view redshift_catalog.sys_procedure_call as
 select s.usesysid::integer as session_user_id, d.usesysid::integer as security_user_id, c.query_id,
        c.query_text::character(4000) as query_text, c.start_time, c.end_time, c.status::character(10) as status,

@@ -1,6 +1,6 @@
 -- More views of the log of statements (247_query_history.sql) and of the calls in it: DG "SVL_STATEMENTTEXT", "STL_DDLTEXT",
 -- "STL_UTILITYTEXT", "SVL_QLOG", "STV_RECENTS", "STV_INFLIGHT", "SVV_QUERY_INFLIGHT", "SVL_STORED_PROC_CALL",
--- "SYS_TRANSACTION_HISTORY". What they tell of slices and of concurrency scaling is that there is one node.
+-- "SVL_STORED_PROC_MESSAGES", "SYS_PROCEDURE_MESSAGES", "SYS_TRANSACTION_HISTORY". What they tell of slices and of concurrency scaling is that there is one node.
 
 -- "The union of all of the rows in STL_DDLTEXT, STL_QUERYTEXT and STL_UTILITYTEXT". A label that was not set is blank.
 create or replace view redshift_catalog.svl_statementtext as
@@ -49,22 +49,40 @@ join zeroshift.visible_queries q on q.query_id = i.query,
      lateral zeroshift.parts(zeroshift.written_out(q.query_text), 200) p;
 
 -- A call inside a procedure has the label, the transaction and the session of the outermost one.
-create or replace view redshift_catalog.svl_stored_proc_call as
+create or replace view zeroshift.visible_calls as
 with recursive calls as (
     select c.*, c.query_id as outermost from zeroshift.procedure_calls c where c.caller_procedure_query_id is null
     union all
     select c.*, o.outermost from zeroshift.procedure_calls c join calls o on c.caller_procedure_query_id = o.query_id
 )
-select d.usesysid::integer as userid, s.usesysid::integer as session_userid, c.query_id as query,
-       coalesce(nullif(h.label, ''), 'default')::character(320) as label, h.transaction_id as xid, h.session_id as pid,
-       pg_catalog.current_database()::character(32) as database, c.query_text::character(4000) as querytxt,
-       c.start_time as starttime, c.end_time as endtime, case c.status when 'success' then 0 else 1 end as aborted,
-       c.caller_procedure_query_id as from_sp_call
+select c.*, d.usesysid::integer as security_user_id, s.usesysid::integer as session_user_id,
+       coalesce(nullif(h.label, ''), 'default')::character(320) as label, h.transaction_id, h.session_id,
+       case c.status when 'success' then 0 else 1 end as aborted
 from calls c
 left join zeroshift.query_history h on h.query_id = c.outermost
 left join pg_catalog.pg_user s on s.usename = c.session_user_name
 left join pg_catalog.pg_user d on d.usename = c.security_user_name
 where (select zeroshift.is_superuser(current_user)) or c.session_user_name = current_user;
+
+create or replace view redshift_catalog.svl_stored_proc_call as
+select c.security_user_id as userid, c.session_user_id as session_userid, c.query_id as query, c.label,
+       c.transaction_id as xid, c.session_id as pid, pg_catalog.current_database()::character(32) as database,
+       c.query_text::character(4000) as querytxt, c.start_time as starttime, c.end_time as endtime, c.aborted,
+       c.caller_procedure_query_id as from_sp_call
+from zeroshift.visible_calls c;
+
+create or replace view redshift_catalog.sys_procedure_messages as
+select c.transaction_id, m.query_id, m.record_time, m.level::character(10) as log_level, m.message::character(1024) as message,
+       m.line as line_number, zeroshift.query_uuid(m.query_id)::character(36) as query_uuid
+from zeroshift.procedure_messages m join zeroshift.visible_calls c on c.query_id = m.query_id;
+
+create or replace view redshift_catalog.svl_stored_proc_messages as
+select c.security_user_id as userid, c.session_user_id as session_userid, c.session_id as pid, c.transaction_id as xid,
+       m.query_id as query, m.record_time as recordtime,
+       case m.level when 'LOG' then 20 when 'INFO' then 30 when 'NOTICE' then 40 when 'WARNING' then 50 else 60 end as loglevel,
+       m.level::character(10) as loglevel_text, m.message::character(1024) as message, m.line as linenum,
+       left(c.query_text, 500)::character(500) as querytext, c.label, c.aborted, c.transaction_id as message_xid
+from zeroshift.procedure_messages m join zeroshift.visible_calls c on c.query_id = m.query_id;
 
 -- Transactions are made out of their statements. One that BEGIN began has ended when COMMIT, END, ROLLBACK or ABORT has run,
 -- or when its session has ended; any other one with its last statement. A statement that fails takes its transaction with
@@ -96,6 +114,7 @@ where not s.running
 
 grant select on redshift_catalog.svl_statementtext, redshift_catalog.stl_ddltext, redshift_catalog.stl_utilitytext,
     redshift_catalog.svl_qlog, redshift_catalog.stv_recents, redshift_catalog.stv_inflight, redshift_catalog.svv_query_inflight,
-    redshift_catalog.svl_stored_proc_call to public;
+    redshift_catalog.svl_stored_proc_call, redshift_catalog.sys_procedure_messages, redshift_catalog.svl_stored_proc_messages
+    to public;
 revoke select on redshift_catalog.sys_transaction_history from public;
 grant select on redshift_catalog.sys_transaction_history to zeroshift_superusers;

@@ -81,7 +81,10 @@ def call(
 
 
 def _note(runner: Runner, login_user: str, log: CallLog) -> None:
-    """Put the calls into SYS_PROCEDURE_CALL. What became of the CALL itself does not depend on it."""
+    """Put calls and messages into SYS_PROCEDURE_CALL and SYS_PROCEDURE_MESSAGES.
+
+    What became of the CALL itself does not depend on it.
+    """
     if not log.calls:
         return
     # The CALL itself has the number that SYS_QUERY_HISTORY shows.
@@ -100,10 +103,23 @@ def _note(runner: Runner, login_user: str, log: CallLog) -> None:
         }
         for call in log.calls
     ]
+    messages = [
+        {
+            "query": numbers[said.call],
+            "recorded": said.time.replace(tzinfo=None).isoformat(),
+            "level": said.level.upper(),
+            "message": said.text,
+            "line": said.line,
+        }
+        for said in log.messages
+        if said.call in numbers
+    ]
     try:
         runner.internal.query(
             "select zeroshift.note_calls($1, $2::json)", [login_user.encode(), json.dumps(calls).encode()]
         )
+        if messages:
+            runner.internal.query("select zeroshift.note_messages($1::json)", [json.dumps(messages).encode()])
     except (Disconnected, ServerError):
         # PostgreSQL is going down, and the session will hear of it by itself.
         logger.warning("the calls of a CALL could not be noted", exc_info=True)

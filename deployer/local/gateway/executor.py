@@ -137,6 +137,10 @@ class GatewayExecutor:
         self._runner.note(Kind("set"))
         return (rows[0][0] or b"").decode()
 
+    def log_level(self) -> str:
+        # A transaction that has failed cannot be asked.
+        return self._runner.options.log_level() if self._runner.backend.status != "E" else "log"
+
     def notice(self, level: str, message: str) -> None:
         if level != "LOG":
             # LOG goes to the server's log only.

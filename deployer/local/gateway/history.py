@@ -63,6 +63,8 @@ SHOWING = frozenset(
         "stv_inflight",
         "svv_query_inflight",
         "svl_stored_proc_call",
+        "sys_procedure_messages",
+        "svl_stored_proc_messages",
         "sys_transaction_history",
     )  # fmt: skip
 )

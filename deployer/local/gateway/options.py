@@ -11,6 +11,8 @@ from deployer.local.gateway.codec import Column, unpack_columns
 from deployer.local.gateway.settings import SWITCHED
 from deployer.sql.types import RedshiftType
 
+LOGGED = "stored_proc_log_min_messages"
+
 
 class Options:
     """What of SWITCHED is on in one session.
@@ -22,11 +24,13 @@ class Options:
     def __init__(self, query: Callable[[str], Result]) -> None:
         self._query = query
         self._touched: set[str] = set()
+        self._level_touched = False
         self._known: frozenset[str] | None = frozenset()
 
     def forget(self, sql: str = "") -> None:
         """A statement may have changed them; `sql` is the text of a SET."""
         self._touched.update(name for name in SWITCHED if name in sql)
+        self._level_touched |= LOGGED in sql
         if self._touched:
             self._known = None
 
@@ -35,6 +39,13 @@ class Options:
         if self._known is None:
             self._known = frozenset(name for name in self._touched if self._is_on(name))
         return self._known
+
+    def log_level(self) -> str:
+        """stored_proc_log_min_messages in lower case."""
+        if not self._level_touched:
+            return "log"
+        # Empty after the rollback of the SET that was the first.
+        return (self._query(f"show zeroshift.{LOGGED}").rows[0][0] or b"").decode().lower() or "log"
 
     def shown(self, data: bytes, inferred: Sequence[tuple[str, RedshiftType | None]]) -> tuple[Column, ...]:
         """PostgreSQL's row description as Redshift would send it (types.shown), with the names that the session wants.

@@ -1,4 +1,6 @@
-"""Which procedures one CALL has called, for SYS_PROCEDURE_CALL: also when everything that they did was rolled back."""
+"""Which procedures one CALL has called and what they have said, for SYS_PROCEDURE_CALL and SYS_PROCEDURE_MESSAGES: also
+when everything that they did was rolled back ("Raised messages are logged even if the stored procedure call is
+canceled", DG "SVL_STORED_PROC_MESSAGES")."""
 
 from __future__ import annotations
 
@@ -12,12 +14,31 @@ from deployer.sql.names import quote_literal
 
 MAX_CALLS = 10_000
 """Of more calls in one CALL only those are kept that did not succeed: a loop may call without end."""
+MAX_MESSAGES = 10_000
+"""The first of one CALL are kept."""
+MESSAGE_LENGTH = 1024
+"""The column's width."""
 TEXT_BYTES = 4000
 """The column's width."""
 
 SUCCESS = "success"
 CANCELED = "canceled"
 """The only other status that the page names: "stopped by the system or canceled by the user"."""
+
+
+LEVELS = {"log": 20, "info": 30, "notice": 40, "warning": 50, "exception": 60}
+"""Levels of RAISE that are logged -> their numbers in SVL_STORED_PROC_MESSAGES."""
+
+
+@dataclass(frozen=True)
+class LoggedMessage:
+    """A message of RAISE. `call` is the number of the call that it was raised in, `line` the body's."""
+
+    call: int
+    time: datetime
+    level: str
+    text: str
+    line: int
 
 
 @dataclass
@@ -38,6 +59,7 @@ class CallLog:
 
     def __init__(self) -> None:
         self.calls: list[LoggedCall] = []
+        self.messages: list[LoggedMessage] = []
         self._open: list[LoggedCall] = []
         self._number = 0
 
@@ -57,6 +79,13 @@ class CallLog:
             self._open.pop()
             if logged.status == SUCCESS and len(self.calls) > MAX_CALLS and self.calls[-1] is logged:
                 self.calls.pop()
+
+    def say(self, level: str, text: str, line: int, least: str) -> None:
+        """A message was raised; `least` is the level from which on they are logged."""
+        if LEVELS[level] < LEVELS.get(least, 0) or len(self.messages) >= MAX_MESSAGES:
+            return
+        shown = text.replace("\0", "")[:MESSAGE_LENGTH]
+        self.messages.append(LoggedMessage(self._open[-1].number, datetime.now(UTC), level, shown, line))
 
 
 def call_text(procedure: StoredProcedure, values: Sequence[Value]) -> str:

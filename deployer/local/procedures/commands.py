@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deployer.local.procedures.call_log import LEVELS
 from deployer.local.procedures.errors import PROBLEMS, Running, error, explained, in_statement
 from deployer.local.procedures.executor import Outcome, Value
 from deployer.local.procedures.values import without_numbers
@@ -185,6 +186,9 @@ class Commands:
                 pieces.append("<NULL>" if value.text is None else value.text)
             pieces.append(piece)
         message = "".join(pieces).replace("\0", "%")
+        if statement.level in LEVELS:
+            least = self._executor.log_level()
+            self._interpreter.log.say(statement.level, message, self._running.line, least)
         if statement.level == "exception":
             raise error("P0001", message)
         self._executor.notice(statement.level.upper(), message)

@@ -91,6 +91,9 @@ class Executor(Protocol):
     def notice(self, level: str, message: str) -> None:
         """Send a message to the client. `level` is LOG, INFO, NOTICE or WARNING."""
 
+    def log_level(self) -> str:
+        """The least level of the messages that are logged: log, info, notice, warning or exception."""
+
     def cursors(self) -> list[str]:
         """The names of the cursors that are open in the session."""
 

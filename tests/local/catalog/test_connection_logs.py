@@ -117,6 +117,45 @@ def test_statements_by_kind(admin: Any) -> None:
     ) == [(True, text, None)]
 
 
+def test_messages_of_procedures(admin: Any) -> None:
+    """DG "SVL_STORED_PROC_MESSAGES": its two examples. Messages outlive what was rolled back."""
+    admin.execute("""create procedure test_proc1(f1 int) as $$
+begin
+    raise info 'Log Level: Input f1 is %', f1;
+    raise notice 'Notice Level: Input f1 is %', f1;
+    execute 'select invalid';
+    raise notice 'Should not print this';
+exception when others then
+    raise exception 'EXCEPTION level: Exception Handling';
+end; $$ language plpgsql""")
+    with pytest.raises(ProgrammingError):
+        admin.execute("call test_proc1(2)")
+    asked = "select loglevel, loglevel_text, message, aborted, linenum from svl_stored_proc_messages"
+    asked += " where loglevel > 30 and querytext like '%test_proc1(2)%' order by recordtime"
+    assert rows(admin, asked) == [
+        (40, "NOTICE", "Notice Level: Input f1 is 2", 1, 3),
+        (60, "EXCEPTION", "EXCEPTION level: Exception Handling", 1, 7),
+    ]
+    levels = " ".join(
+        f"raise {level} 'Raise {level}';" for level in ("log", "info", "notice", "warning", "exception")
+    )
+    admin.execute(f"create procedure test_proc() as $$ begin {levels} end; $$ language plpgsql"
+                  " set stored_proc_log_min_messages = notice")  # fmt: skip
+    with pytest.raises(ProgrammingError):
+        admin.execute("call test_proc()")
+    said = rows(admin, "select trim(log_level), trim(message), transaction_id > 0 from sys_procedure_messages"
+                       " where message like 'Raise%' order by record_time")  # fmt: skip
+    assert said == [(level.upper(), f"Raise {level}", True) for level in ("notice", "warning", "exception")]
+    admin.execute("set stored_proc_log_min_messages to warning")
+    admin.execute(
+        "create procedure quiet() as $$ begin raise info 'unheard'; raise warning 'heard'; end; $$ language plpgsql"
+    )
+    admin.execute("call quiet()")
+    assert rows(admin, "select trim(message) from sys_procedure_messages where message like '%heard%'") == [
+        ("heard",)
+    ]
+
+
 def test_system_privileges(admin: Any) -> None:
     admin.execute("create role observer")
     admin.execute("grant explain rls to role observer")
