@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from deployer.errors import StatementFailed, ZeroshiftError
 from deployer.operations import dead_runs, expected, replicators
@@ -24,6 +24,8 @@ _BROKEN = ("Failed", "ResyncRequired")
 """States of SVV_INTEGRATION_TABLE_STATE in which a table is not replicated."""
 
 _NO_RIGHT = "42501"
+_CLOCKS = timedelta(minutes=5)
+"""How far the clocks of a warehouse and of this machine may be apart."""
 
 
 @dataclass(frozen=True)
@@ -145,8 +147,9 @@ def unfresh(session: Session, schedules: Sequence[Planned]) -> tuple[str, ...]:
     return tuple(told)
 
 
-def problems(found: WarehouseStatus) -> tuple[str, ...]:
-    """What is wrong, the worst first."""
+def problems(found: WarehouseStatus, now: datetime | None = None) -> tuple[str, ...]:
+    """What is wrong, the worst first. `now`: UTC, without a zone."""
+    soon = (now or datetime.now(UTC).replace(tzinfo=None)) + _CLOCKS
     told: list[str] = []
     seen: set[str] = set()
     for run in found.runs:
@@ -162,6 +165,12 @@ def problems(found: WarehouseStatus) -> tuple[str, ...]:
         if one.missing
     ]
     told += found.stale
+    told += [
+        f"what is published of {one.pipeline} speaks for {one.as_of} UTC, which is still to come: until then every"
+        f" other run is superseded; `zeroshift run {one.pipeline} --rewind` turns back to now"
+        for one in found.freshness
+        if one.as_of > soon
+    ]
     told += [
         f"the integration into {one.database} is in the state {one.state}"
         for one in found.integrations

@@ -33,6 +33,11 @@ def test_a_healthy_warehouse_has_no_problem(house: House) -> None:
     house.run("2024-01-07")
     found = status.read(house.warehouse.session)
     assert status.problems(found) == ()
+    (early,) = status.problems(found, datetime(2024, 1, 7, 23, 54))
+    assert early.startswith(
+        "what is published of rental speaks for 2024-01-08 00:00:00 UTC, which is still to come"
+    )
+    assert status.problems(found, datetime(2024, 1, 7, 23, 55)) == ()
     assert [run.state for run in found.runs] == ["superseded", "duplicate", "succeeded"]
     done = found.runs[-1]
     assert done.rows_written == sum(step.rows_written for step in done.steps) > 0
