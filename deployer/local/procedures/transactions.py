@@ -40,12 +40,13 @@ class Transactions:
         configured = any(running.procedure.settings for running in self._stack)
         if not configured and (nonatomic or not self._executor.in_user_transaction):
             return
-        if verb == "TRUNCATE":
-            text = "TRUNCATE cannot be invoked from a procedure that is executing in an atomic context."
-        else:
-            # The guide shows no text for COMMIT and ROLLBACK: this is PostgreSQL's.
-            text = "invalid transaction termination"
-        raise error("2D000", text, hint=ATOMIC_HINT)
+        # The guide (stored-procedure-transaction-management) shows the text for TRUNCATE. That COMMIT's is the same is
+        # only told by programs of others that avoid it, and ROLLBACK goes by both here.
+        raise error(
+            "2D000",
+            f"{verb} cannot be invoked from a procedure that is executing in an atomic context.",
+            hint=ATOMIC_HINT,
+        )
 
     def end(self, verb: str) -> None:
         """COMMIT or ROLLBACK, as a statement of the procedure."""

@@ -151,7 +151,7 @@ def test_a_nested_procedure_below_one_with_a_setting_cannot_commit(run: Run) -> 
     create(run, "begin commit; end", "inner_one()")
     create(run, "begin call public.inner_one(); end", tail="set search_path to public")
     told = failure(run, "call p()")
-    assert told["M"] == "invalid transaction termination"
+    assert told["M"] == "COMMIT cannot be invoked from a procedure that is executing in an atomic context."
     assert told["W"] == 'PL/pgSQL function "inner_one" line 1 at commit\nPL/pgSQL function "p" line 1 at call'
 
 

@@ -143,23 +143,19 @@ def test_commit_and_truncate_commit(run: Run) -> None:
     assert logged(run) == ["kept"]
 
 
-NOT_ATOMIC = {
-    "truncate log": "TRUNCATE cannot be invoked from a procedure that is executing in an atomic context."
-}
-
-
 @pytest.mark.parametrize("ending", ["commit", "rollback", "truncate log"])
 def test_a_transaction_block_of_the_client_cannot_be_ended(run: Run, ending: str) -> None:
+    text = f"{ending.split()[0].upper()} cannot be invoked from a procedure that is executing in an atomic context."
     run(procedure(f"begin {ending}; end"))
     run("begin")
-    assert failure(run, "call p()")["M"] == NOT_ATOMIC.get(ending, "invalid transaction termination")
+    assert failure(run, "call p()")["M"] == text
     run("rollback")
     run(
         procedure(f"begin {ending}; end", more="", name="q").replace(
             "language plpgsql", "language plpgsql set query_group to 'x'"
         )
     )
-    assert failure(run, "call q()")["M"] == NOT_ATOMIC.get(ending, "invalid transaction termination")
+    assert failure(run, "call q()")["M"] == text
 
 
 def test_a_handler_rolls_back_runs_commits_and_raises_again(run: Run) -> None:
