@@ -171,7 +171,7 @@ def empty(engine_dsn: str, admin: str) -> None:
         connection.execute("delete from zeroshift.policies")
         connection.execute(
             "truncate zeroshift.rls_relations, zeroshift.rls_attachments, zeroshift.mask_attachments,"
-            " zeroshift.system_privileges"
+            " zeroshift.system_privileges, zeroshift.function_defaults"
         )
         schemas = connection.execute(
             "select nspname from pg_namespace where nspname <> all (%s) and nspname not like 'pg\\_%%'",

@@ -37,7 +37,6 @@ REFUSED = {
     "COMMENT ON CONSTRAINT": "comment on constraint k on t is 'x'",
     "scoped permissions": "grant select for tables in schema public to role r",
     "system permissions": "grant create user to role r",
-    "default privileges on functions": "alter default privileges grant execute on functions to public",
     "paths in SUPER": "attach masking policy p on t (d.x) to public",
     "HyperLogLog": "select hll(a) from t",
     "63 bytes": f"select a as {'x' * 64} from t",

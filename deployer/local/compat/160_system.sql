@@ -39,6 +39,12 @@ return coalesce(nullif(pg_catalog.current_setting('zeroshift.' || setting_name, 
         ('mv_enable_aqmv_for_session', 'on'),
         ('max_cursor_result_set_size', 'default'),
         ('enable_vacuum_boost', 'off'),
+        ('enable_spectrum_oid', 'on'),
+        ('max_concurrency_scaling_clusters', '1'),
+        ('pg_federation_repeatable_read', 'on'),
+        ('datashare_break_glass_session_var', ''),
+        ('spectrum_enable_pseudo_columns', 'on'),
+        ('spectrum_query_maxerror', '-1'),
         ('use_fips_ssl', 'off'),
         ('require_ssl', 'off'),
         ('stored_proc_log_min_messages', 'log'),
@@ -110,7 +116,8 @@ begin
         'query_group', 'wlm_query_slot_count', 'analyze_threshold_percent',
         'enable_result_cache_for_session', 'auto_analyze', 'auto_mv', 'mv_enable_aqmv_for_session',
         'max_cursor_result_set_size', 'enable_vacuum_boost', 'use_fips_ssl', 'require_ssl',
-        'stored_proc_log_min_messages', 'application_name'
+        'stored_proc_log_min_messages', 'application_name', 'enable_spectrum_oid', 'max_concurrency_scaling_clusters',
+        'pg_federation_repeatable_read', 'datashare_break_glass_session_var'
     ) then
         return pg_catalog.set_config('zeroshift.' || wanted, value, is_local);
     elsif redshift.kept_setting(wanted) is not null or wanted in ('search_path', 'client_encoding', 'seed') then

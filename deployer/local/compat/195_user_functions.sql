@@ -24,8 +24,54 @@ begin
 end
 $$;
 
--- After CREATE [OR REPLACE] FUNCTION. Of a new one everybody has EXECUTE (DG "UDF security and privileges"), whatever
--- default privileges say of procedures, which are the same thing to PostgreSQL.
+-- What ALTER DEFAULT PRIVILEGES says ON FUNCTIONS: PostgreSQL has one default for functions and procedures. `schema` is 0 for
+-- all of the database, `grantee` 0 for PUBLIC. A row that is closed takes EXECUTE from PUBLIC, which has it by itself.
+create table if not exists zeroshift.function_defaults (
+    owner oid not null,
+    schema oid not null,
+    grantee oid not null,
+    grantable boolean not null default false,
+    closed boolean not null default false,
+    primary key (owner, schema, grantee)
+);
+revoke all on zeroshift.function_defaults from public;
+
+create or replace function zeroshift.default_on_functions(
+    giving boolean, owner text, schemas text[], grantees text[], with_option boolean, option_only boolean
+) returns void
+language plpgsql security definer set search_path = pg_catalog
+as $$
+declare
+    who oid := (select oid from pg_roles where rolname = owner);
+    places oid[];
+    receivers oid[] := array(select coalesce((select oid from pg_roles where rolname = g), 0) from unnest(grantees) g);
+begin
+    perform zeroshift.require_owner('user', owner, who);
+    places := case when schemas = '{}' then array[0::oid]
+              else array(select quote_ident(s)::regnamespace::oid from unnest(schemas) s) end;
+    if giving then
+        -- PUBLIC has it by itself.
+        delete from zeroshift.function_defaults f
+        where f.owner = who and f.schema = 0 and f.grantee = 0 and 0 = any (places) and 0 = any (receivers);
+        insert into zeroshift.function_defaults
+        select who, p, r, with_option, false from unnest(places) p, unnest(receivers) r where p <> 0 or r <> 0
+        on conflict on constraint function_defaults_pkey
+        do update set grantable = function_defaults.grantable or with_option, closed = false;
+    elsif option_only then
+        update zeroshift.function_defaults f set grantable = false
+        where f.owner = who and f.schema = any (places) and f.grantee = any (receivers);
+    else
+        delete from zeroshift.function_defaults f
+        where f.owner = who and f.schema = any (places) and f.grantee = any (receivers);
+        -- In a schema there is nothing to take: what holds for the database stays.
+        insert into zeroshift.function_defaults
+        select who, 0, 0, false, true where 0 = any (places) and 0 = any (receivers);
+    end if;
+end
+$$;
+
+-- After CREATE [OR REPLACE] FUNCTION. Of a new one everybody has EXECUTE (DG "UDF security and privileges"), unless the
+-- owner's default privileges on functions say otherwise; those on procedures are the same thing to PostgreSQL.
 create or replace function zeroshift.record_function(
     schema_name text, function_name text, inputs text, arguments text[], result text, body text
 ) returns void
@@ -34,6 +80,7 @@ as $$
 declare
     target oid := to_regprocedure(format('%I.%I(%s)', schema_name, function_name, inputs));
     receiver oid;
+    grantable boolean;
 begin
     perform zeroshift.require_owner('function', function_name, (select proowner from pg_proc where oid = target));
     update zeroshift.functions f set arguments = $4, result = $5, body = $6 where f.oid = target;
@@ -46,7 +93,21 @@ begin
     loop
         execute format('revoke all on function %s from %I', target::regprocedure, pg_get_userbyid(receiver));
     end loop;
-    execute format('grant execute on function %s to public', target::regprocedure);
+    if exists (select from zeroshift.function_defaults f
+               where f.owner = (select proowner from pg_proc where oid = target) and f.schema = 0 and f.closed) then
+        execute format('revoke all on function %s from public', target::regprocedure);
+    else
+        execute format('grant execute on function %s to public', target::regprocedure);
+    end if;
+    for receiver, grantable in
+        select f.grantee, f.grantable from zeroshift.function_defaults f join pg_proc p on p.oid = target and p.proowner = f.owner
+        where f.schema in (0, p.pronamespace) and not f.closed
+          and (f.grantee = 0 or exists (select from pg_roles where oid = f.grantee))
+    loop
+        execute format('grant execute on function %s to %s %s', target::regprocedure,
+                       case when receiver = 0 then 'public' else quote_ident(pg_get_userbyid(receiver)) end,
+                       case when grantable and receiver <> 0 then 'with grant option' else '' end);
+    end loop;
 end
 $$;
 

@@ -529,7 +529,14 @@ cross join lateral pg_catalog.aclexplode(d.defaclacl) p
 where d.defaclobjtype in ('r', 'f') and p.grantee <> d.defaclrole
   and p.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRUNCATE', 'EXECUTE')
   -- "Other users can only see default permissions granted to them."
-  and zeroshift.sees_identity(p.grantee);
+  and zeroshift.sees_identity(p.grantee)
+union all
+select n.nspname::text, 'FUNCTION', f.owner::integer, pg_catalog.pg_get_userbyid(f.owner)::text, 'user', 'EXECUTE', f.grantee::integer,
+       zeroshift.identity_name(f.grantee), zeroshift.identity_type(f.grantee), f.grantable
+from zeroshift.function_defaults f
+left join pg_catalog.pg_namespace n on n.oid = f.schema
+where not f.closed and (f.grantee = 0 or exists (select from pg_catalog.pg_roles where oid = f.grantee))
+  and zeroshift.sees_identity(f.grantee);
 
 -- "PG_DEFAULT_ACL": superusers see all rows, others their own. Default privileges on procedures are p.
 create or replace view redshift_catalog.pg_default_acl as

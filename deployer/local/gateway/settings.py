@@ -33,14 +33,18 @@ KEPT = {
     "auto_analyze": "on",
     "auto_mv": "on",
     "mv_enable_aqmv_for_session": "on",
+    "max_concurrency_scaling_clusters": "1",
     "max_cursor_result_set_size": "default",
+    "pg_federation_repeatable_read": "on",
+    "datashare_break_glass_session_var": "",
     "enable_vacuum_boost": "off",
+    "enable_spectrum_oid": "on",
     "use_fips_ssl": "off",
     "require_ssl": "off",
     "stored_proc_log_min_messages": "log",
     "application_name": "",
 }
-"""Parameters that change speed or logging only -> their default."""
+"""Parameters that change nothing here: speed, logging, datashares and federated queries -> their default."""
 
 FIXED = {
     "enable_case_sensitive_identifier": "on",
@@ -54,6 +58,8 @@ FIXED = {
     "default_geometry_encoding": "1",
     "interval_forbid_composite_literals": "off",
     "isolation_level": "snapshot",
+    "spectrum_enable_pseudo_columns": "on",
+    "spectrum_query_maxerror": "-1",
 }
 """Parameters that change results -> the only value that the local engine has. The case-sensitive identifiers are what
 zero-ETL demands."""
@@ -229,6 +235,8 @@ def _show(tokens: list[Token]) -> Setting:
         # DG "Unsupported PostgreSQL functions" lists it by this name.
         raise _refuse("SHOW VERSION is not supported on Redshift; use SELECT VERSION()", tokens[0])
     name, rest = _name(tokens)
+    if name == "all" and rest[0].kind == "end":
+        raise _refuse("SHOW ALL is not supported by the local Redshift yet; name the parameter", tokens[0])
     if name in _LISTS or (rest and rest[0].kind != "end"):
         what = f"{name} {rest[0].value}" if name in ("external", "identity", "masking", "rls") else name
         raise _refuse(

@@ -8,7 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deployer.local.policies import statements as policies
-from deployer.local.translate import alter_rules, external_alter, functions_ddl, grants, materialized, users
+from deployer.local.translate import (
+    alter_rules,
+    default_privileges,
+    external_alter,
+    functions_ddl,
+    grants,
+    materialized,
+    users,
+)
 from deployer.local.translate.api import EXTERNAL_TABLE, MATERIALIZED_VIEW, Relation, Translation
 from deployer.local.translate.bind_dml import check_writable
 from deployer.local.translate.bind_from import physical
@@ -42,7 +50,7 @@ def alter(parser: Parser, context: Context) -> Translation:
     if parser.is_word("materialized"):
         return materialized.alter(parser, context)
     if parser.is_word("default"):
-        return grants.default_privileges(parser, context)
+        return default_privileges.alter(parser, context)
     if parser.is_word("procedure"):
         return _alter_procedure(parser, context)
     if parser.is_word("function"):

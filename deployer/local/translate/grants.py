@@ -258,28 +258,39 @@ def _language(parser: Parser) -> str:
 
 
 def _schemas(parser: Parser) -> str:
+    return ", ".join(map(quote_ident, _schema_names(parser)))
+
+
+def _schema_names(parser: Parser) -> list[str]:
     names = []
     while True:
-        names.append(quote_ident("raw" if parser.accept("raw") else parser.identifier()))
+        names.append("raw" if parser.accept("raw") else parser.identifier())
         if not parser.accept_op(","):
-            return ", ".join(names)
+            return names
 
 
 def _grantees(parser: Parser, word: str) -> tuple[str, str, list[str]]:
-    """The receivers, WITH GRANT OPTION, which Redshift writes behind each user, and checks that each receiver is the
-    user, role or group that it is called."""
+    """The receivers and WITH GRANT OPTION as PostgreSQL writes them, and the checks of `_receivers`."""
+    names, option, checks = _receivers(parser, word)
+    listed = ", ".join("PUBLIC" if name is None else quote_ident(name) for name in names)
+    return listed, " WITH GRANT OPTION" if option else "", checks
+
+
+def _receivers(parser: Parser, word: str) -> tuple[list[str | None], bool, list[str]]:
+    """The receivers (None is PUBLIC), WITH GRANT OPTION, which Redshift writes behind each user, and checks that each
+    receiver is the user, role or group that it is called."""
     parser.expect(word.lower())
-    names: list[str] = []
+    names: list[str | None] = []
     options: set[bool] = set()
     kinds: dict[str, list[str]] = {}
     while True:
         if parser.accept("public"):
-            names.append("PUBLIC")
+            names.append(None)
         else:
             kind = "group" if parser.accept("group") else "role" if parser.accept("role") else "user"
             name = parser.identifier()
             kinds.setdefault(kind, []).append(name)
-            names.append(quote_ident(name))
+            names.append(name)
             if parser.is_word("with", "grant", "option") and kind != "user":
                 parser.refuse("WITH GRANT OPTION is for users, not for groups and roles", sqlstate="0LP01")
         options.add(parser.accept("with", "grant", "option"))
@@ -287,7 +298,7 @@ def _grantees(parser: Parser, word: str) -> tuple[str, str, list[str]]:
             break
     if len(options) > 1:
         parser.refuse("WITH GRANT OPTION for some of the users only needs statements of their own here")
-    return ", ".join(names), " WITH GRANT OPTION" if options == {True} else "", _checks(kinds)
+    return names, options == {True}, _checks(kinds)
 
 
 def _checks(kinds: dict[str, list[str]]) -> list[str]:
@@ -331,50 +342,3 @@ def _role_name(parser: Parser) -> str:
             return SUPERUSERS
         parser.refuse(f"the system role sys:{rest} is not supported by the local Redshift yet", token)
     return name
-
-
-def default_privileges(parser: Parser, context: Context) -> Translation:
-    """ALTER DEFAULT PRIVILEGES."""
-    parser.expect("default")
-    parser.expect("privileges")
-    sql = "ALTER DEFAULT PRIVILEGES"
-    owner = "current_user"
-    if parser.accept("for"):
-        parser.expect("user")
-        name = parser.identifier()
-        owner = pg_literal(name)
-        sql += f" FOR ROLE {quote_ident(name)}"
-    if parser.accept("in"):
-        parser.expect("schema")
-        sql += f" IN SCHEMA {_schemas(parser)}"
-    verb = "GRANT" if parser.accept("grant") else "REVOKE"
-    if verb == "REVOKE":
-        parser.expect("revoke")
-        if parser.accept("grant", "option", "for"):
-            verb = "REVOKE GRANT OPTION FOR"
-    rights, _ = _rights(parser)
-    parser.expect("on")
-    token = parser.next()
-    if token.value == "functions":
-        parser.refuse(
-            "default privileges on functions are not supported by the local Redshift yet; GRANT or REVOKE EXECUTE on "
-            "each",
-            token,
-        )
-    if token.value not in ("tables", "procedures"):
-        parser.fail(token)
-    _check_rights(parser, rights, "table" if token.value == "tables" else "procedure")
-    kind = "ROUTINES" if token.value != "tables" else "TABLES"
-    schema = " IN SCHEMA " in sql
-    grantees, option, checks = _grantees(parser, "TO" if verb == "GRANT" else "FROM")
-    if kind == "ROUTINES" and verb == "GRANT" and not schema and "PUBLIC" in grantees.split(", "):
-        # PostgreSQL takes this for its own default, and forgets that it was said.
-        parser.refuse("default EXECUTE for PUBLIC needs IN SCHEMA in the local Redshift", token)
-    listed = ", ".join(right.upper() for right in rights)
-    sql += f" {verb} {listed} ON {kind} {'TO' if verb == 'GRANT' else 'FROM'} {grantees}{option}"
-    sql += _revoke_behaviour(parser, "REVOKE" if verb != "GRANT" else verb)
-    parser.done()
-    if kind == "ROUTINES":
-        close = f"SELECT zeroshift.close_new_procedures({owner})"
-        return finish(context, [close, sql, *checks], main=1, kind="alter_default_privileges")
-    return finish(context, [sql, *checks], kind="alter_default_privileges")

@@ -219,3 +219,42 @@ def test_usage_on_the_language_is_what_creating_needs(admin: Wire) -> None:
                 "grant usage on language sql to public; revoke usage on language sql from group udf_devs"
             )
             admin.query("drop function s.f(int)")
+
+
+def test_default_privileges_on_functions_are_those_of_new_ones(admin: Wire) -> None:
+    admin.query(f"create user ann password '{PASSWORD}'; create group dev_test; create schema other")
+    create = "create function {}(int) returns int stable as $$ select 1 $$ language sql"
+    acl = "select proacl from pg_proc where proname = '{}'"
+    # r_ALTER_DEFAULT_PRIVILEGES
+    assert admin.tags("alter default privileges revoke execute on functions from public") == [
+        "ALTER DEFAULT PRIVILEGES"
+    ]
+    admin.query("alter default privileges grant execute on functions to group dev_test")
+    admin.query(
+        "alter default privileges in schema other grant execute on functions to ann with grant option"
+    )
+    admin.query(create.format("f1"))
+    admin.query(create.format("other.f2"))
+    assert admin.rows(acl.format("f1")) == [('{admin=X/admin,"group dev_test=X/admin"}',)]
+    assert admin.rows(acl.format("f2")) == [('{admin=X/admin,"group dev_test=X/admin",ann=X*/admin}',)]
+    shown = (
+        "select schema_name, object_type, grantee_name, admin_option from svv_default_privileges order by 3"
+    )
+    assert admin.rows(shown) == [
+        ("other", "FUNCTION", "ann", "t"),
+        (None, "FUNCTION", "dev_test", "f"),
+    ]
+    admin.query("alter default privileges grant execute on functions to public")
+    admin.query("alter default privileges revoke execute on functions from group dev_test")
+    admin.query(
+        "alter default privileges in schema other revoke grant option for execute on functions from ann"
+    )
+    admin.query(create.format("other.f3"))
+    assert admin.rows(acl.format("f3")) == [("{admin=X/admin,=X/admin,ann=X/admin}",)]
+    admin.query("alter default privileges in schema other revoke execute on functions from ann")
+    admin.query("alter default privileges revoke execute on functions from public")
+    admin.query("alter default privileges grant execute on functions to public")
+    with Wire(admin.status) as wire:
+        ann = wire.login(PASSWORD, user="ann")
+        other = "alter default privileges for user admin grant execute on functions to ann"
+        assert ann.error(other)["C"] == "42501"
