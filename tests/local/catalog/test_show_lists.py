@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from redshift_connector import ProgrammingError
 
+from deployer.local.gateway.show_lists import translation
+
 
 @pytest.fixture
 def cursor(connect: Callable[..., Any], fresh_database: object) -> Any:
@@ -280,3 +282,16 @@ def test_refused(cursor: Any, statement: str, told: str) -> None:
     with pytest.raises(ProgrammingError) as caught:
         cursor.execute(statement)
     assert told in caught.value.args[0]["M"]
+
+
+def test_more_than_ten_thousand_rows_are_an_error_without_a_limit() -> None:
+    """DG "SHOW TABLES": "If more than 10,000 tables would result ..., then an error is returned"."""
+    few = [
+        check for check in translation("show tables from schema s", "dev").checks if "require_few" in check
+    ]
+    assert len(few) == 1
+    assert "'SHOW TABLES', 10000, (select count(*)" in few[0]
+    assert "limit 10001" in few[0]
+    limited = translation("show tables from schema s like 'a%' limit 7", "dev")
+    assert not any("require_few" in check for check in limited.checks)
+    assert limited.statements[0].endswith("limit 7")
