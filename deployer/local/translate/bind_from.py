@@ -197,12 +197,11 @@ class FromBinder(RotateBinder):
     def _elements(self, item: FunctionTable, scope: Scope) -> Joined:
         """The elements of an array of the catalog's, or numbers to count them with, for clients that ask it."""
         name = item.call.name
-        self.context.catalog_only.append(
-            Refused(
-                f"{name.upper()} in FROM: table functions are not supported on Redshift; use a table or a sub-query",
-                position=item.pos,
-            )
-        )
+        try:
+            registry.lookup(name)
+        except Refused as error:
+            error.position = item.pos
+            self.context.catalog_only.append(error)
         alias = item.alias or name
         column = item.columns[0][0] if item.columns else alias
         given = ", ".join(self.expr(one, scope).sql for one in item.call.args)

@@ -77,8 +77,8 @@ LOCAL = Rule(
     redshift="Documented: see the page of the command or function.",
     source="c_SQL_commands",
     mend="Use the way that the message names, or keep the statement out of what is tested locally.",
-    bad="select checksum(amount) from curated.sales;",
-    good="select fnv_hash(amount::varchar) from curated.sales;",
+    bad="select hll(customer_id) from curated.sales;",
+    good="select count(distinct customer_id) from curated.sales;",
 )
 
 
