@@ -13,7 +13,15 @@ from walk import Create, Replace, Type, check, steps, write
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "add-a-metric.md").read_text(encoding="utf-8")
-COPIED = ("zeroshift.toml", "setup.cfg", "pyproject.toml", "migrations", "procedures", "tests/conftest.py")
+COPIED = (
+    "zeroshift.toml",
+    "setup.cfg",
+    "pyproject.toml",
+    "migrations",
+    "procedures",
+    "tests/conftest.py",
+    "tests/seeds.py",
+)
 
 
 @pytest.mark.slow
