@@ -215,3 +215,15 @@ def test_like_inherits_what_the_page_says(admin: Wire) -> None:
     assert admin.rows("select a, b from filled; drop table filled") == [("7", "x")]
     assert "cannot be set" in admin.error("create table no (like parent) diststyle all")["M"]
     assert "cannot be set" in admin.error("create table no (like parent) sortkey (a)")["M"]
+
+
+def test_the_catalog_s_one_byte_type_is_for_the_catalog(admin: Wire) -> None:
+    # As r_DROP_TABLE's view find_depend has it.
+    admin.query("create table t (a int); create view v as select a from t")
+    found = (
+        "select distinct c.relname from pg_class c, pg_depend d where d.deptype = 'i'::\"char\""
+        " and c.relkind = 'v'::\"char\""
+    )
+    assert admin.rows(f"{found} and c.relname = 'v'") == [("v",)]
+    assert "use CHAR(1)" in admin.error('select a::"char" from t')["M"]
+    assert "use CHAR(1)" in admin.error('create table no (a "char")')["M"]
