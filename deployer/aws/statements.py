@@ -28,6 +28,7 @@ LOST_SECONDS = 60.0
 
 _ACTIVE = ("SUBMITTED", "PICKED", "STARTED")
 _LABEL = re.compile(r"\n\s*(Detail|Hint|Position|Where): ")
+_FRAME = re.compile(r'PL/pgSQL function "?([^"\s(]+)"?(?:\([^)]*\))? line (\d+)')
 _SEVERITY = re.compile(r"^(Query #\d+ failed with )?(ERROR|FATAL|PANIC): ")
 
 
@@ -42,12 +43,13 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """A statement that failed or was cancelled, with its error in one line. Times as in Finished."""
+    """A statement that failed or was cancelled, with its error in one line and `within`. Times as in Finished."""
 
     id: str
     created_at: datetime
     ended_at: datetime
     error: str
+    within: str = ""
 
 
 class DataApi:
@@ -108,6 +110,7 @@ class DataApi:
         raise StatementFailed(
             text or f"statement {statement} failed, and the Data API tells no reason",
             sql=sql,
+            where=within(found.get("Error") or ""),
             position=position,
         )
 
@@ -130,7 +133,8 @@ class DataApi:
                     continue
                 told = self._aws.call(SERVICE, "describe_statement", Id=item["Id"]).get("Error") or ""
                 error = f"statement {item['Id']} was cancelled" if state == "ABORTED" else readable(told)[0]
-                found.append(Failed(str(item["Id"]), _utc(item["CreatedAt"]), _utc(item["UpdatedAt"]), error))
+                times = _utc(item["CreatedAt"]), _utc(item["UpdatedAt"])
+                found.append(Failed(str(item["Id"]), *times, error, within(told)))
         return tuple(found)
 
     def _listed(self, text: str, state: str) -> Iterator[dict[str, Any]]:
@@ -209,6 +213,12 @@ def readable(error: str) -> tuple[str, int | None]:
         elif label == "Position" and text.strip().isdigit():
             position = int(text)
     return message, position
+
+
+def within(error: str) -> str:
+    """The innermost procedure that the Data API's error text names, and its line; empty without one."""
+    found = _FRAME.search(error)
+    return f"procedure {found[1]}, line {found[2]}" if found else ""
 
 
 def _utc(moment: datetime) -> datetime:

@@ -31,7 +31,8 @@ def close(session: Session, api: DataApi, runs: Iterable[RunRecord], ops: str = 
             for statement in api.failed(f"call {ops}.{verb}_{run.pipeline}(", run.started_at):
                 if isinstance(runlog.explained(StatementFailed(statement.error)), LeaseHeld):
                     continue
-                runlog.close(session, run.run_id, statement.ended_at, statement.error, ops)
+                place = f" (in {statement.within})" if statement.within else ""
+                runlog.close(session, run.run_id, statement.ended_at, f"{statement.error}{place}", ops)
                 closed = True
                 break
         except ZeroshiftError:

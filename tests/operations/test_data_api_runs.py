@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,7 +67,7 @@ def test_settings_reach_the_statement_s_session_and_no_other(api: DataApi) -> No
     assert shown(()) == "unset"
     sessions = list(api._aws.pages("redshift-data", "list_sessions", "Sessions"))
     assert sessions == [], "it ends with its statement"
-    with pytest.raises(StatementFailed, match="timeout"):
+    with pytest.raises(StatementFailed, match="cancelled on user.s request"):
         api.execute(FOREVER, "by hand", settings=("set statement_timeout to 100",))
 
 
@@ -99,6 +100,7 @@ def test_one_request_can_set_and_call_as_a_schedule_must(
         # The run that died of it is found by its CALL, which is not the batch's first statement.
         (failed,) = api.failed("call public.note(", found["CreatedAt"].astimezone(UTC).replace(tzinfo=None))
         assert failed.id == told["Id"] and "top-level call" in failed.error
+        assert re.fullmatch(r"procedure note, line \d+", failed.within)
 
 
 def test_readable() -> None:
@@ -107,6 +109,20 @@ def test_readable() -> None:
     assert readable("Query #2 failed with ERROR: x") == ("Query #2 failed with x", None)
     assert readable("FATAL: x") == ("x", None)
     assert readable("") == ("", None)
+
+
+def test_the_innermost_procedure_is_named() -> None:
+    text = (
+        'ERROR: division by zero\n  Where: SQL statement "select 1/0"\nPL/pgSQL function "build" line 20 at select\n'
+        'PL/pgSQL function "run_rental" line 47 at call'
+    )
+    assert statements.within(text) == "procedure build, line 20"
+    assert statements.within("ERROR: x\n  Where: PL/pgSQL function ops.build(integer) line 3 at RAISE") == (
+        "procedure ops.build, line 3"
+    )
+    assert (
+        statements.within('ERROR: relation "x" does not exist\n  Position: 1') == statements.within("") == ""
+    )
 
 
 def test_ctrl_c_cancels(api: DataApi) -> None:
