@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from deployer.sql.lexer import Token, tokenize
 from deployer.sql.names import quote_ident
+from deployer.sql.parse.words import RESERVED
 from deployer.sql.refused import Refused
 
 SHARED = {
@@ -175,7 +176,9 @@ def _set(tokens: list[Token]) -> Setting:
             raise _refuse(
                 f"SET {name} TO DEFAULT: a context variable has no default; use RESET", values[0], "42601"
             )
-        return Setting(f"set {scope}{CONTEXT}{name} to " + _literal("".join(token.value for token in values)))
+        return Setting(
+            f"set {scope}{_context(name)} to " + _literal("".join(token.value for token in values))
+        )
     if name == "search_path":
         if default:
             return Setting(f"set {scope}search_path to default")
@@ -217,7 +220,7 @@ def _reset(tokens: list[Token]) -> Setting:
     name, rest = _name(tokens)
     if "." in name:
         # "If the value to RESET is a session context variable, Amazon Redshift sets it to NULL": r_RESET.
-        return Setting(f"set {CONTEXT}{name} to ''")
+        return Setting(f"set {_context(name)} to ''")
     if name == "time zone":
         name = "timezone"
     if name == "all" or name in SHARED:
@@ -269,8 +272,17 @@ def _name(tokens: list[Token]) -> tuple[str, list[Token]]:
     if name == "time" and tokens[1].value == "zone":
         return "time zone", tokens[2:]
     if tokens[1].value == "." and tokens[2].kind == "word" and tokens[0].kind == "word":
+        for token in (tokens[0], tokens[2]):
+            # "an identifier that follows the standard identifier rules": r_SET.
+            if token.value.upper() in RESERVED:
+                raise _refuse(f'syntax error at or near "{token.value}"', token, "42601")
         return f"{name}.{tokens[2].value}", tokens[3:]
     return name, tokens[1:]
+
+
+def _context(name: str) -> str:
+    """PostgreSQL's name of a session context variable, in delimiters: what it reserves Redshift may not."""
+    return CONTEXT + ".".join(quote_ident(part) for part in name.split("."))
 
 
 def _offset(tokens: list[Token]) -> list[Token]:

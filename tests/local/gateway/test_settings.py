@@ -53,6 +53,8 @@ def test_a_context_variable_is_null_after_reset_and_belongs_to_the_session(wire:
     assert wire.rows("show app_context.user_id") == [("123",)]
     assert wire.rows("select current_setting('APP_CONTEXT.user_id')") == [("123",)]
     assert wire.rows("select set_config('app_context.user_id', 'x y', 0)") == [("x y",)]
+    wire.tags("set app.window to 'w'")
+    assert wire.rows("show app.window") == [("w",)]
     wire.tags("reset app_context.user_id")
     assert wire.rows("select current_setting('app_context.user_id')") == [(None,)]
     assert wire.rows("select current_setting('app_context.other', false)") == [(None,)]
@@ -109,6 +111,7 @@ def test_the_time_zone_is_set_with_and_without_to(wire: Wire) -> None:
         ("set default_transaction_isolation to 'read committed'", "42704"),
         ("set a.b.c to 'x'", "42601"),
         ('set "a"."b" to 1', "42601"),
+        ("set app.user to 'me'", "42601"),
         ("show a.nothing", "42704"),
         ("set transaction_isolation to 'serializable'", "42704"),
         ("set session characteristics as transaction isolation level serializable", "0A000"),
