@@ -147,7 +147,14 @@ def show(found: tuple[operations.IntegrationTable, ...]) -> None:
     output.table(
         ["landing", "table", "state", "rows", "changed_at"],
         [
-            (each.landing, f"{each.schema}.{each.table}", each.state, each.rows, each.changed_at)
+            # To the second, for which a terminal has room; --json tells it whole.
+            (
+                each.landing,
+                f"{each.schema}.{each.table}",
+                each.state,
+                each.rows,
+                each.changed_at and each.changed_at.replace(microsecond=0),
+            )
             for each in found
         ],
     )

@@ -23,6 +23,9 @@ from deployer.warehouse.session import Session
 CATCH_UP_SECONDS = 60.0
 _COMPARISONS = 5
 
+PASSING_SECONDS = 10.0
+"""How long what a replicator says is wrong may last before a refresh gives up: a source may just restart."""
+
 
 @dataclass(frozen=True)
 class IntegrationStatus:
@@ -129,7 +132,7 @@ def refresh(
     """Copy tables anew, and wait until that is done: those named schema.table, the failed ones, or all.
 
     Returns those tables. Raises UsageError for a choice that is none, StatementFailed for a table that is unknown,
-    Unavailable when it takes longer than an hour.
+    Unavailable when the replicator cannot go on, or it takes longer than an hour.
     """
     if sum([bool(names), everything, failed]) != 1:
         raise UsageError("name the tables to refresh as schema.table, or say --failed or --all")
@@ -137,7 +140,9 @@ def refresh(
     places = {place(name) for name in names}
     listed = ", ".join(f"{quote_ident(schema)}.{quote_ident(table)}" for schema, table in sorted(places))
     what = "all tables" if everything else "inerror tables" if failed else f"table {listed}"
-    with _session(project, environment) as (session, _):
+    from deployer.local.replication.monitor import message
+
+    with _session(project, environment) as (session, dsn):
         before = [table for table in listed_tables(session) if table.landing == one.landing]
         # DG "ALTER DATABASE": not said whether it may stand in a transaction block, so it does not.
         # The replicator may be writing the same tables' states.
@@ -151,6 +156,7 @@ def refresh(
             or (table.schema, table.table) in places
         }
         say, deadline = changes_of(progress), time.monotonic() + 3600
+        well = time.monotonic()
         while True:
             now = [
                 t for t in listed_tables(session) if t.landing == one.landing and (t.schema, t.table) in meant
@@ -163,6 +169,13 @@ def refresh(
                     "the refresh takes longer than an hour; `zeroshift integration status` says why"
                 )
             say(f"copying {len(waiting)} of {len(meant)} tables")
+            wrong = message(dsn, one.landing)
+            well = well if wrong else time.monotonic()
+            if time.monotonic() - well > PASSING_SECONDS:
+                raise Unavailable(
+                    f"the tables are not copied: {wrong}; they will be as soon as that is mended, and cannot be"
+                    " queried before"
+                )
             time.sleep(0.2)
 
 

@@ -118,6 +118,12 @@ def test_the_pipeline_over_a_real_source(
     zeroshift("integration", "refresh", "--failed")
     zeroshift("run", "rental", "--accept-reseed")
 
+    # Nobody waits an hour for a source that is away.
+    source_server.stop()
+    told = zeroshift("integration", "refresh", "--all", code=1)
+    assert "the tables are not copied: the source" in told.stderr
+    assert told.stderr.count("copying 5 of 5 tables") == 1
+
     # Snapshots of files are not taken beside it, and the other way round.
     (tmp_path / "exchange_rates.csv").write_text("currency,rate_date,usd_per_unit\nEUR,2026-01-01,2\n")
     assert (
