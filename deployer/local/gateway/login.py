@@ -140,7 +140,8 @@ def _startup(session: Session) -> dict[str, str] | None:
 def _check(session: Session, user: str, password: str) -> None:
     """Raise ServerError (28000) unless PostgreSQL knows the user, who may log in, with this password."""
     rows = session.gateway.internal.query(
-        "select zeroshift.stored_password($1), rolcanlogin, coalesce(rolvaliduntil > now(), true), rolsuper, rolconnlimit"
+        "select zeroshift.stored_password($1), rolcanlogin, coalesce(rolvaliduntil > now(), true), rolsuper,"
+        " rolconnlimit"
         " from pg_catalog.pg_authid where rolname = $1",
         [user.encode()],
     ).rows
