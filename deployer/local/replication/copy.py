@@ -199,7 +199,11 @@ def _vanished(
     connection: Connection, state: State, before: Replicated | None, place: Place, at: datetime
 ) -> Replicated | None:
     """The source has no such table now."""
-    if before is not None and before.definition is not None and not state.keeps(connection, before.definition):
+    if (
+        before is not None
+        and before.definition is not None
+        and not state.keeps(connection, before.definition)
+    ):
         landing.drop(connection, state.config.landing, before.definition)
         before = None
     if before is None or before.definition is None:
