@@ -98,9 +98,9 @@ class Reader:
 
     def fail(self, expected: str = "") -> NoReturn:
         token = self.token
-        near = self.text[token.start : token.end] or "end of the procedure's body"
-        more = f": {expected}" if expected else ""
-        raise BodyError(f'syntax error at or near "{near[:60]}"{more}', token.start)
+        near = self.text[token.start : token.end]
+        where = f'at or near "{near[:60]}"' if near else "at end of input"
+        raise BodyError(f"syntax error {where}" + (f": {expected}" if expected else ""), token.start)
 
     def refuse(self, message: str, at: int | None = None) -> NoReturn:
         """PostgreSQL has it, Redshift has not."""
