@@ -72,7 +72,7 @@ def test_random_histories_with_an_archive(warehouse: Warehouse, history: list[St
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@settings(_SETTINGS, max_examples=int(os.environ.get("ZEROSHIFT_CLOSING_HISTORIES", "25")))
+@settings(_SETTINGS, max_examples=int(os.environ.get("ZEROSHIFT_CLOSING_HISTORIES", "8")))
 @given(closing_histories(max_rounds=9))
 def test_many_random_histories_with_an_archive(warehouse: Warehouse, history: list[Step | Close]) -> None:
     play(warehouse, history)
