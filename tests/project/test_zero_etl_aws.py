@@ -43,7 +43,7 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
         POSTGRESQL
         + 'filter = "include: shop.public.*, exclude: shop.public./tmp.*/"\nkms_key = "alias/zero-etl"\n'
         'landing = "shop_in"\nhistory_mode = false\nrefresh_interval = 120\ntruncatecolumns = true\n'
-        'acceptinvchars = true\nquery_all_states = true\nmax_lag = 600\n'
+        "acceptinvchars = true\nquery_all_states = true\nmax_lag = 600\n"
         'connection = "postgresql://reader@db.example"\npassword_env = "PW"\n'
         '[env.prod.zero_etl.rental.tags]\nteam = "data"\n',
     )

@@ -53,7 +53,8 @@ class Context:
         if found is None:
             if name.schema in (None, "pg_catalog") and name.name in NOT_HERE:
                 raise Refused(
-                    f"{name.name.upper()} is not supported by the local Redshift: {NOT_HERE[name.name]}", position=pos
+                    f"{name.name.upper()} is not supported by the local Redshift: {NOT_HERE[name.name]}",
+                    position=pos,
                 )
             where = (
                 f'database "{name.database}"' if name.database not in (None, self.catalog.database) else ""

@@ -205,7 +205,9 @@ def test_the_catalog_shows_them(spectrum: Sql) -> None:
     assert spectrum("select values, location from svv_external_partitions order by 1")[0] == (
         '["2024-01"]', "s3://lake/b/period=2024-01/",
     )  # fmt: skip
-    assert spectrum("select table_type from svv_tables where table_schema = 'spectrum'") == [("EXTERNAL TABLE",)]
+    assert spectrum("select table_type from svv_tables where table_schema = 'spectrum'") == [
+        ("EXTERNAL TABLE",)
+    ]
     assert spectrum("select table_name, table_type from svv_all_tables where schema_name = 'spectrum'") == [
         ("bookings", "EXTERNAL TABLE")
     ]
