@@ -10,26 +10,56 @@
 -- Owner: data engineering
 create or replace view ops.closed_periods as
 with sources as (
-    select 'average_listing_price_weekly' as metric, '' as source_table, 0 as reach
+    select
+        'average_listing_price_weekly' as metric,
+        '' as source_table,
+        0 as reach
     union all
-    select 'occupancy_rate_monthly' as metric, 'curated.bookings' as source_table, 0 as reach
+    select
+        'occupancy_rate_monthly' as metric,
+        'curated.bookings' as source_table,
+        0 as reach
     union all
-    select 'popular_locations_weekly' as metric, 'curated.bookings' as source_table, 0 as reach
+    select
+        'popular_locations_weekly' as metric,
+        'curated.bookings' as source_table,
+        0 as reach
     union all
-    select 'top_listings_weekly' as metric, 'curated.bookings' as source_table, 0 as reach
+    select
+        'top_listings_weekly' as metric,
+        'curated.bookings' as source_table,
+        0 as reach
     union all
-    select 'bookings_per_user_weekly' as metric, 'curated.bookings' as source_table, 0 as reach
+    select
+        'bookings_per_user_weekly' as metric,
+        'curated.bookings' as source_table,
+        0 as reach
     union all
-    select 'average_booking_duration_monthly' as metric, 'curated.bookings' as source_table, 0 as reach
+    select
+        'average_booking_duration_monthly' as metric,
+        'curated.bookings' as source_table,
+        0 as reach
     union all
-    select 'repeat_customer_rate_daily' as metric, 'curated.bookings' as source_table, 29 as reach
+    select
+        'repeat_customer_rate_daily' as metric,
+        'curated.bookings' as source_table,
+        29 as reach
     union all
-    select 'listing_engagement_weekly' as metric, 'curated.bookings' as source_table, 0 as reach
+    select
+        'listing_engagement_weekly' as metric,
+        'curated.bookings' as source_table,
+        0 as reach
     union all
-    select 'listing_engagement_weekly' as metric, 'curated.user_viewings' as source_table, 0 as reach
+    select
+        'listing_engagement_weekly' as metric,
+        'curated.user_viewings' as source_table,
+        0 as reach
     union all
     -- Its stays are counted from this one.
-    select 'listing_engagement_weekly' as metric, 'metrics.popular_locations_weekly' as source_table, 0 as reach
+    select
+        'listing_engagement_weekly' as metric,
+        'metrics.popular_locations_weekly' as source_table,
+        0 as reach
 ),
 
 horizons as (
@@ -50,8 +80,9 @@ closed as (
         end as closed_before
     from sources
     left join horizons
-        on horizons.table_name = sources.source_table
-        or horizons.table_name = 'metrics.' || sources.metric
+        on
+            sources.source_table = horizons.table_name
+            or horizons.table_name = 'metrics.' || sources.metric
 ),
 
 latest as (

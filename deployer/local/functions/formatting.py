@@ -15,7 +15,8 @@ from deployer.sql.types import INTEGER, MAX_PRECISION, VARCHAR, RedshiftType, de
 
 _ZONE = re.compile(r"TZ|OF", re.IGNORECASE)
 _DIGITS = re.compile(r"[09]")
-_QUOTED_OR_L = re.compile(r'("[^"]*")|[lL]')
+_QUOTED_OR_L = re.compile(r'("[^"]*"|[pP][lL])|[lL]')
+_QUOTED_OR_FM = re.compile(r'("[^"]*")|[fF][mM]')
 
 
 def _to_char(call: Call) -> str:
@@ -38,16 +39,19 @@ def _to_char(call: Call) -> str:
     elif kind.name in ("time", "timetz", "boolean", "super", "varbyte"):
         raise refuse(call, f"it takes a TIMESTAMP or a number, not {kind.name.upper()}", sqlstate="42883")
     if kind.is_numeric and not kind.is_float and "l" in pattern.lower():
-        # L is the local currency symbol, which r_TO_CHAR prints as $.
+        # L is the local currency symbol, which r_TO_CHAR prints as $; PL is the plus sign.
         dollar = _QUOTED_OR_L.sub(lambda match: match[1] or '"$"', pattern)
         return f"pg_catalog.to_char({value}, E{quote_literal(dollar)})"
     return f"pg_catalog.to_char({value}, {text(call, 1)})"
 
 
 def _to_number(call: Call) -> str:
-    if literal(call, 1) is None:
+    pattern = literal(call, 1)
+    if pattern is None:
         raise refuse(call, "the format must be a string literal", sqlstate="42601")
-    return f"pg_catalog.to_number({text(call, 0)}, {text(call, 1)})"
+    # FM changes nothing in the number (r_TO_NUMBER), but PostgreSQL's stops reading early behind it.
+    plain = _QUOTED_OR_FM.sub(lambda match: match[1] or "", pattern)
+    return f"pg_catalog.to_number({text(call, 0)}, E{quote_literal(plain)})"
 
 
 def _by_format(kind: RedshiftType | None, nodes: tuple[Expr, ...]) -> RedshiftType | None:

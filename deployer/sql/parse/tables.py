@@ -134,6 +134,13 @@ class FromParser(ExpressionParser):
         """A SUPER value: a column and the way into it."""
         return self._postfix()
 
+    def _names_ahead(self) -> int:
+        """How many names with dots between them begin here."""
+        ahead = 1
+        while self.is_op(".", ahead):
+            ahead += 2
+        return (ahead + 1) // 2
+
     def _is_element(self) -> bool:
         """Whether `[AS] alias AT index` follows, which only the elements of a SUPER value have."""
         ahead = 1 if self.is_word("as") else 0
@@ -211,8 +218,9 @@ class FromParser(ExpressionParser):
             self.at += 2
             return self._function_table("pg_catalog")
         start = self.at
-        parts = ("array",) if self.accept("array") else self.qualified()
-        if parts == ("array",) or self.is_op("[") or self.is_op("."):
+        deep = self._names_ahead() > 3
+        parts = () if deep else ("array",) if self.accept("array") else self.qualified()
+        if deep or parts == ("array",) or self.is_op("["):
             # array[0] AS x, t.column.attribute.list AS x: no table has such a name
             self.at = start
             path = self._path()

@@ -107,3 +107,15 @@ def test_time_zones_are_listed(ask: Ask) -> None:
     names = [row for (row,) in ask("select pg_timezone_names()")]
     assert any(row.startswith("(America/New_York,") for row in names)
     assert any(row.startswith("(PST,-08:00:00,f") for (row,) in ask("select pg_timezone_abbrevs()"))
+
+
+def test_the_way_to_the_elements_of_a_super_value_has_any_length(shop: Ask) -> None:
+    """super-examples: FROM t a, a.all_data.data.pnr.events b."""
+    shop(
+        'create table nested as select json_parse(\'{"data": {"pnr": {"events": [{"id": 1}, {"id": 2}]}}}\') as s'
+    )
+    assert shop("select b.id from nested a, a.s.data.pnr.events b order by 1") == [["1"], ["2"]]
+    assert shop("select b.id, i from nested a, a.s.data.pnr.events as b at i order by 1") == [
+        ["1", "0"],
+        ["2", "1"],
+    ]
