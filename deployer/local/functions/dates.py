@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from deployer.local.functions.api import Call, Function, Types
-from deployer.local.functions.dateparts import STEPS, TIME_PARTS, date_part
+from deployer.local.functions.dateparts import PARTS, STEPS, TIME_PARTS, date_part
 from deployer.local.functions.render import (
     bigint,
     integer,
@@ -21,6 +21,7 @@ from deployer.local.functions.render import (
     text,
     timestamp,
 )
+from deployer.sql.parse.nodes import Column, Expr, Literal
 from deployer.sql.types import (
     BIGINT,
     DATE,
@@ -92,7 +93,8 @@ def _extract(call: Call) -> str:
     if call.types[1] is not None and call.types[1].name == "interval":
         if part not in _OF_INTERVAL:
             raise refuse(call, f"an INTERVAL has no date part {part!r}", sqlstate="22023")
-        return _field(part, call.args[1], whole=True)
+        # 36 hours are a day and 12 hours; 1 minute 1.11 seconds have 1.11 seconds.
+        return _field(part, f"pg_catalog.justify_hours({call.args[1]})", whole=part != "second")
     name, value = _cast(call, 1)
     if part in _ZONES:
         if name not in ("timestamptz", "timetz"):
@@ -149,7 +151,18 @@ def _extract_result(types: Types) -> RedshiftType | None:
     kind = types[1]
     if kind is None:
         return None
+    if kind.name == "interval":
+        return kind  # whose part decides
     return DOUBLE if kind.name == "timestamptz" else INTEGER
+
+
+def _of_interval(kind: RedshiftType | None, nodes: tuple[Expr, ...]) -> RedshiftType | None:
+    """The page calls what EXTRACT finds in an INTERVAL an INTEGER, and prints 1.11 for its seconds."""
+    if kind is None or kind.name != "interval":
+        return kind
+    node = nodes[0]
+    word = node.value if isinstance(node, Literal) else node.parts[0] if isinstance(node, Column) else ""
+    return DOUBLE if PARTS.get(word.lower()) == "second" else INTEGER
 
 
 def _last_day(call: Call) -> str:
@@ -234,7 +247,16 @@ FUNCTIONS: tuple[Function, ...] = (
     Function("datediff", _datediff, BIGINT, 3, 3, datepart=True, source=page("r_DATEDIFF_function")),
     Function("date_part", _date_part, DOUBLE, 2, 2, datepart=True, source=page("r_DATE_PART_function")),
     Function("pgdate_part", _date_part, DOUBLE, 2, 2, datepart=True, source=page("r_DATE_PART_function")),
-    Function("extract", _extract, _extract_result, 2, 2, datepart=True, source=page("r_EXTRACT_function")),
+    Function(
+        "extract",
+        _extract,
+        _extract_result,
+        2,
+        2,
+        datepart=True,
+        source=page("r_EXTRACT_function"),
+        narrow=_of_interval,
+    ),
     Function("date_trunc", _date_trunc, _moment_result(1), 2, 2, datepart=True, source=page("r_DATE_TRUNC")),
     Function(
         "date_part_year",

@@ -12,6 +12,7 @@ from deployer.local.gateway.settings import SWITCHED
 from deployer.sql.types import RedshiftType
 
 LOGGED = "stored_proc_log_min_messages"
+_ON = frozenset(name for name, value in SWITCHED.items() if value == "on")
 
 
 class Options:
@@ -25,7 +26,7 @@ class Options:
         self._query = query
         self._touched: set[str] = set()
         self._level_touched = False
-        self._known: frozenset[str] | None = frozenset()
+        self._known: frozenset[str] | None = _ON
 
     def forget(self, sql: str = "") -> None:
         """A statement may have changed them; `sql` is the text of a SET."""
@@ -37,7 +38,7 @@ class Options:
     def current(self) -> frozenset[str]:
         """The names of those that are on."""
         if self._known is None:
-            self._known = frozenset(name for name in self._touched if self._is_on(name))
+            self._known = _ON - self._touched | {name for name in self._touched if self._is_on(name)}
         return self._known
 
     def log_level(self) -> str:
@@ -60,5 +61,5 @@ class Options:
 
     def _is_on(self, name: str) -> bool:
         shown = self._query(f"show zeroshift.{name}").rows[0][0] or b""
-        # A procedure's own SET keeps the value as it was written.
-        return shown.lower() in (b"on", b"true", b"1", b"yes")
+        # Empty after the rollback of the SET that was the first. A procedure's own SET keeps the value as written.
+        return (shown.lower() or SWITCHED[name].encode()) in (b"on", b"true", b"1", b"yes")

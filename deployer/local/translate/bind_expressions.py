@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from deployer.local.translate import infer, intervals
+from deployer.local.translate import infer, intervals, supers
 from deployer.local.translate.bind_base import blank_insensitive, check_collations, is_texty
 from deployer.local.translate.bind_calls import CallBinder
 from deployer.local.translate.bind_operators import OperatorBinder
 from deployer.local.translate.bind_predicates import PredicateBinder
 from deployer.local.translate.casts import cast, pg_literal, try_cast
-from deployer.local.translate.context import Context
+from deployer.local.translate.context import FORBID_COMPOSITE, Context
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
 from deployer.local.translate.scope import Scope, Typed, no_column, resolve
@@ -213,7 +213,7 @@ class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
         )
 
     def _interval(self, node: IntervalLiteral, scope: Scope) -> Typed:
-        return Typed(intervals.render(node), INTERVAL)
+        return Typed(intervals.render(node, forbid=self.context.is_on(FORBID_COMPOSITE)), INTERVAL)
 
     def _case(self, node: Case, scope: Scope) -> Typed:
         parts = ["CASE"]
@@ -230,10 +230,16 @@ class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
                 test_sql = [blank_insensitive(test, fold) if texts else test.sql for test in tests]
         else:
             test_sql = [test.sql for test in tests]
-        for test, result in zip(test_sql, results, strict=True):
-            parts.append(f"WHEN {test} THEN {result.sql}")
         if node.default is not None:
             results.append(self.expr(node.default, scope))
+        if any(result.type == SUPER for result in results):
+            # CAN_JSON_PARSE: a string literal beside a SUPER is a SUPER string, not JSON.
+            results = [
+                Typed(supers.as_super(result), SUPER) if result.type == UNKNOWN else result
+                for result in results
+            ]
+        parts += [f"WHEN {test} THEN {result.sql}" for test, result in zip(test_sql, results, strict=False)]
+        if node.default is not None:
             parts.append(f"ELSE {results[-1].sql}")
         nodes = [result for _, result in node.whens] + ([node.default] if node.default is not None else [])
         fold = check_collations(results, node.pos)

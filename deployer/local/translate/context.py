@@ -18,6 +18,7 @@ from deployer.sql.types import RedshiftType
 if TYPE_CHECKING:
     from deployer.local.policies.guard import Guard
 
+FORBID_COMPOSITE = "interval_forbid_composite_literals"
 SYSTEM_SCHEMAS = frozenset(
     ["pg_catalog", "information_schema", "redshift_catalog", "redshift_information", "redshift_newer"]
 )
@@ -65,8 +66,8 @@ class Context:
         return found
 
     def is_on(self, option: str) -> bool:
-        """Whether the session has switched this on. A catalog without a session has nothing on."""
-        return option in getattr(self.catalog, "options", ())
+        """Whether the session has this on. A catalog without a session has what is on by default."""
+        return option in getattr(self.catalog, "options", (FORBID_COMPOSITE,))
 
     def local(self, name: Name) -> Name:
         """`name` without the current database's own name in front."""

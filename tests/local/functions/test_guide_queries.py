@@ -119,3 +119,17 @@ def test_the_way_to_the_elements_of_a_super_value_has_any_length(shop: Ask) -> N
         ["1", "0"],
         ["2", "1"],
     ]
+
+
+def test_an_interval_with_months_and_days_is_cut_where_the_session_wants_it(shop: Ask) -> None:
+    """r_interval_forbid_composite_literals."""
+    assert shop("show interval_forbid_composite_literals") == [["on"]]
+    shop("set interval_forbid_composite_literals to false")
+    try:
+        assert shop("select interval '1 year 1 day' day to second, interval '1 year 1 day' month") == [
+            ["1 day", "1 year"]
+        ]
+    finally:
+        shop("reset interval_forbid_composite_literals")
+    with pytest.raises(Exception, match="silently discard the year-month part"):
+        shop("select interval '1 year 1 day' day to second")
