@@ -164,8 +164,13 @@ create or replace function redshift.json_extract_path_text(value text, path text
 returns text
 language plpgsql immutable parallel safe as $$
 declare
-    found json := redshift.json_checked(value, null_if_invalid) #> path;
+    found json;
 begin
+    if array_position(path, null) is not null then
+        -- NULL "regardless of the value of any other parameters" (JSON_EXTRACT_PATH_TEXT)
+        return null;
+    end if;
+    found := redshift.json_checked(value, null_if_invalid) #> path;
     return case json_typeof(found)
         when 'object' then redshift.compact(found)
         when 'array' then redshift.compact(found)
@@ -178,10 +183,14 @@ create or replace function redshift.json_extract_array_element_text(value text, 
 returns text
 language plpgsql immutable parallel safe as $$
 declare
-    list json := redshift.json_checked(value, null_if_invalid);
+    list json;
     found json;
 begin
-    if list is null or place is null then
+    if place is null then
+        return null;
+    end if;
+    list := redshift.json_checked(value, null_if_invalid);
+    if list is null then
         return null;
     end if;
     if json_typeof(list) <> 'array' then

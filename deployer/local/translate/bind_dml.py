@@ -313,6 +313,7 @@ class DmlBinder(Binder):
             raise Refused(
                 "Source view/subquery in Merge statement cannot reference target table.", position=node.pos
             )
+        self.merging = True
         self._check_match(node.on, scope)
         # Of MERGE the pages on policies say nothing; a target row that UPDATE would not see matches nothing here.
         condition = restricted(visible, self.expr(node.on, scope).sql)

@@ -65,6 +65,8 @@ class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
         super().__init__(context)
         self.grouped = 0
         """How many blocks around have one_of."""
+        self.merging = False
+        """Whether the expressions are those of MERGE, where SUPER columns are read whole (r_MERGE)."""
         self._methods: dict[type[Expr], Callable[[Any, Scope], Typed]] = {
             Literal: self._literal,
             Parameter: self._parameter,
@@ -185,14 +187,21 @@ class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
                 sql = f"({found.sql})::json"
                 for attribute in names[size:]:
                     sql = f"({sql} -> {pg_literal(attribute)})"
-                return Typed(f"({sql})::redshift.super", SUPER)
+                return self._part(sql, node.pos)
         return None
+
+    def _part(self, sql: str, pos: int) -> Typed:
+        if self.merging:
+            raise Refused(
+                "Partial reference of SUPER column is not supported in MERGE statement.", position=pos
+            )
+        return Typed(f"({sql})::redshift.super", SUPER)
 
     def _subscript(self, node: Subscript, scope: Scope) -> Typed:
         """`value[0]` on SUPER; on catalog tables, where arrays exist, PostgreSQL's own."""
         value, index = self.expr(node.operand, scope), self.expr(node.index, scope)
         if value.type == SUPER:
-            return Typed(f"((({value.sql})::json -> ({index.sql})::integer))::redshift.super", SUPER)
+            return self._part(f"(({value.sql})::json -> ({index.sql})::integer)", node.pos)
         self.context.catalog_only.append(
             Refused(
                 "subscripted expressions are not supported on Redshift, except on SUPER", position=node.pos
@@ -205,7 +214,7 @@ class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
         if value.type != SUPER:
             raise Refused("only a SUPER value has attributes", position=node.pos, sqlstate="42809")
         name = node.written if node.written and self.context.is_on(_SUPER_CASE) else node.name
-        return Typed(f"((({value.sql})::json -> {pg_literal(name)}))::redshift.super", SUPER)
+        return self._part(f"(({value.sql})::json -> {pg_literal(name)})", node.pos)
 
     def _star(self, node: Star, scope: Scope) -> Typed:
         raise Refused(

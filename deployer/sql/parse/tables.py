@@ -38,6 +38,9 @@ class FromParser(ExpressionParser):
     def _alias(self) -> str | None:
         if self.accept("as"):
             token = self.token
+            if token.kind == "word" and token.value in ("start", "connect"):
+                # r_CONNECT_BY_clause: behind AS they are aliases.
+                return self.next().value
             if token.kind == "word" and not self.is_identifier():
                 # sqlalchemy-redshift writes AS DEFAULT in its catalog queries, so it works on the leader node.
                 self.only_on_catalogs(

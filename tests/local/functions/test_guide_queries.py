@@ -121,6 +121,24 @@ def test_the_way_to_the_elements_of_a_super_value_has_any_length(shop: Ask) -> N
     ]
 
 
+def test_merge_reads_super_columns_whole(shop: Ask) -> None:
+    """r_MERGE."""
+    shop("create table target (key int, value super)")
+    shop("create table source as select 1 as key, array(1, 'John') as value")
+    merge = "merge into target using source on target.key = source.key when matched then update set value = {} when not"
+    for part in ("source.value[0]", "source.value.name"):
+        with pytest.raises(Exception, match="Partial reference of SUPER column is not supported"):
+            shop(merge.format(part) + " matched then insert values (source.key, source.value)")
+    shop(merge.format("source.value") + " matched then insert values (source.key, source.value)")
+    assert shop("select value from target") == [['[1,"John"]']]
+
+
+def test_start_is_an_alias_behind_as(shop: Ask) -> None:
+    """r_CONNECT_BY_clause."""
+    below = "from winsales as start connect by prior salesid = sellerid and prior salesid < salesid"
+    assert shop(f"select count(*) {below} start with salesid = 1") == [["4"]]
+
+
 def test_an_interval_with_months_and_days_is_cut_where_the_session_wants_it(shop: Ask) -> None:
     """r_interval_forbid_composite_literals."""
     assert shop("show interval_forbid_composite_literals") == [["on"]]
