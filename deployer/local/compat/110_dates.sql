@@ -165,11 +165,16 @@ declare
     h integer := 0;
     mi integer := 0;
     s integer := 0;
-    rest text := upper(format);
+    rest text;
 begin
     if value is null or format is null then
         return null;
     end if;
+    if format !~* '[AP]\.?M|"' then
+        -- r_DATEADD_function reads 00:00:00 with HH:MI:SS: without AM or PM the hours of HH are those of the day.
+        format := regexp_replace(format, 'HH(12|24)?', 'HH24', 'gi');
+    end if;
+    rest := upper(format);
     if value = '' then
         return timestamp '0001-01-01 00:00:00';
     end if;

@@ -23,12 +23,12 @@ begin
 end
 $do$;
 
--- A VARCHAR holds 65535 bytes at most.
+-- A VARCHAR holds 65535 bytes at most in a table, and 16000000 in memory (r_Character_types).
 create or replace function redshift.fits(value text) returns text
 language plpgsql immutable parallel safe as $$
 begin
-    if octet_length(value) > 65535 then
-        raise exception using errcode = '22001', message = 'Result size exceeds varchar limit of 65535 bytes';
+    if octet_length(value) > 16000000 then
+        raise exception using errcode = '22001', message = 'Result size exceeds varchar limit of 16000000 bytes';
     end if;
     return value;
 end
@@ -37,8 +37,8 @@ $$;
 create or replace function redshift.repeat(value text, times integer) returns text
 language plpgsql immutable parallel safe as $$
 begin
-    if octet_length(value)::bigint * greatest(times, 0) > 65535 then
-        raise exception using errcode = '22001', message = 'Result size exceeds varchar limit of 65535 bytes';
+    if octet_length(value)::bigint * greatest(times, 0) > 16000000 then
+        raise exception using errcode = '22001', message = 'Result size exceeds varchar limit of 16000000 bytes';
     end if;
     return pg_catalog.repeat(value, times);
 end

@@ -63,7 +63,7 @@ begin
 end
 $do$;
 
--- What JSON_PARSE makes of attributes that occur twice in one object, and of strings longer than 65535 bytes: an error, or
+-- What JSON_PARSE makes of attributes that occur twice in one object, and of strings longer than 16000000 bytes: an error, or
 -- the last occurrence and the beginning (super-configurations, "Parsing options for SUPER").
 create or replace function redshift.parsed_json(value json, dedup boolean, truncate_strings boolean) returns json
 language plpgsql immutable parallel safe as $$
@@ -94,13 +94,13 @@ begin
             );
         when 'string' then
             whole := value #>> '{}';
-            if octet_length(whole) > 65535 then
+            if octet_length(whole) > 16000000 then
                 if not truncate_strings then
                     raise exception using errcode = '22001',
-                        message = 'Invalid JSON: a string is longer than 65535 bytes',
+                        message = 'Invalid JSON: a string is longer than 16000000 bytes',
                         hint = 'SET json_parse_truncate_strings TO ON cuts it.';
                 end if;
-                return to_json(redshift.cut_bytes(whole, 65535));
+                return to_json(redshift.cut_bytes(whole, 16000000));
             end if;
             return value;
         else
@@ -118,7 +118,7 @@ begin
         raise exception using errcode = '22P02', message = 'Invalid JSON: the string cannot be parsed';
     end if;
     found := value::json;
-    if octet_length(value) > 65535 or not redshift.has_unique_keys(value) then
+    if octet_length(value) > 16000000 or not redshift.has_unique_keys(value) then
         found := redshift.parsed_json(
             found, redshift.kept_setting('json_parse_dedup_attributes')::boolean,
             redshift.kept_setting('json_parse_truncate_strings')::boolean

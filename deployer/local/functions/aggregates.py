@@ -14,6 +14,7 @@ from collections.abc import Callable
 from deployer.local.functions.api import Call, Function, Types
 from deployer.local.functions.render import WHOLE, blank_free, literal, page, refuse, text, window
 from deployer.local.functions.results import same
+from deployer.sql.parse.nodes import Expr, Literal
 from deployer.sql.types import BIGINT, BOOLEAN, DOUBLE, INTEGER, INTERVAL, VARCHAR, RedshiftType, decimal
 
 _DIRECTION = re.compile(r"(\s+(ASC|DESC))?(\s+NULLS\s+(FIRST|LAST))?$", re.IGNORECASE)
@@ -158,12 +159,16 @@ def _listagg(call: Call) -> str:
     return f"redshift.listagg_limit(pg_catalog.string_agg({value}, {delimiter}{order}) {filtered})"
 
 
-def _continuous_type(kind: RedshiftType | None) -> RedshiftType | None:
-    """The result of MEDIAN and PERCENTILE_CONT: DECIMAL for exact numbers (an integer gets one decimal)."""
+def _continuous_type(kind: RedshiftType | None, percentile: str = "0.5") -> RedshiftType | None:
+    """The result of MEDIAN and PERCENTILE_CONT: DECIMAL for exact numbers.
+
+    An integer gets as many decimals as the percentile has, one at least: r_PERCENTILE_CONT prints 17.5 at 0.5 and
+    1.75 at 0.75.
+    """
     if kind is None:
         return None
     if kind.is_integer:
-        return decimal(38, 1)
+        return decimal(38, max(1, len(percentile.partition(".")[2])))
     if kind.is_decimal:
         return None if kind.scale is None else decimal(38, kind.scale)
     if kind.is_float:
@@ -175,7 +180,7 @@ def _continuous(
     call: Call, percentile: str, expression: str, order_by: str, kind: RedshiftType | None
 ) -> str:
     """Linear interpolation at `percentile` over `expression`; see redshift.interpolate."""
-    result = _continuous_type(kind)
+    result = _continuous_type(kind, percentile)
     if kind is None or result is None:
         raise refuse(call, "it needs a number, a DATE or a TIMESTAMP of a known type; cast the expression")
     if kind.is_float:
@@ -221,6 +226,11 @@ def _percentile_cont(call: Call) -> str:
     expression, _ = _sorted_by(call)
     kind = call.order_types[0] if call.order_types else None
     return _continuous(call, _percentile(call), expression, call.order_by, kind)
+
+
+def _of_percentile(kind: RedshiftType | None, nodes: tuple[Expr, ...]) -> RedshiftType | None:
+    given = nodes[0].value if nodes and isinstance(nodes[0], Literal) else ""
+    return _continuous_type(kind, given)
 
 
 def _percentile_disc(call: Call) -> str:
@@ -340,7 +350,7 @@ FUNCTIONS: tuple[Function, ...] = (
     Function(
         "percentile_cont",
         _percentile_cont,
-        lambda types: _continuous_type(types[1]) if len(types) > 1 else None,
+        lambda types: types[1] if len(types) > 1 else None,
         1,
         1,
         kind="aggregate",
@@ -350,6 +360,7 @@ FUNCTIONS: tuple[Function, ...] = (
         framed="no",
         compute_only=True,
         source=page("r_PERCENTILE_CONT"),
+        narrow=_of_percentile,
     ),
     Function(
         "percentile_disc",

@@ -34,7 +34,7 @@ def as_super(call: Call, index: int) -> str:
         return f"redshift.super_of_text(({value})::text)"
     if kind.is_numeric or kind.name == "boolean":
         return f"redshift.super_of_json(pg_catalog.to_json({value}))"
-    raise refuse(call, f"a {kind.name.upper()} cannot become SUPER", sqlstate="42846")
+    raise refuse(call, f"could not convert type {kind.name} to super", sqlstate="42846")
 
 
 def super_argument(call: Call, index: int) -> str:
