@@ -124,27 +124,33 @@ begin
             redshift.kept_setting('json_parse_truncate_strings')::boolean
         );
     end if;
-    return redshift.compact(found)::redshift.super;
+    return nullif(redshift.compact(found), 'null')::redshift.super;
 end
 $$;
 
+-- JSON null is NULL: super-examples finds it in IN (NULL) of PIVOT and not in UNPIVOT, and JSON_SERIALIZE writes NULL
+-- as 'null'. Arrays and objects keep it; what is read out of them is this.
+create or replace function redshift.super_part(value json) returns redshift.super
+language sql immutable parallel safe
+return case when json_typeof(value) <> 'null' then value end::redshift.super;
+
 create or replace function redshift.json_serialize(value redshift.super) returns text
-language plpgsql immutable strict parallel safe as $$
+language plpgsql immutable parallel safe as $$
 begin
     if octet_length(value::text) > 65535 then
         raise exception using errcode = '22001', message = 'JSON_SERIALIZE: the result is larger than 65535 bytes';
     end if;
-    return value::text;
+    return coalesce(value::text, 'null');
 end
 $$;
 
 create or replace function redshift.json_typeof(value redshift.super) returns text
 language sql immutable parallel safe
-return json_typeof(value::json);
+return coalesce(json_typeof(value::json), 'null');
 
 create or replace function redshift.json_size(value redshift.super) returns integer
 language sql immutable parallel safe
-return octet_length(value::text);
+return octet_length(coalesce(value::text, 'null'));
 
 -- The functions on JSON strings. A missing key or element, and JSON null, is NULL.
 create or replace function redshift.json_checked(value text, null_if_invalid boolean) returns json
@@ -335,27 +341,27 @@ return redshift.super_array(array(
 -- Type information: of the value that a SUPER holds.
 create or replace function redshift.is_array(value redshift.super) returns boolean
 language sql immutable parallel safe
-return json_typeof(value::json) = 'array';
+return coalesce(json_typeof(value::json) = 'array', false);
 
 create or replace function redshift.is_object(value redshift.super) returns boolean
 language sql immutable parallel safe
-return json_typeof(value::json) = 'object';
+return coalesce(json_typeof(value::json) = 'object', false);
 
 create or replace function redshift.is_scalar(value redshift.super) returns boolean
 language sql immutable parallel safe
-return json_typeof(value::json) not in ('array', 'object', 'null');
+return coalesce(json_typeof(value::json) not in ('array', 'object', 'null'), false);
 
 create or replace function redshift.is_boolean(value redshift.super) returns boolean
 language sql immutable parallel safe
-return json_typeof(value::json) = 'boolean';
+return coalesce(json_typeof(value::json) = 'boolean', false);
 
 create or replace function redshift.is_varchar(value redshift.super) returns boolean
 language sql immutable parallel safe
-return json_typeof(value::json) = 'string';
+return coalesce(json_typeof(value::json) = 'string', false);
 
 create or replace function redshift.is_char(value redshift.super) returns boolean
 language sql immutable parallel safe
-return json_typeof(value::json) = 'string' and (value::json #>> '{}') !~ '[^\x01-\x7f]';
+return coalesce(json_typeof(value::json) = 'string' and (value::json #>> '{}') !~ '[^\x01-\x7f]', false);
 
 create or replace function redshift.is_whole(value redshift.super, low numeric, high numeric) returns boolean
 language sql immutable parallel safe
@@ -379,12 +385,12 @@ return redshift.is_whole(value, -9223372036854775808, 9223372036854775807);
 
 create or replace function redshift.is_decimal(value redshift.super) returns boolean
 language sql immutable parallel safe
-return json_typeof(value::json) = 'number' and value::text ~ '^-?\d*\.?\d+$'
-    and length(regexp_replace(value::text, '[^0-9]', '', 'g')) <= 38;
+return coalesce(json_typeof(value::json) = 'number' and value::text ~ '^-?\d*\.?\d+$'
+    and length(regexp_replace(value::text, '[^0-9]', '', 'g')) <= 38, false);
 
 create or replace function redshift.is_float(value redshift.super) returns boolean
 language sql immutable parallel safe
-return json_typeof(value::json) = 'number' and value::text ~ '[.eE]';
+return coalesce(json_typeof(value::json) = 'number' and value::text ~ '[.eE]', false);
 
 create or replace function redshift.decimal_precision(value redshift.super) returns integer
 language sql immutable parallel safe

@@ -169,14 +169,14 @@ $$;
 create or replace function redshift.super_items(value json) returns table (item redshift.super, place bigint)
 language sql immutable strict parallel safe rows 10
 begin atomic
-    select redshift.compact(e.item)::redshift.super, e.place - 1
+    select nullif(redshift.compact(e.item), 'null')::redshift.super, e.place - 1
     from json_array_elements(case json_typeof(value) when 'array' then value end) with ordinality as e(item, place);
 end;
 
 create or replace function redshift.super_attributes(value json) returns table (item redshift.super, name character varying)
 language sql immutable strict parallel safe rows 10
 begin atomic
-    select redshift.compact(e.item)::redshift.super, e.name
+    select nullif(redshift.compact(e.item), 'null')::redshift.super, e.name
     from json_each(case json_typeof(value) when 'object' then value end) as e(name, item);
 end;
 

@@ -195,7 +195,7 @@ class ExpressionBinder(OperatorBinder, PredicateBinder, CallBinder):
             raise Refused(
                 "Partial reference of SUPER column is not supported in MERGE statement.", position=pos
             )
-        return Typed(f"({sql})::redshift.super", SUPER)
+        return Typed(f"redshift.super_part({sql})", SUPER)
 
     def _subscript(self, node: Subscript, scope: Scope) -> Typed:
         """`value[0]` on SUPER; on catalog tables, where arrays exist, PostgreSQL's own."""

@@ -55,8 +55,8 @@ class Source:
         """The attribute of the SUPER value that the source iterates over."""
         if self.element is None:
             return None
-        path = f"(({self.element.sql})::json -> {pg_literal(name)})::redshift.super"
-        return Field(name, SUPER, f"({path})", fixed=True)
+        path = f"redshift.super_part(({self.element.sql})::json -> {pg_literal(name)})"
+        return Field(name, SUPER, path, fixed=True)
 
 
 def source(

@@ -159,3 +159,16 @@ def test_an_interval_with_months_and_days_is_cut_where_the_session_wants_it(shop
         shop("reset interval_forbid_composite_literals")
     with pytest.raises(Exception, match="silently discard the year-month part"):
         shop("select interval '1 year 1 day' day to second")
+
+
+def test_null_inside_super_is_null(shop: Ask) -> None:
+    """super-examples: PIVOT counts JSON null in IN (NULL), UNPIVOT leaves it out."""
+    document = '[{"q": 1, "p": "a"}, {"q": null, "p": "a"}, {"p": "b"}, null]'
+    shop(f"create table nothing as select json_parse('{document}') as s")
+    assert shop("select e.q is null, nvl(e.q, e.p), count(e) over () from nothing n, n.s e order by 1, 2") == [
+        ["f", "1", "3"], ["t", '"a"', "3"], ["t", '"b"', "3"], ["t", "\\N", "3"]
+    ]  # fmt: skip
+    inner = "(select e.p::varchar, e.q from nothing n, n.s e)"
+    pivot = "pivot (count(*) for q in (1, null as na)) order by 1"
+    assert shop(f"select p, na from {inner} {pivot}") == [["a", "1"], ["b", "1"], ["\\N", "1"]]
+    assert shop(f"select * from {inner} unpivot (v for name in (q))") == [["a", "q", "1"]]
