@@ -127,7 +127,7 @@ CAUGHT = [
     (
         "ZS102",
         procedure(
-            "    select checksum(a) into x from s.t;",
+            "    select size(a) into x from s.t;",
             "    x integer;",
         ),
     ),

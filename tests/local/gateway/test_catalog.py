@@ -145,7 +145,7 @@ def test_columns_of_a_table_in_every_view(wire: Wire) -> None:
         " diststyle key distkey (id) compound sortkey (name, id)"
     )
     assert wire.rows(
-        'select "column", type, encoding, distkey, sortkey, "notnull" from pg_table_def'
+        'select "column", type, trim(encoding), distkey, sortkey, "notnull" from pg_table_def'
         " where tablename = 't' and schemaname = 'public'"
     ) == [
         ("id", "bigint", "az64", "t", "2", "t"),
@@ -217,7 +217,8 @@ def test_only_owners_record(wire: Wire, engine: Any) -> None:
     "view, columns",
     [
         ("svv_integration", "integration_id target_database source state current_lag last_replicated_checkpoint"
-         " total_tables_replicated total_tables_failed creation_time refresh_interval source_database is_history_mode"),
+         " total_tables_replicated total_tables_failed creation_time refresh_interval source_database is_history_mode"
+         " latest_detected_change_time latest_applied_change_time auto_remediation latest_shipped_source_commit_time"),
         ("svv_integration_table_state", "integration_id target_database schema_name table_name table_state"
          " table_last_replicated_checkpoint reason last_updated_timestamp table_rows table_size is_history_mode"),
         ("svv_tables", "table_catalog table_schema table_name table_type remarks"),
