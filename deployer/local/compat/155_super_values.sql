@@ -212,6 +212,20 @@ begin
 end
 $$;
 
+-- SUM and AVG of SUPER: what is no number counts like NULL, and AVG keeps the scale of its argument, here the largest
+-- among the values (super-examples prints 2.71 for 2.50, 3.75 and 1.90).
+create or replace function redshift.super_total(name text, items json[]) returns redshift.super
+language sql immutable parallel safe
+return (
+    select case
+        when bool_or(written ~ '[eE]') then
+            to_json(case name when 'sum' then sum(written::float8) else avg(written::float8) end)::text
+        when name = 'sum' then sum(written::numeric)::text
+        else trunc(avg(written::numeric), max(scale(written::numeric)))::text
+    end::redshift.super
+    from (select item::text from unnest(items) as one(item) where json_typeof(item) = 'number') as number(written)
+);
+
 create or replace function redshift.super_rounded(name text, value json, places integer) returns redshift.super
 language sql immutable strict parallel safe
 return case when json_typeof(value) = 'number' then (case name

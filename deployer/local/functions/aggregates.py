@@ -10,12 +10,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 from deployer.local.functions.api import Call, Function, Types
 from deployer.local.functions.render import WHOLE, blank_free, literal, page, refuse, text, window
 from deployer.local.functions.results import same
 from deployer.sql.parse.nodes import Expr, Literal
-from deployer.sql.types import BIGINT, BOOLEAN, DOUBLE, INTEGER, INTERVAL, VARCHAR, RedshiftType, decimal
+from deployer.sql.types import (
+    BIGINT,
+    BOOLEAN,
+    DOUBLE,
+    INTEGER,
+    INTERVAL,
+    SUPER,
+    VARCHAR,
+    RedshiftType,
+    decimal,
+)
 
 _DIRECTION = re.compile(r"(\s+(ASC|DESC))?(\s+NULLS\s+(FIRST|LAST))?$", re.IGNORECASE)
 
@@ -34,7 +45,16 @@ def _aggregate(call: Call, name: str, argument: str) -> str:
     return f"pg_catalog.{name}({distinct}{argument}){over}"
 
 
+def _of_super(call: Call, name: str) -> str:
+    if call.distinct:
+        raise refuse(call, "DISTINCT over SUPER is not run by the local Redshift yet; cast the argument")
+    items = _aggregate(call, "array_agg", f"({call.args[0]})::json")
+    return f"redshift.super_total('{name}', {items})"
+
+
 def _sum(call: Call) -> str:
+    if call.types[0] == SUPER:
+        return _of_super(call, "sum")
     if call.types[0] == INTERVAL:
         return _aggregate(call, "sum", call.args[0])
     kind = _number(call, call.types[0])
@@ -47,6 +67,8 @@ def _sum(call: Call) -> str:
 
 
 def _avg(call: Call) -> str:
+    if call.types[0] == SUPER:
+        return _of_super(call, "avg")
     if call.types[0] == INTERVAL:
         return _aggregate(call, "avg", call.args[0])
     kind = _number(call, call.types[0])
@@ -66,7 +88,7 @@ def _avg(call: Call) -> str:
 def _total(types: Types) -> RedshiftType | None:
     """The result of SUM and AVG."""
     kind = types[0]
-    if kind is None or kind == INTERVAL:
+    if kind is None or kind in (INTERVAL, SUPER):
         return kind
     if kind.is_integer:
         return BIGINT
@@ -247,6 +269,17 @@ def _percentile_disc(call: Call) -> str:
     return f"redshift.element_at({values}, {_percentile(call)})"
 
 
+_over_sorted = partial(
+    Function,
+    min_args=1,
+    max_args=1,
+    kind="aggregate",
+    windowed=True,
+    ordered="no",
+    framed="no",
+    compute_only=True,
+)
+
 FUNCTIONS: tuple[Function, ...] = (
     Function(
         "count",
@@ -334,46 +367,20 @@ FUNCTIONS: tuple[Function, ...] = (
         compute_only=True,
         source=page("r_LISTAGG"),
     ),
-    Function(
-        "median",
-        _median,
-        lambda types: _continuous_type(types[0]),
-        1,
-        1,
-        kind="aggregate",
-        windowed=True,
-        ordered="no",
-        framed="no",
-        compute_only=True,
-        source=page("r_MEDIAN"),
-    ),
-    Function(
+    _over_sorted("median", _median, lambda types: _continuous_type(types[0]), source=page("r_MEDIAN")),
+    _over_sorted(
         "percentile_cont",
         _percentile_cont,
         lambda types: types[1] if len(types) > 1 else None,
-        1,
-        1,
-        kind="aggregate",
-        windowed=True,
         within_group="required",
-        ordered="no",
-        framed="no",
-        compute_only=True,
         source=page("r_PERCENTILE_CONT"),
         narrow=_of_percentile,
     ),
-    Function(
+    _over_sorted(
         "percentile_disc",
         _percentile_disc,
         same(1),
-        1,
-        1,
-        kind="aggregate",
-        windowed=True,
         within_group="required",
-        ordered="no",
-        framed="no",
-        compute_only=True,
         source=page("r_APPROXIMATE_PERCENTILE_DISC"),
     ),
     *(

@@ -172,3 +172,17 @@ def test_null_inside_super_is_null(shop: Ask) -> None:
     pivot = "pivot (count(*) for q in (1, null as na)) order by 1"
     assert shop(f"select p, na from {inner} {pivot}") == [["a", "1"], ["b", "1"], ["\\N", "1"]]
     assert shop(f"select * from {inner} unpivot (v for name in (q))") == [["a", "q", "1"]]
+
+
+def test_sum_and_avg_take_super(shop: Ask) -> None:
+    """r_SUM, r_AVG, super-examples."""
+    parts = '[{"n": "a", "p": 2.50}, {"n": "a", "p": 3.75}, {"n": "a", "p": 1.90}, {"n": "b", "p": 3}, {"n": "b"}]'
+    shop(f"create table parts as select json_parse('{parts}') as s")
+    inner = "(select e.n::varchar, e.p from parts t, t.s e)"
+    assert shop(f"select n, sum(p), avg(p) from {inner} group by n order by n") == [
+        ["a", "8.15", "2.71"], ["b", "3", "3"]
+    ]  # fmt: skip
+    assert shop(f"select * from {inner} pivot (avg(p) for n in ('a', 'b', 'c'))") == [["2.71", "3", "\\N"]]
+    assert shop(f"select distinct sum(p) over (partition by n) from {inner} order by 1") == [["3"], ["8.15"]]
+    with pytest.raises(Exception, match="DISTINCT over SUPER"):
+        shop(f"select sum(distinct p) from {inner}")
