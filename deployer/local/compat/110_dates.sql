@@ -184,11 +184,10 @@ begin
     begin
         return pg_catalog.to_timestamp(value, format)::timestamp;
     exception when datetime_field_overflow then
-        if strict then
-            raise;
-        end if;
+        null;
     end;
-    -- Only formats of plain numbers can overflow in a known way.
+    -- Only formats of plain numbers can overflow in a known way. The two messages are those of r_TO_TIMESTAMP and
+    -- r_TO_DATE_function.
     while rest <> '' loop
         token := substring(rest from '^(YYYY|MM|DD|HH24|MI|SS)');
         if token is not null then
@@ -216,6 +215,13 @@ begin
             else s := parts[i]::integer;
         end case;
     end loop;
+    if strict then
+        raise exception using errcode = '22008', message = 'date/time field ' || case
+            when h > 23 or mi > 59 or s > 59 then
+                concat('time value out of range: ', h, ':', lpad(mi::text, 2, '0'), ':', lpad(s::text, 2, '0'), '.0')
+            else concat('date value out of range: ', y, '-', mo, '-', d)
+        end;
+    end if;
     return make_date(y, 1, 1)::timestamp + make_interval(months => mo - 1)
         + make_interval(days => d - 1, hours => h, mins => mi, secs => s);
 end

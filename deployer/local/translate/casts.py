@@ -76,7 +76,7 @@ def try_cast(value: Typed, kind: RedshiftType, node: Expr) -> Typed:
     free = kind.is_text or kind.name == source.name or (kind == SUPER and source.name not in _MOMENTS)
     if not free and kind.name not in _TRIED[source.name]:
         raise Refused(
-            f"cannot cast type {redshift_text(source)} to {redshift_text(kind)}",
+            f"cannot cast type {_bare(source)} to {_bare(kind)}",
             position=node.pos,
             sqlstate="42846",
         )
@@ -100,13 +100,18 @@ def _to_bytes(value: Typed, kind: RedshiftType) -> Typed:
     return Typed(f"({value.sql})::bytea", kind)
 
 
+def _bare(kind: RedshiftType) -> str:
+    """The type without its size, as in limitations-super: cannot cast type numeric to boolean."""
+    return redshift_text(kind).partition("(")[0]
+
+
 def _check(source: RedshiftType, kind: RedshiftType, pos: int) -> None:
     if kind.name in _REFUSED.get(source.name, frozenset()):
         hint = ""
         if source.name == "boolean":
             hint = "; write CASE WHEN b THEN ... ELSE ... END"
         raise Refused(
-            f"cannot cast type {redshift_text(source)} to {redshift_text(kind)}{hint}",
+            f"cannot cast type {_bare(source)} to {_bare(kind)}{hint}",
             position=pos,
             sqlstate="42846",
         )
