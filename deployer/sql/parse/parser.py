@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deployer.sql.lexer import Token
 from deployer.sql.parse.nodes import CommonTable, Delete, Expr, Insert, Merge, TableRef, Update
 from deployer.sql.parse.queries import QueryParser
 
@@ -20,9 +21,11 @@ class Parser(QueryParser):
         if self.accept("default"):
             self.expect("values")
         elif self.accept("values"):
+            start = self.at
             insert.rows.append(self._row())
             while self.accept_op(","):
                 insert.rows.append(self._row())
+            self._no_queries(insert.rows, self.tokens[start : self.at])
         else:
             if self.is_word("overriding"):
                 self.refuse("OVERRIDING is not supported on Redshift; leave the IDENTITY column out")
@@ -41,6 +44,12 @@ class Parser(QueryParser):
             values.append(self.expr())
         self.expect_op(")")
         return values
+
+    def _no_queries(self, rows: list[list[Expr]], tokens: list[Token]) -> None:
+        """Of several rows none may hold a sub-query (r_INSERT_30)."""
+        for token in tokens if len(rows) > 1 else ():
+            if token.kind == "word" and token.value == "select":
+                self.refuse("can't use subqueries in multi-row VALUES; write INSERT ... SELECT", token)
 
     def _no_conflict_or_returning(self) -> None:
         if self.is_word("on", "conflict"):

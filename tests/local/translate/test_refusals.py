@@ -18,6 +18,10 @@ REFUSED = [
     ("update listing set id = 1 returning id", "RETURNING"),
     ("delete from listing returning id", "RETURNING"),
     ("insert into listing (id) values (1) on conflict do nothing", "ON CONFLICT"),
+    (
+        "insert into listing (id) values (1), ((select max(id) from listing))",
+        "subqueries in multi-row VALUES",
+    ),
     ("select distinct on (id) id, city from listing", "DISTINCT ON"),
     ("select count(*) filter (where id > 1) from listing", "FILTER"),
     ("create index i on listing (id)", "CREATE INDEX"),
