@@ -1,8 +1,8 @@
 """What reading this repository's SQL costs: `zeroshift lint` and `zeroshift lineage` beside sqlfluff.
 
 All run over the same files as people run them, as processes, on one core; each is the best of a few. sqlfluff reads
-each file alone, lint and lineage also resolve names, types and columns over all of them. Bounds: both take at most a
-quarter of sqlfluff's time.
+each file alone, lint and lineage also resolve names, types and columns over all of them. Bounds: both take at most
+0.35 of its time.
 
     python bench/project.py
 """
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-BOUND = 0.25
+BOUND = 0.35
 COLUMN = "presentation.occupancy_rate_monthly.occupancy_rate"
 
 
