@@ -220,4 +220,4 @@ def _day(text: str | None, option: str) -> date | None:
     try:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{option} {text!r} is no ISO date") from None
+        raise UsageError(f"{option} {text!r} is no ISO date; write it like 2026-01-31") from None

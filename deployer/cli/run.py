@@ -81,7 +81,7 @@ def _day(text: str, option: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{option} {text!r} is no ISO date") from None
+        raise UsageError(f"{option} {text!r} is no ISO date; write it like 2026-01-31") from None
 
 
 def _tell(record: RunRecord, as_json: bool) -> None:

@@ -248,7 +248,10 @@ def _chosen(project: Project, environment: Environment, name: str | None) -> Zer
     there = {each.name: each for each in replicators.integrations(project, environment)}
     if name is None and len(there) <= 1:
         if not there:
-            raise UsageError(f"environment {environment.name} has no zero_etl table in zeroshift.toml")
+            raise UsageError(
+                f"environment {environment.name} has no integration: add [env.{environment.name}.zero_etl.<name>] to "
+                "zeroshift.toml (docs/local-replication.md, docs/zero-etl.md)"
+            )
         return next(iter(there.values()))
     if name not in there:
         raise UsageError(f"say which integration is meant, --integration: {', '.join(there)}")

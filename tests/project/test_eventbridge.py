@@ -171,10 +171,12 @@ def test_what_lint_finds_in_a_schedule(changed: str, to: str, code: str) -> None
         ("retry_max_age = 28800\nretry_attempts = 0\n", ""),
         ("start = 2027-01-02T00:00:00Z\nend = 2027-01-01T00:00:00Z\n", "ZS801"),
         ("end = 1960-01-01T00:00:00Z\n", "ZS801"),
+        ('pipeline = "rental"\n', ""),
+        ('pipeline = "rentl"\n', "ZS802"),
         ("# lint: ignore ZS804 because it is idempotent\nretry_max_age = 28800\n", ""),
     ],
 )
-def test_what_lint_finds_in_its_times(more: str, code: str) -> None:
+def test_what_lint_finds_in_its_other_keys(more: str, code: str) -> None:
     assert codes(HOURLY + more) == ([code] if code else [])
 
 

@@ -45,7 +45,9 @@ class Show:
         found = [self.identifier()]
         while self.reader.accept_op("."):
             found.append(self.identifier())
-        if not least <= len(found) <= parts:
+        if len(found) < least:
+            self.reader.fail(f"{found[0]} must be qualified by its schema, as in schema_name.{found[0]}")
+        if len(found) > parts:
             self.reader.fail()
         return [self.database] * (len(found) < parts) + found
 

@@ -274,7 +274,7 @@ def test_users_see_what_they_may(cursor: Any, connect: Callable[..., Any]) -> No
         ("show grants for role clerk", 'role "clerk" does not exist'),
         ("show grants on nothing", 'relation "nothing" does not exist'),
         ("show grants on shop.items", "syntax error"),
-        ("show grants on table items", "syntax error"),
+        ("show grants on table items", "items must be qualified by its schema"),
         ("show parameters of procedure shop.sell(bigint)", 'procedure "shop.sell" does not exist'),
     ],
 )

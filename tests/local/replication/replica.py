@@ -24,6 +24,8 @@ class Server(Protocol):
 
     def settings(self, filter_text: str | None = None, **more: Any) -> Settings: ...
 
+    def execute(self, *statements: str) -> None: ...
+
     def position(self) -> Position:
         """The end of everything that it has committed."""
         ...
@@ -141,3 +143,29 @@ class Replica:
             " from {}.{} order by _record_create_time, _record_delete_time nulls last"
         ).format(columns, sql.Identifier(f"rental_landing.{self.server.schema}"), sql.Identifier(table))
         return self.engine.execute(statement).fetchall()
+
+
+def changed_filter(replica: Replica, server: Server, engine_dsn: str, without_one: str) -> None:
+    """A filter that leaves table one out ends it and begins the other; the filter of before brings it back."""
+    server.execute(
+        "create table one (id int primary key)",
+        "create table two (id int primary key)",
+        "insert into one values (1)",
+    )
+    replica.start()
+    replica.until_state("one", "Synced")
+    replica.stop()
+    server.execute("insert into two values (2)")
+    other = Replica(server, engine_dsn, without_one)
+    try:
+        other.start()
+        assert "data filter" in other.until_state("one", "DroppedSource")
+        other.catch_up()
+        assert other.present("one") == []
+        assert other.present("two") == [(2,)]
+        other.stop()
+        replica.start()
+        replica.until_state("one", "Synced")
+        assert replica.present("one") == [(1,)]
+    finally:
+        other.close()

@@ -82,7 +82,8 @@ def schedule_expression(content: Content, catalog: Catalog) -> Places:
         name="schedule-statement",
         severity=ERROR,
         problem="The schedule's statement is not one CALL of a procedure of the project with arguments of its types:"
-        " every invocation is accepted, and its statement fails.",
+        " every invocation is accepted, and its statement fails. Or its `pipeline` is none: the limits that"
+        " zeroshift.toml sets for the right one are then missing in silence.",
         redshift="ExecuteStatement takes one SQL statement, and a procedure is found by its name and the types of its"
         " arguments when the CALL runs.",
         source="r_CALL_procedure",
@@ -95,6 +96,14 @@ def schedule_statement(content: Content, catalog: Catalog) -> Places:
     schedule = _schedule(content)
     if schedule is None or content.broken:
         return
+    entry = f"ops.run_{schedule.pipeline}"
+    if schedule.pipeline and entry not in catalog.procedures:
+        # What `zeroshift run` calls for a pipeline, too.
+        yield (
+            schedule.place.line("pipeline"),
+            1,
+            f"the project has no pipeline {schedule.pipeline}: no procedure {entry}",
+        )
     line = schedule.place.line("statement")
     if len(content.units) != 1 or not isinstance(content.units[0].tree, CallNode):
         if not (content.units and content.units[0].refused):
