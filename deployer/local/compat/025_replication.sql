@@ -53,32 +53,55 @@ begin
         database_name, schema_name, name, found.table_state, coalesce(' (' || nullif(found.reason, '') || ')', ''));
 end $$;
 
--- ALTER DATABASE ... INTEGRATION REFRESH (DG "ALTER DATABASE"): the tables' state becomes ResyncInitiated, which the
--- replicator acts on. `chosen` is all, inerror, or table; `names` are schemas ([] for all) or pairs schema, table.
-create or replace function zeroshift.refresh_integration(database_name text, chosen text, names text[]) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
-declare
-    id text;
-    changed integer;
-    one record;
-begin
-    perform zeroshift.require_superuser('ALTER DATABASE');
-    select i.integration_id into id from zeroshift.integrations i
-    left join zeroshift.replications r using (integration_id)
-    where i.target_database = database_name and (i.from_aws or r.integration_id is not null);
-    if id is null then
-        raise exception using errcode = '55000', message = format(
-            'database "%s" is not created from a zero-ETL integration that replicates', database_name);
-    end if;
-    update zeroshift.integration_tables t set table_state = 'ResyncInitiated'
-    where t.integration_id = id
+-- The tables that ALTER DATABASE ... INTEGRATION REFRESH names. `chosen` is all, inerror, or table; `names` are schemas
+-- ([] for all) or pairs schema, table.
+create or replace function zeroshift.chosen_tables(integration text, chosen text, names text[])
+returns setof zeroshift.integration_tables
+language sql stable set search_path = pg_catalog as $$
+    select t.* from zeroshift.integration_tables t
+    where t.integration_id = integration
       and case chosen
             when 'all' then cardinality(names) = 0 or t.schema_name = any (names)
             when 'inerror' then t.table_state in ('Failed', 'ResyncRequired')
                  and (cardinality(names) = 0 or t.schema_name = any (names))
             else exists (select from generate_series(1, cardinality(names), 2) as n
                          where t.schema_name = names[n] and t.table_name = names[n + 1])
-          end;
+          end
+$$;
+
+-- ALTER DATABASE ... INTEGRATION REFRESH (DG "ALTER DATABASE"): the tables' state becomes ResyncInitiated, which the
+-- replicator acts on. Arguments as of chosen_tables.
+create or replace function zeroshift.refresh_integration(database_name text, chosen text, names text[]) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    id text;
+    replicated boolean;
+    all_states boolean;
+    changed integer;
+    one record;
+begin
+    perform zeroshift.require_superuser('ALTER DATABASE');
+    select i.integration_id, r.integration_id is not null, i.query_all_states into id, replicated, all_states
+    from zeroshift.integrations i
+    left join zeroshift.replications r using (integration_id)
+    where i.target_database = database_name and (i.from_aws or r.integration_id is not null);
+    if id is null then
+        raise exception using errcode = '55000', message = format(
+            'database "%s" is not created from a zero-ETL integration that replicates', database_name);
+    end if;
+    -- From here on they cannot be queried: nobody may read, until the replicator comes to it, what is to be copied
+    -- anew. The landing table is locked before its row of state, and tables by name, as the replicator does: else the
+    -- two would wait for each other.
+    for one in select t.schema_name, t.table_name from zeroshift.chosen_tables(id, chosen, names) t
+               join pg_class c on c.oid = to_regclass(format('%I.%I', database_name || '.' || t.schema_name, t.table_name))
+               where replicated and not all_states and not c.relrowsecurity
+               order by t.schema_name collate "C", t.table_name collate "C" loop
+        execute format('alter table %I.%I enable row level security',
+                       database_name || '.' || one.schema_name, one.table_name);
+    end loop;
+    update zeroshift.integration_tables t set table_state = 'ResyncInitiated'
+    from zeroshift.chosen_tables(id, chosen, names) c
+    where (t.integration_id, t.schema_name, t.table_name) = (c.integration_id, c.schema_name, c.table_name);
     get diagnostics changed = row_count;
     if chosen = 'table' and changed < cardinality(names) / 2 then
         raise exception using errcode = '42P01', message = format(
@@ -90,8 +113,7 @@ begin
     end if;
     -- Nobody replicates into the database of an integration of the local AWS: its rows are copied again at once.
     for one in select t.schema_name, t.table_name from zeroshift.integration_tables t
-               where t.integration_id = id and t.table_state = 'ResyncInitiated'
-                 and not exists (select from zeroshift.replications r where r.integration_id = id) loop
+               where t.integration_id = id and t.table_state = 'ResyncInitiated' and not replicated loop
         perform zeroshift.copy_again(id, one.schema_name, one.table_name);
     end loop;
 end $$;

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Protocol
 
 import psycopg
@@ -93,7 +94,7 @@ def copy(
                     raise TableChanged
                 at = max(taken.at, last) if last is not None else taken.at
                 result: dict[Place, Replicated | None] = {}
-                for place, table in taken.tables.items():
+                for place, table in sorted(taken.tables.items(), key=itemgetter(0)):
                     result[place] = _one(connection, state, taken, table, known.get(place), at, txn_seq)
                 for place in (wanted or set()) - taken.tables.keys():
                     result[place] = _vanished(connection, state, known.get(place), place, at)

@@ -182,7 +182,7 @@ class State:
             "select t.schema_name, t.table_name, t.table_state, t.reason, d.definition, d.copy_file, d.copy_position,"
             " d.copied_at from zeroshift.integration_tables as t"
             " left join zeroshift.replicated_tables as d using (integration_id, schema_name, table_name)"
-            " where t.integration_id = %s",
+            ' where t.integration_id = %s order by t.schema_name collate "C", t.table_name collate "C"',
             (self.id,),
         ):
             found[schema, name] = Replicated(
@@ -254,6 +254,8 @@ class State:
 
     def save_table(self, connection: Connection, table: Replicated, at: datetime | None) -> None:
         """Write the table's state and definition."""
+        # The landing table is locked before its row: ALTER DATABASE ... INTEGRATION REFRESH locks in that order, too.
+        self.guard(connection, table)
         schema, name = table.place
         connection.execute(
             "insert into zeroshift.integration_tables (integration_id, schema_name, table_name, table_state, reason,"
@@ -264,7 +266,6 @@ class State:
             (self.id, schema, name, table.state, table.reason[:_REASON], self.config.history_mode, at),
         )
         self._save_definition(connection, table)
-        self.guard(connection, table)
 
     def save_definition(self, connection: Connection, table: Replicated, at: datetime | None) -> None:
         """Write the definition of a table whose state stays: somebody may just have asked for a refresh of it, which
@@ -307,17 +308,33 @@ class State:
 
         The policy of the guarded table raises, naming the state. It is on only then: it would cost plans.
         """
-        name = landing.name_of(self.config.landing, *table.place)
+        guarded = table.state not in READABLE and not self.config.query_all_states
+        if self._guarded(connection, table.place) is (not guarded):
+            connection.execute(
+                sql.SQL("alter table {} {} row level security").format(
+                    landing.name_of(self.config.landing, *table.place),
+                    sql.SQL("enable" if guarded else "disable"),
+                )
+            )
+
+    def guard_again(self, connection: Connection, place: Place) -> None:
+        """Guard a table by the state that it has now: a refresh that is asked for meanwhile guards it, too."""
+        if self._guarded(connection, place) is None:
+            return
+        with connection.transaction():
+            name = landing.name_of(self.config.landing, *place)
+            connection.execute(sql.SQL("lock table {}").format(name))
+            table = self.tables(connection).get(place)
+            if table is not None:
+                self.guard(connection, table)
+
+    def _guarded(self, connection: Connection, place: Place) -> bool | None:
+        """Whether the table is guarded; None for no table."""
+        name = landing.name_of(self.config.landing, *place)
         found = connection.execute(
             "select relrowsecurity from pg_class where oid = to_regclass(%s)", (name.as_string(connection),)
         ).fetchone()
-        guarded = table.state not in READABLE and not self.config.query_all_states
-        if found is not None and found[0] != guarded:
-            connection.execute(
-                sql.SQL("alter table {} {} row level security").format(
-                    name, sql.SQL("enable" if guarded else "disable")
-                )
-            )
+        return None if found is None else found[0]
 
     def forget_table(self, connection: Connection, place: Place) -> None:
         """The table was never there to be read."""

@@ -74,7 +74,7 @@ def define(worker: Worker, statement: Statement) -> set[Place]:
         anew: set[Place] = set()
         for action in actions:
             anew |= _act(worker, action, statement, at or datetime.min)
-        for place in anew:
+        for place in sorted(anew):
             table = worker.tables.setdefault(place, Replicated(place, INITIATED))
             table.state, table.reason = INITIATED, ""
             worker.state.save_table(worker.connection, table, at)

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 import psycopg
@@ -146,10 +147,9 @@ class Worker(ABC):
             self._copy(None)
         else:
             self.position, self._stamp = known.position, stamp
-            with self.connection.transaction():
-                for table in self.tables.values():
-                    # QUERY_ALL_STATES may be another one.
-                    self.state.guard(self.connection, table)
+            # QUERY_ALL_STATES may be another one.
+            for place in sorted(self.tables):
+                self.state.guard_again(self.connection, place)
             if known.filter_text != self.config.filter_text:
                 self._refilter()
             self._resync(self.state.initiated(self.connection))
@@ -236,7 +236,7 @@ class Worker(ABC):
             return
         with self.connection.transaction():
             self._gather()
-            for place, batch in self._batches.items():
+            for place, batch in sorted(self._batches.items(), key=itemgetter(0)):
                 self._write(self.tables[place], batch)
             self.save_position()
             if self._newest is not None:
@@ -294,7 +294,7 @@ class Worker(ABC):
             return
         log.info("copying %s", ", ".join(sorted(".".join(place) for place in wanted)))
         with self.connection.transaction():
-            for place in wanted:
+            for place in sorted(wanted):
                 table = self.tables.setdefault(place, Replicated(place, INITIATED))
                 table.state, table.reason = INITIATED, ""
                 self.state.save_table(self.connection, table, self.last)
@@ -362,6 +362,7 @@ def _settle(connection: Connection) -> None:
         " ('timezone', 'UTC'), ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),"
         " ('lock_timeout', '0'), ('maintenance_work_mem', '128MB'), ('jit', 'off'), ('client_min_messages', 'warning'),"
         " ('client_connection_check_interval', '1s'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),"
-        " ('enable_seqscan', 'off')) as s (name, value)"
+        # Where this and a user's statement wait for each other, it is the statement that finds out and ends.
+        " ('enable_seqscan', 'off'), ('deadlock_timeout', '1min')) as s (name, value)"
     )
     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED

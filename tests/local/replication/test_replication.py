@@ -139,6 +139,15 @@ def test_states_resync_and_what_cannot_be_read(
     replica.until_state("bookings", "Synced")
     cursor.execute("select id, changed from rental_landing.rental.bookings")
     assert list(map(tuple, cursor.fetchall())) == [(1, None)]
+    # From the statement on, not only from when the replicator comes to it.
+    replica.stop()
+    cursor.execute("alter database rental_landing integration refresh table rental.bookings")
+    with pytest.raises(Exception, match="bookings cannot be queried: its state is ResyncInitiated"):
+        cursor.execute("select id, changed from rental_landing.rental.bookings")
+    replica.start()
+    replica.until_state("bookings", "Synced")
+    cursor.execute("select id, changed from rental_landing.rental.bookings")
+    assert list(map(tuple, cursor.fetchall())) == [(1, None)]
     with pytest.raises(Exception, match="not part of the integration"):
         cursor.execute("alter database rental_landing integration refresh table rental.nothing")
     with pytest.raises(Exception, match="stand in zeroshift.toml"):

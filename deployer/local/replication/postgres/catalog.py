@@ -26,6 +26,7 @@ from deployer.local.replication.postgres.source import (
     Connection,
     end_of_log,
     publication_problems,
+    publication_stamp,
     translated,
 )
 from deployer.local.replication.postgres.stream import Rows, Transaction
@@ -266,12 +267,17 @@ class Definitions:
     def _read(self) -> _Look:
         try:
             connection = self._open()
-            wrong = publication_problems(connection)
-            if wrong:
-                # Before its tables seem to be dropped.
-                raise Unavailable(f"the source is not set up for replication: {'; '.join(wrong)}")
-            with connection.transaction():
-                found = definition.read(connection, lambda place: True)
+            found: dict[Place, Listed] = {}
+            before, seen = "", publication_stamp(connection)
+            # The server reads its publications as they are at that moment, whatever the transaction's snapshot.
+            while before != seen:
+                wrong = publication_problems(connection)
+                if wrong:
+                    # Before its tables seem to be dropped.
+                    raise Unavailable(f"the source is not set up for replication: {'; '.join(wrong)}")
+                with connection.transaction():
+                    found = definition.read(connection, lambda place: True)
+                before, seen = seen, publication_stamp(connection)
             return _Look(found, end_of_log(connection))
         except psycopg.Error as error:
             raise translated(error, self._worker.source) from None

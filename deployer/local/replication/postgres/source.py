@@ -148,6 +148,14 @@ def inspect(connection: Connection, source: Source) -> str:
     return f"{_system(source)} database {database}"
 
 
+def publication_stamp(connection: Connection) -> str:
+    """A text that changes when the publication is dropped, made anew, or altered; never empty."""
+    row = connection.execute(
+        "select concat(oid, '/', xmin) from pg_publication where pubname = %s", (PUBLICATION,)
+    ).fetchone()
+    return "none" if row is None else str(row[0])
+
+
 def publication_problems(connection: Connection) -> list[str]:
     """What is wrong with the publication."""
     row = connection.execute(
