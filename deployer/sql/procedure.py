@@ -6,6 +6,7 @@ Source: Redshift Database Developer Guide, "CREATE PROCEDURE", "Limits and diffe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from deployer.sql.lexer import Token
 from deployer.sql.names import Name
@@ -55,10 +56,12 @@ class CreateProcedure:
     settings: tuple[str, ...]
 
 
+@lru_cache(maxsize=128)
 def parse_create_procedure(text: str) -> CreateProcedure:
     """Parse one CREATE [OR REPLACE] PROCEDURE statement, its body included.
 
-    Raises BodyError with a position in `text`.
+    Raises BodyError with a position in `text`. A project's files are read by several rooms: the trees, which nobody
+    can change, are kept.
     """
     reader = Reader(text, read_tokens(text))
     reader.expect("create")

@@ -20,7 +20,7 @@ from deployer.project.lineage.model import (
 from deployer.project.lineage.names import Lookup, RunNames
 from deployer.project.lineage.outputs import Output
 from deployer.project.lineage.statements import Writer
-from deployer.sql.classify import classify
+from deployer.sql.classify import Kind, classify
 from deployer.sql.lexer import LexError, tokenize
 from deployer.sql.parse import nodes as n
 from deployer.sql.parse.parser import Parser
@@ -39,6 +39,7 @@ class Runner:
         self.lookup = lookup
         self.known = Known()
         self._parsed: dict[str, Parsed] = {}
+        self._kinds: dict[str, Kind] = {}
         self._made: dict[tuple[object, ...], Relation] = {}
 
     # -- what a statement needs --------------------------------------------------------------------------------
@@ -69,6 +70,13 @@ class Runner:
             found = self._parsed[text] = _parse(text)
         return found
 
+    def kind(self, text: str) -> Kind:
+        """The kind of a statement, told once: the bodies of procedures are run for each of their calls."""
+        found = self._kinds.get(text)
+        if found is None:
+            found = self._kinds[text] = classify(text)
+        return found
+
     # -- statements --------------------------------------------------------------------------------------------
 
     def sql(
@@ -80,7 +88,7 @@ class Runner:
         What cannot be read becomes a gap, with what it writes as far as that can be told.
         """
         try:
-            kind = classify(text)
+            kind = self.kind(text)
             writer = self.writer(frame, state, site, dynamic=dynamic, control=control)
             if kind.name == "create_table_as" or (kind.name == "ddl" and kind.object == "table"):
                 self._table(text, at, frame, state, site, writer)
