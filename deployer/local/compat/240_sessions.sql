@@ -110,3 +110,17 @@ from redshift_catalog.sys_connection_log;
 grant select on redshift_catalog.sys_session_history, redshift_catalog.stl_sessions to public;
 revoke select on redshift_catalog.sys_connection_log, redshift_catalog.stl_connection_log from public;
 grant select on redshift_catalog.sys_connection_log, redshift_catalog.stl_connection_log to zeroshift_superusers;
+
+-- "Only one cursor at a time can be open per session" (DG "DECLARE"). The error's words are ours. One of the same name is
+-- left to the DECLARE itself; portals of the gateway's own (zp1, or no name) are no cursors.
+create or replace function zeroshift.require_no_cursor(declared text) returns void
+language plpgsql set search_path = pg_catalog as $$
+declare
+    open_one text := (select min(name) from pg_cursors where name !~ '^(zp[0-9]+)?$' and name <> declared);
+begin
+    if open_one is not null then
+        raise exception using errcode = '0A000', message = format(
+            'only one cursor can be open in a session on Redshift: close "%s" first', open_one);
+    end if;
+end
+$$;

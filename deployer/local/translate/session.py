@@ -172,7 +172,8 @@ def _declare(parser: Parser, context: Context) -> Translation:
     bound = Binder(context).query(query, None)
     context.check(parser.catalog_only, parser.leader_node)
     sql = f"DECLARE {quote_ident(name)} NO SCROLL CURSOR FOR {bound.sql}"
-    return finish(context, [sql], kind="declare")
+    checks = (f"SELECT zeroshift.require_no_cursor({pg_literal(name)})",)
+    return replace(finish(context, [sql], kind="declare"), checks=checks)
 
 
 def _fetch(parser: Parser, context: Context) -> Translation:

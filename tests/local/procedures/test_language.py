@@ -343,6 +343,18 @@ def test_one_cursor_at_a_time(run: Run) -> None:
             "begin for r in select 1 loop for s in select 2 loop null; end loop; end loop; end",
         )
     assert "only one cursor can be open" in caught.value.args[0]["M"]
+    run("begin")
+    run("declare c cursor for select 1")
+    assert failure(run, "declare d cursor for select 2")["M"] == (
+        'only one cursor can be open in a session on Redshift: close "c" first'
+    )
+    run("rollback")
+    run("begin")
+    run("declare c cursor for select 1")
+    run("close c")
+    run("declare d cursor for select 2")
+    assert run("fetch all from d") == [(2,)]
+    run("rollback")
 
 
 def test_a_cursor_is_returned_to_the_client(run: Run) -> None:
