@@ -69,6 +69,10 @@ class Sessions:
     def release(self, session_id: str, connection: Connection | None) -> None:
         """The session's statement has ended. Without a usable connection the session is closed."""
         now = self._clock()
+        if connection is not None:
+            with self._lock:
+                # Before the session is told AVAILABLE: expire() closes one that has no connection.
+                self._connections[session_id] = connection
         with self._store.transaction():
             found = self._store.session(session_id)
             if found is None or found.status == CLOSED:
@@ -78,33 +82,32 @@ class Sessions:
                 keep = connection is not None and connection.usable and ends > now
                 status = AVAILABLE if keep else CLOSED
                 self._store.save_session(replace(found, status=status, updated=now, ends=ends, current=None))
-        with self._lock:
-            if keep and connection is not None:
-                self._connections[session_id] = connection
-            else:
+        if not keep:
+            with self._lock:
                 self._connections.pop(session_id, None)
-        if not keep and connection is not None:
-            connection.close()
+            if connection is not None:
+                connection.close()
 
     def expire(self) -> list[str]:
         """Close what nobody has used for long enough. Returns the statements of sessions whose 24 hours are over."""
         now = self._clock()
         overdue = []
         for session in self._store.open_sessions():
-            if session.status == BUSY:
-                if session.ends <= now and session.current is not None:
-                    overdue.append(session.current)
-                continue
-            connection = self.connection(session.id)
-            if session.ends <= now or connection is None or not connection.alive:
-                self._close(session.id)
+            if session.status != BUSY:
+                self._close_unused(session.id, now)
+            elif session.ends <= now and session.current is not None:
+                overdue.append(session.current)
         return overdue
 
-    def _close(self, session_id: str) -> None:
+    def _close_unused(self, session_id: str, now: float) -> None:
         with self._store.transaction():
             found = self._store.session(session_id)
             if found is None or found.status != AVAILABLE:
                 # A statement came in between.
+                return
+            # As it is now: a statement may have come and gone, too, and have renewed it.
+            connection = self.connection(session_id)
+            if found.ends > now and connection is not None and connection.alive:
                 return
             self._store.save_session(replace(found, status=CLOSED, updated=self._clock()))
         with self._lock:

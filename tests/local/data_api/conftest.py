@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from data_api_client import WHERE, make_api, make_client
+from data_api_client import WHERE, ended, make_api, make_client
 
 from deployer.local.data_api.service import DataApi
 from deployer.local.environment import Status
@@ -65,6 +65,6 @@ def run(client: Any) -> Callable[..., dict[str, Any]]:
             arguments["Parameters"] = [{"name": name, "value": value} for name, value in values.items()]
         call = used.execute_statement if isinstance(sql, str) else used.batch_execute_statement
         told = call(**{"Sql" if isinstance(sql, str) else "Sqls": sql}, WaitTimeSeconds=30, **arguments)
-        return dict(used.describe_statement(Id=told["Id"]))
+        return ended(used, told["Id"])
 
     return execute

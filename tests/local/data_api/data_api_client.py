@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from deployer.local.data_api.service import DataApi
 from deployer.local.environment import Status
 
 WHERE = {"WorkgroupName": "rental", "Database": "dev"}
+END = ("FINISHED", "FAILED", "ABORTED")
 
 
 def make_api(home: Path, status: Status, **arguments: Any) -> DataApi:
@@ -98,6 +100,38 @@ def check_shape(shape: Shape, value: Any, where: str) -> None:
         base64.b64decode(value, validate=True)
     else:
         raise AssertionError(f"{where}: {kind}")
+
+
+def until(condition: Callable[[], Any], seconds: float = 120.0) -> Any:
+    """What the condition gives once it holds."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.01)
+    return found
+
+
+def ended(client: Any, identifier: str) -> dict[str, Any]:
+    """What is told of a statement when it has come to its end: a request waits for half a minute at most."""
+
+    def told() -> dict[str, Any] | None:
+        found = dict(client.describe_statement(Id=identifier, WaitTimeSeconds=30))
+        return found if found["Status"] in END else None
+
+    found: dict[str, Any] = until(told, 240)
+    return found
+
+
+def started(client: Any, identifier: str) -> dict[str, Any]:
+    """What is told of a statement while it runs."""
+
+    def told() -> dict[str, Any] | None:
+        found = dict(client.describe_statement(Id=identifier))
+        assert found["Status"] not in END, found
+        return found if found["Status"] == "STARTED" else None
+
+    found: dict[str, Any] = until(told)
+    return found
 
 
 def refused(call: Callable[[], Any]) -> tuple[str, str]:

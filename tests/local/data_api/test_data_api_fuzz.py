@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from data_api_client import WHERE
+from data_api_client import END, WHERE
+from data_api_client import ended as ended_by_id
 from fuzz.grammar import SETUP as MORE
 from fuzz.grammar import Grammar
 from fuzz.mangled import DANGEROUS, SEEDS, mangled
@@ -15,8 +16,6 @@ from seeds import count, seed
 
 from deployer.local.environment import Status
 from deployer.local.support import SETUP
-
-END = ("FINISHED", "FAILED", "ABORTED")
 
 
 @pytest.mark.slow
@@ -60,8 +59,4 @@ def test_random_statements(client: Any, fresh_database: Status) -> None:
 
 def ended(client: Any, told: dict[str, Any]) -> dict[str, Any]:
     """What has become of a statement, when it has come to its end."""
-    for _ in range(3):
-        seen: dict[str, Any] = client.describe_statement(Id=told["Id"], WaitTimeSeconds=20)
-        if seen["Status"] in END:
-            break
-    return seen
+    return ended_by_id(client, told["Id"])

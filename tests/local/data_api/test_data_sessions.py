@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from data_api_client import WHERE, refused
+from data_api_client import WHERE, ended, refused
 
 from deployer.local.data_api import limits
+from deployer.local.data_api.records import AVAILABLE, Place, SessionRecord
+from deployer.local.data_api.sessions import Sessions
+from deployer.local.data_api.store import Store
 
 Run = Callable[..., dict[str, Any]]
 
@@ -49,7 +53,7 @@ def test_a_busy_session_takes_nothing_more(run: Run, client: Any, fresh_database
     assert code == "ValidationException" and "busy" in message
     assert {one["SessionId"] for one in client.list_sessions(Status="BUSY")["Sessions"]} == {session}
     run("rollback", SessionId=holder)
-    assert client.describe_statement(Id=waiting["Id"], WaitTimeSeconds=30)["Status"] == "FINISHED"
+    assert ended(client, waiting["Id"])["Status"] == "FINISHED"
     assert run("select 1", SessionId=session)["Status"] == "FINISHED"
 
 
@@ -88,18 +92,75 @@ def test_a_session_closes_when_nobody_uses_it(
     assert client.list_sessions()["Sessions"] == []
 
 
-def test_requests_with_a_session(run: Run, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+class Kept:
+    """A connection that is well."""
+
+    usable = alive = True
+
+    def close(self) -> None:
+        self.usable = self.alive = False
+
+
+def sessions_of_one(home: Path, now: list[float]) -> tuple[Store, Sessions, str]:
+    """A store whose one session runs its first statement, and is kept for a minute after each."""
+    store = Store(home)
+    sessions = Sessions(store, lambda: now[0])
+    return store, sessions, sessions.create(Place("dev", "admin", workgroup="abc"), 60, "s").id
+
+
+def test_a_sweep_at_the_end_of_the_first_statement_leaves_the_session(tmp_path: Path) -> None:
+    """Between the session's being told available and anything that follows."""
+    store, sessions, session = sessions_of_one(tmp_path, [1000.0])
+    save = store.save_session
+
+    def sweeping(record: SessionRecord) -> None:
+        save(record)
+        if record.status == AVAILABLE:
+            sessions.expire()
+
+    store.save_session = sweeping  # type: ignore[method-assign]
+    connection: Any = Kept()
+    sessions.release(session, connection)
+    found = store.session(session)
+    assert found is not None and found.status == AVAILABLE
+    assert sessions.connection(session) is connection and connection.alive
+
+
+def test_a_sweep_that_was_held_up_leaves_a_session_that_was_used_meanwhile(tmp_path: Path) -> None:
+    now = [1000.0]
+    store, sessions, session = sessions_of_one(tmp_path, now)
+    connection: Any = Kept()
+    sessions.release(session, connection)
+    stale = store.open_sessions()
+    now[0] += 59
+    sessions.reserve(session, "another", None)
+    sessions.release(session, connection)
+    now[0] += 2
+    store.open_sessions = lambda: stale  # type: ignore[method-assign]
+    sessions.expire()
+    found = store.session(session)
+    assert found is not None and found.status == AVAILABLE and connection.alive
+    now[0] += 60
+    sessions.expire()
+    assert not connection.alive
+
+
+def test_requests_with_a_session(
+    new_api: Callable[..., Any], new_client: Callable[..., Any], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its own: the sessions are counted, and those of other tests end at some time.
+    client = new_client(new_api().url)
     unknown = "d9b6c0c9-0747-4bf4-b142-e8883122f766"
     assert refused(lambda: client.execute_statement(Sql="select 1", SessionId=unknown)) == (
         "ResourceNotFoundException",
         "Session does not exist.",
     )
-    session = run("select 1", SessionKeepAliveSeconds=60)["SessionId"]
+    session = run("select 1", client=client, SessionKeepAliveSeconds=3600)["SessionId"]
     code, message = refused(
         lambda: client.execute_statement(Sql="select 1", SessionId=session, Database="dev")
     )
     assert code == "ValidationException" and message.startswith("Database cannot be given with SessionId")
-    assert "SessionId" not in run("select 1", SessionKeepAliveSeconds=0)
+    assert "SessionId" not in run("select 1", client=client, SessionKeepAliveSeconds=0)
     count = len(client.list_sessions()["Sessions"])
     monkeypatch.setattr(limits, "SESSIONS", count)
     code, _ = refused(lambda: client.execute_statement(Sql="select 1", SessionKeepAliveSeconds=60, **WHERE))

@@ -8,14 +8,13 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from data_api_client import WHERE, make_client
+from data_api_client import WHERE, ended, make_client, started, until
 
 from deployer.local.data_api.service import KILLED
 from deployer.local.data_api.store import FILE
@@ -106,9 +105,7 @@ def test_down_up_and_kill(own: LocalEnvironment) -> None:
     store = own.home / FILE
     assert stat.S_IMODE(store.stat().st_mode) == 0o600
     running = client.execute_statement(Sql=FOREVER, **WHERE)["Id"]
-    deadline = time.monotonic() + 20
-    while client.describe_statement(Id=running)["Status"] != "STARTED" and time.monotonic() < deadline:
-        time.sleep(0.01)
+    started(client, running)
     os.kill(status.pid, signal.SIGKILL)
 
     status = own.up()
@@ -153,16 +150,14 @@ def test_statements_fail_when_the_engine_dies_and_later_ones_run(own: LocalEnvir
     assert status.data_api_url is not None and status.engine_pid is not None
     client = make_client(status.data_api_url)
     running = client.execute_statement(Sql=FOREVER, **WHERE)["Id"]
-    deadline = time.monotonic() + 20
-    while client.describe_statement(Id=running)["Status"] != "STARTED" and time.monotonic() < deadline:
-        time.sleep(0.01)
+    started(client, running)
     os.kill(status.engine_pid, signal.SIGKILL)
-    found = client.describe_statement(Id=running, WaitTimeSeconds=30)
+    found = ended(client, running)
     assert found["Status"] == "FAILED" and "engine has stopped" in found["Error"]
     own.ensure_up()
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def runs() -> bool:
         told = client.execute_statement(Sql="select 1", WaitTimeSeconds=30, **WHERE)
-        if told["Status"] == "FINISHED":
-            return
-    raise AssertionError(client.describe_statement(Id=told["Id"]))
+        return ended(client, told["Id"])["Status"] == "FINISHED"
+
+    until(runs)

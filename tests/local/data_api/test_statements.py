@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from data_api_client import WHERE, refused
+from data_api_client import WHERE, ended, refused
 
 Run = Callable[..., dict[str, Any]]
 
@@ -17,7 +17,7 @@ def test_a_statement_from_its_submission_to_its_result(client: Any) -> None:
     told = client.execute_statement(Sql="select 1 as one", StatementName="first", **WHERE)
     assert told["Status"] in ("SUBMITTED", "PICKED", "STARTED", "FINISHED")
     assert (told["Database"], told["WorkgroupName"], told["DbUser"]) == ("dev", "rental", "admin")
-    found = client.describe_statement(Id=told["Id"], WaitTimeSeconds=30)
+    found = ended(client, told["Id"])
     assert found["Status"] == "FINISHED"
     assert found["QueryString"] == "select 1 as one"
     assert (found["HasResultSet"], found["ResultRows"], found["ResultSize"]) == (True, 1, 1)
