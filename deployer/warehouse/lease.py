@@ -82,16 +82,24 @@ def acquire(
     Raises LeaseHeld with the holder when somebody else still has it then.
     """
     deadline = time.monotonic() + wait
-    told = False
+    told = in_vain = False
     while True:
         # Read before locking: a deployment that is at work holds a lock on the row.
         found = holder(session)
         if found is None or not _keeps(found):
             lease = Lease(uuid.uuid4().hex)
-            taken = _take(session, lease, max(deadline - time.monotonic(), _LOCK_SECONDS))
-            if taken is None:
+            taken, found = _take(session, lease, max(deadline - time.monotonic(), _LOCK_SECONDS))
+            if taken:
                 return lease
-            found = taken
+            if found is None:
+                # Who had the lock in the meantime has given the lease back just when we gave up: it is free now.
+                if in_vain:
+                    raise LeaseHeld(
+                        f"somebody keeps {_TABLE} locked without having the lease: svv_transactions shows the session;"
+                        " wait for it, or end it with pg_terminate_backend, and repeat"
+                    )
+                in_vain = True
+                continue
         if time.monotonic() >= deadline:
             raise _held(found)
         if not told:
@@ -101,35 +109,35 @@ def acquire(
         time.sleep(_POLL_SECONDS)
 
 
-def _take(session: Session, lease: Lease, seconds: float) -> Holder | None:
-    """Write our row under LOCK; returns who was there first, None when we have it."""
+def _take(session: Session, lease: Lease, seconds: float) -> tuple[bool, Holder | None]:
+    """Write our row under LOCK; returns whether it stands, and if not, who has the lease now."""
     process = int(session.execute("select pg_backend_pid()").rows[0][0])
 
-    def take() -> Holder | None:
+    def take() -> tuple[bool, Holder | None]:
         with session.transaction():
             session.execute(f"lock table {_TABLE}")
             found = holder(session)
             if found is not None and _keeps(found):
-                return found
+                return False, found
             session.execute(f"delete from {_TABLE}")
             session.execute(
                 f"insert into {_TABLE} (token, owner, host, process_id, acquired_at, expires_at, session_id)"
                 f" values (%s, %s, %s, %s, getdate(), dateadd(minute, {MINUTES}, getdate()), %s)",
                 (lease.token, owner(), socket.gethostname(), os.getpid(), process),
             )
-            return None
+            return True, None
 
     # The holder may be in the middle of a long transaction, which has the lock.
     session.execute(f"set statement_timeout to {int(seconds * 1000)}")
     try:
         return retrying(take)
     except StatementFailed as error:
-        found = holder(session) if error.sqlstate == CANCELLED else None
-        if found is None:
+        if error.sqlstate != CANCELLED:
             raise
-        return found
     finally:
         reset_timeout(session)
+    # Asked without that limit. Reading waits for no lock: it tells the row as the holder's transaction found it.
+    return False, holder(session)
 
 
 def reset_timeout(session: Session) -> None:
