@@ -29,6 +29,7 @@ from deployer.project.contracts import Contract
 from deployer.project.migrations import Migration
 from deployer.project.objects import Object
 from deployer.warehouse import isolation, ledger
+from deployer.warehouse.retry import is_lost, retrying
 from deployer.warehouse.session import Session
 
 FORMAT = 1
@@ -166,9 +167,32 @@ def draft(
     prune: bool = False,
     providers: Sequence[Provider] | None = None,
 ) -> Draft:
-    """`plan` over a session that is open, with what it takes to carry it out."""
-    # First: whoever deploys while we look moves the warehouse away from this, and the plan is made again.
-    stood = stand(session)
+    """`plan` over a session that is open, with what it takes to carry it out.
+
+    Made again when somebody deploys while we look: a view that we were asking about may then be gone.
+    """
+    stood = ""
+
+    def once() -> Draft:
+        nonlocal stood
+        # First: whoever deploys while we look moves the warehouse away from this.
+        stood = stand(session)
+        return _draft(project, environment, session, files, stood, prune, providers)
+
+    # Safe: a plan changes nothing.
+    return retrying(once, also=lambda error: not is_lost(error) and stand(session) != stood)
+
+
+def _draft(
+    project: Project,
+    environment: Environment,
+    session: Session,
+    files: Files,
+    stood: str,
+    prune: bool,
+    providers: Sequence[Provider] | None,
+) -> Draft:
+    """One attempt at `draft`; `stood` is what the warehouse was when it began."""
     applied = plan_migrations.read(session)
     found = plan_migrations.problems(files.versions, applied, project.root)
     pending = tuple(

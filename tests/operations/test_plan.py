@@ -14,6 +14,7 @@ from small_project import SmallProject
 from deployer.cli.main import execute
 from deployer.errors import StatementFailed, Unsafe, UsageError
 from deployer.operations import plan as plans
+from deployer.operations import plan_objects
 from deployer.operations.changes import Change
 from deployer.operations.deploy import Deployment, deploy
 from deployer.operations.plan import Plan
@@ -97,6 +98,23 @@ def test_a_plan_waits_for_nobody_and_changes_nothing(small: SmallProject, sessio
     assert (catalog.definitions(session), ledger.read(session), ledger.deployments(session)) == before
     schemas = session.execute("select count(*) from pg_namespace where nspname like 'zeroshift_probe%%'", ())
     assert schemas.rows == ((0,),)
+
+
+def test_a_plan_that_a_deployment_has_broken_into_is_made_again(
+    small: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(small)
+    small.view("shown.nothing_else", "select id from shop.sales")
+    compared = plan_objects.plan
+
+    def disturbed(*arguments: Any, **options: Any) -> Any:
+        # What we ask about is gone, for somebody has deployed since we began.
+        monkeypatch.setattr(plan_objects, "plan", compared)
+        assert run(small).replaced == ("shown.nothing_else",)
+        raise StatementFailed('relation "shown.nothing_else" does not exist', sqlstate="42P01")
+
+    monkeypatch.setattr(plan_objects, "plan", disturbed)
+    assert plan(small).is_empty
 
 
 def test_a_deployment_sends_what_the_plan_has_shown_and_keeps_grants_and_comments(
