@@ -135,9 +135,10 @@ def deploy(project: Project, derived: Derived, *, progress: Progress = silent) -
         token = environment_ledger.acquire(session, derived.name, derived.suffix, commit)
         try:
             unchanged = _make(session, derived, made, token, commit, progress)
+            # With the lease still ours: nobody can have dropped it.
+            listed = next(item for item in environment_ledger.read(session) if item.name == derived.name)
         finally:
             _release(session, derived.name, token)
-        listed = next(item for item in environment_ledger.read(session) if item.name == derived.name)
     return DerivedDeployment(
         derived.name,
         derived.base,
@@ -252,10 +253,8 @@ def drop(project: Project, base: Environment, name: str, *, progress: Progress =
 def prune(project: Project, base: Environment, *, progress: Progress = silent) -> tuple[Listed, ...]:
     """Drop every environment whose time to live is over; returns them."""
     with Session(target(project, base, progress)) as session:
-        gone = tuple(item for item in environment_ledger.read(session) if item.expired)
-        for item in gone:
-            _drop_one(session, item, progress)
-        return gone
+        over = [item for item in environment_ledger.read(session) if item.expired]
+        return tuple(item for item in over if _drop_one(session, item, progress, only_expired=True))
 
 
 def listed(project: Project, base: Environment, *, progress: Progress = silent) -> tuple[Listed, ...]:
@@ -264,8 +263,8 @@ def listed(project: Project, base: Environment, *, progress: Progress = silent) 
         return environment_ledger.read(session)
 
 
-def _drop_one(session: Session, item: Listed, progress: Progress) -> None:
-    progress(f"drop {item.name}")
+def _drop_one(session: Session, item: Listed, progress: Progress, *, only_expired: bool = False) -> bool:
+    """Returns whether it was dropped: with `only_expired` not when it was deployed again, or dropped, meanwhile."""
     token = environment_ledger.acquire(session, item.name, item.suffix, item.git_commit)
 
     def once() -> None:
@@ -274,7 +273,13 @@ def _drop_one(session: Session, item: Listed, progress: Progress) -> None:
             environment_ledger.forget(session, item.name, token)
 
     try:
+        if only_expired and not any(
+            now.name == item.name and now.expired for now in environment_ledger.read(session)
+        ):
+            return False
+        progress(f"drop {item.name}")
         retrying(once)
+        return True
     finally:
         _release(session, item.name, token)
 

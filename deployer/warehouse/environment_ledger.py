@@ -51,7 +51,7 @@ create table if not exists {_PARTS} (
     is_own boolean not null
 ) diststyle all""",
 }
-_EXISTS_ALREADY = ("23505", "42P06", "42P07")
+_EXISTS_ALREADY = ("23505", "42P06", "42P07", "42710")
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ _COLUMNS = {
 }
 """Columns that later versions have added to the tables of 0.1."""
 
-_EXISTS_ALREADY = ("23505", "42P06", "42P07", "42701")
+_EXISTS_ALREADY = ("23505", "42P06", "42P07", "42701", "42710")
 
 
 def missing(session: Session) -> tuple[str, ...]:

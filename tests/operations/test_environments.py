@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_project import SmallProject
@@ -192,6 +193,26 @@ def test_prune_drops_what_is_over(based: SmallProject, session: Session) -> None
     gone = environments.prune(project, project.environment("local"))
     assert [item.name for item in gone] == ["pr-1"]
     assert [item.name for item in environments.listed(project, project.environment("local"))] == ["pr-2"]
+
+
+def test_prune_spares_what_is_deployed_again_meanwhile(
+    based: SmallProject, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    based.view("shown.totals", "select count(*) as sales from shown.a_base")
+    make(based)
+    session.execute("update zeroshift_deploy.environments set expires_at = getdate()")
+    acquire = environment_ledger.acquire
+
+    def deployed_again(*arguments: Any) -> str:
+        monkeypatch.setattr(environment_ledger, "acquire", acquire)
+        assert make(based).unchanged
+        return acquire(*arguments)
+
+    monkeypatch.setattr(environment_ledger, "acquire", deployed_again)
+    project = based.load()
+    assert environments.prune(project, project.environment("local")) == ()
+    (kept,) = environments.listed(project, project.environment("local"))
+    assert not kept.expired and rows(session, "select sales from shown__pr_123.totals")
 
 
 def test_a_view_that_the_warehouse_refuses_changes_nothing(based: SmallProject, session: Session) -> None:
