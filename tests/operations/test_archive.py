@@ -12,6 +12,7 @@ from small_project import SmallProject
 
 from deployer.errors import Unsafe, UsageError
 from deployer.operations.archive import look, prune, restore
+from deployer.operations.archive import run as operations
 from deployer.operations.archive.run import NOTHING
 from deployer.warehouse import archive_ledger as ledger
 from deployer.warehouse.session import Session
@@ -170,6 +171,34 @@ def test_a_policy_that_deletes_since_lately_begins_anew(archive: ArchiveProject,
     ledger.set_horizon(session, "shop.closed", "old", "day", date(2024, 3, 1))
     assert [step.what for step in pruned(archive, runs=[open_run.archive_run]).steps] == [prune.GIVE_UP]
     assert ledger.horizons(session) == {"shop.closed": date(2024, 2, 1)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number, ends", [(1, "has changed from"), (4, "")])
+def test_somebody_writes_the_table_while_its_rows_go(
+    archive: ArchiveProject, session: Session, monkeypatch: pytest.MonkeyPatch, number: int, ends: str
+) -> None:
+    """A pipeline's run commits behind the deleting transaction's snapshot: it is done again, and sees the change."""
+    archive.policy("old", DELETING)
+    archive.deploy()
+    fill(session)
+    delete = operations._delete
+    tries = []
+
+    def disturbed(*arguments: Any) -> None:
+        if not tries:
+            session.execute(f"update shop.closed set name = 'new' where id = {number}")
+        tries.append(1)
+        delete(*arguments)
+
+    monkeypatch.setattr(operations, "_delete", disturbed)
+    if ends:
+        with pytest.raises(Unsafe, match=ends):
+            archive.run()
+        assert len(tries) == 2 and len(rows(session)) == 5
+    else:
+        archive.run()
+        assert len(rows(session)) == 2
 
 
 @pytest.mark.slow

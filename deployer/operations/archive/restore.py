@@ -19,6 +19,7 @@ from deployer.project.config import Environment, Project
 from deployer.sql.names import quote_ident
 from deployer.warehouse import archive_ledger as ledger
 from deployer.warehouse.archive_ledger import ArchiveRun
+from deployer.warehouse.retry import retrying
 from deployer.warehouse.session import Session
 
 
@@ -114,20 +115,25 @@ def _back(work: Work, policy: Policy, run: ArchiveRun, swap: bool) -> int:
             f" from {run.period_from} to {run.period_to}, --into brings them into another table"
         )
     work.progress(f"{run.policy}: bringing {run.row_count} rows of {run.archive_run} back")
-    with transaction(work):
-        session.execute(f"lock table {table}")
-        present, required = _present(session, run.table_name)
-        if swap:
-            session.execute(f"delete from {table}{rows_of(policy, run)}")
-        rows = _insert(session, work, run, run.table_name, present, required, "")
-        if rows != run.row_count:
-            raise Unsafe(
-                f"{rows} rows came back of {run.archive_run}, which has {run.row_count}; nothing changed"
-            )
-        if run.is_visible:
-            ledger.set_state(session, run.archive_run, ledger.RESTORED, visible=False)
-            ledger.lower_horizon(session, run)
-    return rows
+
+    def once() -> int:
+        with transaction(work):
+            session.execute(f"lock table {table}")
+            present, required = _present(session, run.table_name)
+            if swap:
+                session.execute(f"delete from {table}{rows_of(policy, run)}")
+            rows = _insert(session, work, run, run.table_name, present, required, "")
+            if rows != run.row_count:
+                raise Unsafe(
+                    f"{rows} rows came back of {run.archive_run}, which has {run.row_count}; nothing changed"
+                )
+            if run.is_visible:
+                ledger.set_state(session, run.archive_run, ledger.RESTORED, visible=False)
+                ledger.lower_horizon(session, run)
+        return rows
+
+    # A pipeline's run that committed while we waited for the table's lock is a conflict; then we begin again.
+    return retrying(once)
 
 
 def _present(session: Session, table: str) -> tuple[tuple[Column, ...], dict[str, bool]]:

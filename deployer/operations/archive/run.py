@@ -28,6 +28,7 @@ from deployer.warehouse import archive_ledger as ledger
 from deployer.warehouse import lease as leases
 from deployer.warehouse.archive_ledger import ArchiveRun
 from deployer.warehouse.lease import Lease
+from deployer.warehouse.retry import retrying
 from deployer.warehouse.session import Session
 
 NOTHING = "nothing to do"
@@ -282,10 +283,15 @@ def _finish(work: Work, policy: Policy, run: ArchiveRun) -> ArchiveRun:
         "select datediff(millisecond, started_at, sysdate) from archive.runs where archive_run = %s",
         (run.archive_run,),
     ).rows[0][0]
-    with transaction(work):
-        if run.after == DELETE:
-            _delete(work, policy, run)
-        ledger.finish(work.session, run, visible=run.after == DELETE, seconds=int(seconds) / 1000)
+
+    def once() -> None:
+        with transaction(work):
+            if run.after == DELETE:
+                _delete(work, policy, run)
+            ledger.finish(work.session, run, visible=run.after == DELETE, seconds=int(seconds) / 1000)
+
+    # A pipeline's run that committed while we waited for the table's lock is a conflict; then we look again.
+    retrying(once)
     return _again(work, run)
 
 
