@@ -26,6 +26,8 @@ BACKFILL = "backfill"
 """The mode in which the run log has a backfill."""
 
 _POLL_SECONDS = 0.5
+_LAST_STEPS_SECONDS, _IN_VAIN_SECONDS = 60.0, 5.0
+"""How long the steps of a run that has ended may take to be read; after an error nobody waits for them for long."""
 
 
 def mode_of(*, full_refresh: bool, rewind: bool, accept_reseed: bool) -> str:
@@ -212,8 +214,10 @@ def _following(
 
     thread = threading.Thread(target=watch, name="zeroshift-follow", daemon=True)
     thread.start()
+    patience = _IN_VAIN_SECONDS
     try:
         yield
+        patience = _LAST_STEPS_SECONDS
     finally:
         done.set()
-        thread.join(timeout=5)
+        thread.join(timeout=patience)

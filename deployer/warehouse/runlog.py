@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -13,6 +14,8 @@ OPS = "ops"
 """The schema of the log; a derived environment has one of its own."""
 _ERROR_BYTES = 4096
 """The width of ops.runs.error."""
+_LEASE = re.compile(r"\blease (held|lost)\b")
+"""What ops.start_run and ops.renew_lease say."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +221,7 @@ def freshness(session: Session) -> tuple[Freshness, ...]:
 def explained(error: StatementFailed) -> ZeroshiftError:
     """The error of a failed call; LeaseHeld when the procedure refused because another run is at work."""
     text = str(error).lower()
-    if "lease" in text or "conflict with concurrent transaction" in text:
+    if _LEASE.search(text) or "conflict with concurrent transaction" in text:
         return LeaseHeld(f"another run or deployment is at work ({error}); wait for it and repeat")
     return error
 
