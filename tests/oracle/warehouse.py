@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -53,6 +54,7 @@ class Warehouse:
         self.account_is_old = False
         """Whether a horizon has moved that no run has taken into the accounts yet."""
         self._session: Session | None = None
+        self._process = 0
         with integration.writing(engine_dsn) as connection:
             # The first load would make the landing tables, which must be among those that are put back.
             integration.ensure(connection)
@@ -68,6 +70,7 @@ class Warehouse:
     def session(self) -> Session:
         if self._session is None:
             self._session = Session(self.target)
+            self._process = int(self._session.execute("select pg_backend_pid()").rows[0][0])
         return self._session
 
     # -- what a history does -----------------------------------------------------------------------------
@@ -180,10 +183,20 @@ class Warehouse:
         ).fetchone()
 
     def _reconnect(self) -> None:
-        """A session whose call failed is of no more use to us; real runs have one each."""
-        if self._session is not None:
-            self._session.close()
+        """A session whose call failed is of no more use to us; real runs have one each.
+
+        Its end is waited for: a run is taken for alive as long as its session is shown, and within five seconds of its
+        last commit the next one would rightly be skipped.
+        """
+        if self._session is None:
+            return
+        self._session.close()
         self._session = None
+        deadline = time.monotonic() + 60
+        shown = "select 1 from zeroshift.sessions where pid = %s"
+        while self.engine.execute(shown, [self._process]).fetchone() is not None:
+            assert time.monotonic() < deadline, f"session {self._process} does not end"
+            time.sleep(0.01)
 
     @contextmanager
     def _publish_fault(self) -> Iterator[None]:
