@@ -69,6 +69,40 @@ language sql stable set search_path = pg_catalog as $$
           end
 $$;
 
+-- Guards the tables that a REFRESH names, from the statement on: nobody may read, until the replicator comes to it, what is
+-- to be copied anew. Then it locks their states. The landing table is locked before its row, and tables by name, as the
+-- replicator does. What is locked nobody can read, so nothing is waited for long: whoever reads a table in a long
+-- transaction, or copies one, may need another one meanwhile. A table that the replicator changes just now fails the
+-- statement, since sessions are repeatable read.
+create or replace function zeroshift.guard_tables(integration text, chosen text, names text[]) returns void
+language plpgsql set search_path = pg_catalog set lock_timeout = '500ms' set deadlock_timeout = '100ms' as $$
+declare
+    one record;
+begin
+    loop
+        begin
+            for one in select i.target_database || '.' || t.schema_name as place, t.table_name
+                       from zeroshift.chosen_tables(integration, chosen, names) t
+                       join zeroshift.integrations i using (integration_id)
+                       join pg_class c
+                         on c.oid = to_regclass(format('%I.%I', i.target_database || '.' || t.schema_name, t.table_name))
+                       where not i.query_all_states and not c.relrowsecurity
+                       order by t.schema_name collate "C", t.table_name collate "C" loop
+                execute format('alter table %I.%I enable row level security', one.place, one.table_name);
+            end loop;
+            perform from zeroshift.integration_tables t
+            where t.integration_id = integration
+              and (t.schema_name, t.table_name) in (select c.schema_name, c.table_name
+                                                    from zeroshift.chosen_tables(integration, chosen, names) c)
+            order by t.schema_name collate "C", t.table_name collate "C" for update;
+            return;
+        exception when lock_not_available or deadlock_detected then
+            -- All locks are given back: others go first.
+        end;
+    end loop;
+end $$;
+revoke execute on function zeroshift.guard_tables(text, text, text[]) from public;
+
 -- ALTER DATABASE ... INTEGRATION REFRESH (DG "ALTER DATABASE"): the tables' state becomes ResyncInitiated, which the
 -- replicator acts on. Arguments as of chosen_tables.
 create or replace function zeroshift.refresh_integration(database_name text, chosen text, names text[]) returns void
@@ -76,12 +110,11 @@ language plpgsql security definer set search_path = pg_catalog as $$
 declare
     id text;
     replicated boolean;
-    all_states boolean;
     changed integer;
     one record;
 begin
     perform zeroshift.require_superuser('ALTER DATABASE');
-    select i.integration_id, r.integration_id is not null, i.query_all_states into id, replicated, all_states
+    select i.integration_id, r.integration_id is not null into id, replicated
     from zeroshift.integrations i
     left join zeroshift.replications r using (integration_id)
     where i.target_database = database_name and (i.from_aws or r.integration_id is not null);
@@ -89,16 +122,9 @@ begin
         raise exception using errcode = '55000', message = format(
             'database "%s" is not created from a zero-ETL integration that replicates', database_name);
     end if;
-    -- From here on they cannot be queried: nobody may read, until the replicator comes to it, what is to be copied
-    -- anew. The landing table is locked before its row of state, and tables by name, as the replicator does: else the
-    -- two would wait for each other.
-    for one in select t.schema_name, t.table_name from zeroshift.chosen_tables(id, chosen, names) t
-               join pg_class c on c.oid = to_regclass(format('%I.%I', database_name || '.' || t.schema_name, t.table_name))
-               where replicated and not all_states and not c.relrowsecurity
-               order by t.schema_name collate "C", t.table_name collate "C" loop
-        execute format('alter table %I.%I enable row level security',
-                       database_name || '.' || one.schema_name, one.table_name);
-    end loop;
+    if replicated then
+        perform zeroshift.guard_tables(id, chosen, names);
+    end if;
     update zeroshift.integration_tables t set table_state = 'ResyncInitiated'
     from zeroshift.chosen_tables(id, chosen, names) c
     where (t.integration_id, t.schema_name, t.table_name) = (c.integration_id, c.schema_name, c.table_name);

@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from operator import itemgetter
 from typing import Protocol
 
 import psycopg
@@ -94,10 +93,17 @@ def copy(
                     raise TableChanged
                 at = max(taken.at, last) if last is not None else taken.at
                 result: dict[Place, Replicated | None] = {}
-                for place, table in sorted(taken.tables.items(), key=itemgetter(0)):
-                    result[place] = _one(connection, state, taken, table, known.get(place), at, txn_seq)
-                for place in (wanted or set()) - taken.tables.keys():
-                    result[place] = _vanished(connection, state, known.get(place), place, at)
+                # In the order in which ALTER DATABASE ... INTEGRATION REFRESH locks.
+                for place in sorted(taken.tables.keys() | (wanted or set())):
+                    table, before = taken.tables.get(place), known.get(place)
+                    result[place] = (
+                        _vanished(connection, state, before, place, at)
+                        if table is None
+                        else _one(connection, state, taken, table, before, at, txn_seq)
+                    )
+                # Now, and not with each table: nobody can look at what is locked, and hear that it is being copied.
+                for made in filter(None, result.values()):
+                    state.guard(connection, made)
                 copied = Copied(taken.stamp, taken.position, at, result)
                 finish(copied)
             return copied
@@ -142,7 +148,7 @@ def _one(
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             made.state, made.reason = FAILED, reason_of(error)
             made.definition = before.definition if before else None
-    state.save_table(connection, made, at)
+    state.save_row(connection, made, at)
     if made.state == SYNCED:
         state.record(
             connection,
@@ -211,7 +217,7 @@ def _vanished(
         state.forget_table(connection, place)
         return None
     gone = Replicated(place, DROPPED, "", before.definition, before.copied, before.copied_at)
-    state.save_table(connection, gone, at)
+    state.save_row(connection, gone, at)
     return gone
 
 

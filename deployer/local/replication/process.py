@@ -20,6 +20,7 @@ import threading
 import time
 import traceback
 import zlib
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -65,7 +66,10 @@ def start(home: Path, settings: Settings) -> bool:
             start_new_session=True,
         )
         os.close(writer)
-        starter.communicate(settings.dumps().encode(), timeout=_START_SECONDS)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            starter.communicate(settings.dumps().encode(), timeout=_START_SECONDS)
+        # Done long ago, but for one that hangs.
+        starter.kill()
         with os.fdopen(reader, "r", closefd=False) as answer:
             line = answer.readline().strip()
     finally:
@@ -94,12 +98,15 @@ def stop(home: Path, name: str) -> bool:
     if not is_held(lock):
         return False
     for number, seconds in ((signal.SIGTERM, _STOP_SECONDS), (signal.SIGKILL, 5.0)):
-        found = _read(home, name)
-        if found is not None and is_running(found[0]):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(found[0].pid, number)
+        told: Process | None = None
         deadline = time.monotonic() + seconds
         while is_held(lock) and time.monotonic() < deadline:
+            # One that has only just taken the lock writes a moment later who it is.
+            found = _read(home, name)
+            if found is not None and found[0] != told and is_running(found[0]):
+                told = found[0]
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(told.pid, number)
             time.sleep(0.02)
     return True
 
@@ -132,27 +139,41 @@ def _read(home: Path, name: str) -> tuple[Process, str] | None:
 
 
 class Replicator:
-    """The process's life: one worker after the other."""
+    """The process's life: one worker after the other. `show` writes into the lock file who it is, or that it ends."""
 
-    def __init__(self, home: Path, settings: Settings) -> None:
+    def __init__(self, home: Path, settings: Settings, show: Callable[[bool], None]) -> None:
         self.home = home
         self.settings = settings
+        self._show = show
         self.stop = threading.Event()
         # The source ends the older one of two connections with the same id: a killed replicator's.
         self.server_id = 0x40000000 | zlib.crc32(f"{home}/{settings.name}".encode()) & 0x3FFFFFFF
 
     def run(self) -> None:
         alone = time.monotonic()
+        ending = False
         while not self.stop.is_set():
-            state = read_state(self.home)
-            if state is not None and state.engine_dsn is not None and is_held(self.home / DAEMON_LOCK):
+            dsn = self._warehouse()
+            if dsn is not None:
+                if ending:
+                    ending = False
+                    self._show(True)
+                self.stop.wait(self._live(dsn))
                 alone = time.monotonic()
-                self.stop.wait(self._live(state.engine_dsn))
-            elif time.monotonic() - alone > _ORPHAN_SECONDS:
+            elif ending:
                 log.info("the local warehouse is gone")
                 return
+            elif time.monotonic() - alone > _ORPHAN_SECONDS:
+                # Said before the last look: who has started the warehouse since knows that it needs another one.
+                ending = True
+                self._show(False)
             else:
                 self.stop.wait(0.2)
+
+    def _warehouse(self) -> str | None:
+        """How the engine is reached; None while the local warehouse does not run."""
+        state = read_state(self.home)
+        return state.engine_dsn if state is not None and is_held(self.home / DAEMON_LOCK) else None
 
     def _live(self, dsn: str) -> float:
         """One worker's life; returns the seconds to wait before the next."""
@@ -186,6 +207,23 @@ class Replicator:
             )
 
 
+def _hold(descriptor: int) -> bool:
+    """Take the lock for the rest of this process's life; False when another one has it."""
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            pass
+        # Somebody may only be looking whether the lock is held, and shares it for that moment.
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        time.sleep(0.005)
+
+
 def main() -> int:
     home, name, ready = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     settings = Settings.loads(sys.stdin.read())
@@ -199,16 +237,19 @@ def main() -> int:
     )
     logging.Formatter.converter = time.gmtime
     descriptor = os.open(_lock(home, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _hold(descriptor):
         os.write(ready, b"running\n")
         return 0
     me = describe(os.getpid())
     assert me is not None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, json.dumps({"process": asdict(me), "fingerprint": settings.fingerprint}).encode())
-    replicator = Replicator(home, settings)
+
+    def show(alive: bool) -> None:
+        text = json.dumps({"process": asdict(me), "fingerprint": settings.fingerprint if alive else ""})
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode(), 0)
+
+    show(True)
+    replicator = Replicator(home, settings, show)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: replicator.stop.set())
     os.write(ready, b"ready\n")

@@ -36,6 +36,11 @@ CONNECTING, DISCOVERING, REPLICATING, ERROR = (
 
 READABLE = (SYNCED, DROPPED)
 
+DEADLOCK_TIMEOUT = "5s"
+"""How long a replicator waits for a lock before it looks whether somebody waits for it, too: longer than a user's
+statement does, or a long copy would end for its sake.
+"""
+
 _REASON = 256
 _KEPT = "7 days"
 """As long as Redshift keeps the rows of SYS views (DG, "SYS monitoring views")."""
@@ -92,9 +97,10 @@ class State:
             )
         connection.execute(
             "insert into zeroshift.integrations (integration_id, target_database, source, source_database, state,"
-            " is_history_mode, creation_time, refresh_interval) values (%s, %s, %s, %s, %s, %s,"
-            " now() at time zone 'UTC', %s) on conflict (integration_id)"
-            " do update set refresh_interval = excluded.refresh_interval",
+            " is_history_mode, creation_time, refresh_interval, query_all_states) values (%s, %s, %s, %s, %s, %s,"
+            " now() at time zone 'UTC', %s, %s) on conflict (integration_id)"
+            " do update set refresh_interval = excluded.refresh_interval,"
+            " query_all_states = excluded.query_all_states",
             (
                 self.id,
                 self.config.landing,
@@ -103,6 +109,7 @@ class State:
                 CONNECTING,
                 self.config.history_mode,
                 self.config.refresh_interval,
+                self.config.query_all_states,
             ),
         )
         self._turn(connection)
@@ -253,9 +260,13 @@ class State:
         )
 
     def save_table(self, connection: Connection, table: Replicated, at: datetime | None) -> None:
-        """Write the table's state and definition."""
+        """Write the table's state and definition, and guard it."""
         # The landing table is locked before its row: ALTER DATABASE ... INTEGRATION REFRESH locks in that order, too.
         self.guard(connection, table)
+        self.save_row(connection, table, at)
+
+    def save_row(self, connection: Connection, table: Replicated, at: datetime | None) -> None:
+        """As `save_table`; the caller guards the table in the same transaction."""
         schema, name = table.place
         connection.execute(
             "insert into zeroshift.integration_tables (integration_id, schema_name, table_name, table_state, reason,"
@@ -264,6 +275,17 @@ class State:
             " reason = excluded.reason, last_updated_timestamp = coalesce(excluded.last_updated_timestamp,"
             " zeroshift.integration_tables.last_updated_timestamp)",
             (self.id, schema, name, table.state, table.reason[:_REASON], self.config.history_mode, at),
+        )
+        self._save_definition(connection, table)
+
+    def save_failure(self, connection: Connection, table: Replicated, at: datetime | None) -> None:
+        """Write that a table is out of sync, unless somebody has just asked for a refresh of it: then that comes."""
+        self.guard(connection, table)
+        connection.execute(
+            "update zeroshift.integration_tables set table_state = %s, reason = %s,"
+            " last_updated_timestamp = coalesce(%s, last_updated_timestamp)"
+            " where integration_id = %s and schema_name = %s and table_name = %s and table_state <> %s",
+            (table.state, table.reason[:_REASON], at, self.id, *table.place, INITIATED),
         )
         self._save_definition(connection, table)
 
@@ -317,16 +339,23 @@ class State:
                 )
             )
 
-    def guard_again(self, connection: Connection, place: Place) -> None:
-        """Guard a table by the state that it has now: a refresh that is asked for meanwhile guards it, too."""
-        if self._guarded(connection, place) is None:
-            return
-        with connection.transaction():
-            name = landing.name_of(self.config.landing, *place)
-            connection.execute(sql.SQL("lock table {}").format(name))
-            table = self.tables(connection).get(place)
-            if table is not None:
-                self.guard(connection, table)
+    def guard_again(self, connection: Connection) -> None:
+        """Guard every table by the state that it has now. Not in a transaction.
+
+        A table is locked only where its guard is wrong, which is seen in one snapshot with its state: a refresh that is
+        asked for meanwhile changes both.
+        """
+        wrong = connection.execute(
+            "select t.schema_name, t.table_name from zeroshift.integration_tables as t join pg_class as c"
+            " on c.oid = to_regclass(format('%%I.%%I', %s || '.' || t.schema_name, t.table_name))"
+            " where t.integration_id = %s and c.relrowsecurity <> (t.table_state <> all (%s) and not %s)",
+            (self.config.landing, self.id, list(READABLE), self.config.query_all_states),
+        ).fetchall()
+        for place in wrong:
+            with connection.transaction():
+                name = landing.name_of(self.config.landing, *place)
+                connection.execute(sql.SQL("lock table {}").format(name))
+                self.guard(connection, self.tables(connection)[place])
 
     def _guarded(self, connection: Connection, place: Place) -> bool | None:
         """Whether the table is guarded; None for no table."""

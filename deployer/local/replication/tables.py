@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +16,14 @@ from deployer.local.replication import apply, ddl, definition, landing
 from deployer.local.replication.ddl import Place
 from deployer.local.replication.definition import NO_PRIMARY_KEY, TableDefinition
 from deployer.local.replication.rowimage import RowDecoder
-from deployer.local.replication.state import DROPPED, FAILED, INITIATED, SYNCED, Replicated
+from deployer.local.replication.state import (
+    DEADLOCK_TIMEOUT,
+    DROPPED,
+    FAILED,
+    INITIATED,
+    SYNCED,
+    Replicated,
+)
 from deployer.local.replication.stream import Statement
 
 if TYPE_CHECKING:
@@ -25,7 +33,8 @@ log = logging.getLogger("zeroshift.replication")
 
 Result = TypeVar("Result")
 
-LOCK_WAIT = "2s"
+_LOCK_WAIT = "500ms"
+"""Less than a user's statement waits before it looks whether two wait for each other, which would end it."""
 _TRAITS = (
     "type", "unsigned", "character_set_name", "max_length", "precision", "decimals", "fsp", "length_size", "size",
     "bits",
@@ -92,8 +101,7 @@ def locked(worker: Worker, work: Callable[[], Result]) -> Result:
         before = {place: replace(table) for place, table in worker.tables.items()}
         last = worker.last
         try:
-            with worker.connection.transaction():
-                worker.connection.execute("select set_config('lock_timeout', %s, true)", (LOCK_WAIT,))
+            with worker.connection.transaction(), impatient(worker):
                 return work()
         except psycopg.errors.LockNotAvailable:
             # Somebody reads the table in a long transaction; others may pass meanwhile.
@@ -103,6 +111,23 @@ def locked(worker: Worker, work: Callable[[], Result]) -> Result:
             for place in worker.tables.keys() - before.keys():
                 del worker.tables[place]
             worker.last = last
+            worker.may_go_on()
+
+
+@contextmanager
+def impatient(worker: Worker) -> Iterator[None]:
+    """A part of a transaction that waits for no lock for long: it raises LockNotAvailable, then the transaction has to
+    be done again. Who reads one table, and wants another that is locked here, would else wait for ever.
+    """
+    connection = worker.connection
+    waits = "select set_config('lock_timeout', %s, true), set_config('deadlock_timeout', %s, true)"
+    # PostgreSQL ends a vacuum that is in the way when it looks who waits for whom.
+    connection.execute(waits, (_LOCK_WAIT, "100ms"))
+    try:
+        yield
+    except psycopg.errors.DeadlockDetected as error:
+        raise psycopg.errors.LockNotAvailable(str(error)) from None
+    connection.execute(waits, ("0", DEADLOCK_TIMEOUT))
 
 
 def _restored(table: Replicated, before: Replicated) -> Replicated:

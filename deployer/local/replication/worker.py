@@ -18,14 +18,15 @@ from typing import Any
 
 import psycopg
 
-from deployer.local.replication import apply, copy, landing
+from deployer.local.replication import apply, copy, landing, tables
 from deployer.local.replication.batch import TableBatch
 from deployer.local.replication.copy import Copied, reason_of
 from deployer.local.replication.ddl import Place
-from deployer.local.replication.position import Pause, Position
+from deployer.local.replication.position import Pause, Position, SourceLost
 from deployer.local.replication.settings import Settings
 from deployer.local.replication.state import (
     CONNECTING,
+    DEADLOCK_TIMEOUT,
     DISCOVERING,
     DROPPED,
     FAILED,
@@ -148,8 +149,7 @@ class Worker(ABC):
         else:
             self.position, self._stamp = known.position, stamp
             # QUERY_ALL_STATES may be another one.
-            for place in sorted(self.tables):
-                self.state.guard_again(self.connection, place)
+            self.state.guard_again(self.connection)
             if known.filter_text != self.config.filter_text:
                 self._refilter()
             self._resync(self.state.initiated(self.connection))
@@ -274,14 +274,19 @@ class Worker(ABC):
             )  # fmt: skip
             return
         log.error("table %s.%s: %s", *table.place, table.reason)
-        self.state.save_table(self.connection, table, self.last)
+        self.state.save_failure(self.connection, table, self.last)
 
     def fail(self, table: Replicated, reason: str) -> None:
         """Take a table out of replication until somebody refreshes it."""
         log.error("table %s.%s: %s", *table.place, reason)
         table.state, table.reason = FAILED, reason
         with self.connection.transaction():
-            self.state.save_table(self.connection, table, self.last)
+            self.state.save_failure(self.connection, table, self.last)
+
+    def may_go_on(self) -> None:
+        """Raises SourceLost where somebody has stopped the replicator, which has to wait for others."""
+        if self._stop.is_set():
+            raise SourceLost("replication was stopped")
 
     def save_position(self) -> None:
         self.state.set_position(self.connection, self._stamp, self.position, self.last, self.txn_seq)
@@ -293,11 +298,14 @@ class Worker(ABC):
         if not wanted:
             return
         log.info("copying %s", ", ".join(sorted(".".join(place) for place in wanted)))
-        with self.connection.transaction():
+
+        def mark() -> None:
             for place in sorted(wanted):
                 table = self.tables.setdefault(place, Replicated(place, INITIATED))
                 table.state, table.reason = INITIATED, ""
                 self.state.save_table(self.connection, table, self.last)
+
+        tables.locked(self, mark)
         self._copy(wanted, reached or self.position)
 
     def _copy(self, wanted: set[Place] | None, reached: Position | None = None) -> None:
@@ -362,7 +370,7 @@ def _settle(connection: Connection) -> None:
         " ('timezone', 'UTC'), ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),"
         " ('lock_timeout', '0'), ('maintenance_work_mem', '128MB'), ('jit', 'off'), ('client_min_messages', 'warning'),"
         " ('client_connection_check_interval', '1s'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'),"
-        # Where this and a user's statement wait for each other, it is the statement that finds out and ends.
-        " ('enable_seqscan', 'off'), ('deadlock_timeout', '1min')) as s (name, value)"
+        " ('enable_seqscan', 'off'), ('deadlock_timeout', %s)) as s (name, value)",
+        (DEADLOCK_TIMEOUT,),
     )
     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED

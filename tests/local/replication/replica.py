@@ -13,7 +13,7 @@ from deployer.local.replication import sources
 from deployer.local.replication.position import Position, PositionLost
 from deployer.local.replication.settings import Settings
 
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 class Server(Protocol):

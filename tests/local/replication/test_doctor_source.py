@@ -108,9 +108,11 @@ def test_a_source_is_only_read(source_server: MariaDb, postgres_source: Postgres
         assert source.rows("select 1 where '%%' like %s", ["%"]) == [(1,)]
 
 
-def postgresql(server: Postgres) -> AwsZeroEtl:
+def postgresql(server: Postgres, filter_text: str = "") -> AwsZeroEtl:
     where = SourceConnection("127.0.0.1", server.port, postgres.USER, "POSTGRES_PASSWORD")
-    return AwsZeroEtl("rental", "c", "rental_landing", AURORA_POSTGRESQL, "rental", connection=where)
+    return AwsZeroEtl(
+        "rental", "c", "rental_landing", AURORA_POSTGRESQL, "rental", filter_text, connection=where
+    )
 
 
 def test_a_postgresql_source(postgres_source: Postgres, password: None) -> None:
@@ -132,3 +134,12 @@ def test_a_postgresql_source(postgres_source: Postgres, password: None) -> None:
         " public.bookings.stay (interval without fields), public.bookings.span (int4range): "
     )
     assert checks["logged"].found.startswith("public.notes: ")
+    # What is not replicated need not be fit.
+    fit = found(
+        postgresql(
+            postgres_source,
+            "include: rental.*.*, exclude: rental.public.bookings, exclude: rental.public./no.+/",
+        )
+    )
+    assert {check.state for check in fit.values()} == {OK}
+    assert fit["tables"].found == "1 are looked at"

@@ -11,7 +11,7 @@ from replica import Replica
 from deployer.local.environment import Status
 from deployer.local.replication.postgres.definition import PostgresTable
 from deployer.local.replication.settings import Settings
-from deployer.local.replication.state import INITIATED, SYNCED, Replicated, State
+from deployer.local.replication.state import FAILED, INITIATED, SYNCED, Replicated, State
 
 BOOKINGS = (
     "create table bookings (id bigint primary key, note varchar(20), price numeric(10,2),"
@@ -84,7 +84,7 @@ def test_copy_changes_and_definitions(postgres_replica: Replica, postgres_source
 def test_a_refresh_that_is_asked_for_meanwhile_is_not_forgotten(
     engine_dsn: str, fresh_database: Status
 ) -> None:
-    """A definition that is written, or a reason, leaves the state that somebody has set."""
+    """A definition that is written, a reason, or a failure leaves the state that somebody has set."""
     settings = Settings(
         "rental", "", 0, "", "", "rental", "rental_landing", "include: rental.*.*", is_postgres=True
     )
@@ -99,4 +99,6 @@ def test_a_refresh_that_is_asked_for_meanwhile_is_not_forgotten(
         state.save_reason(connection, table)
         found = connection.execute("select table_state, reason from zeroshift.integration_tables").fetchone()
         assert found == (INITIATED, "")
+        table.state, table.reason = FAILED, "so is this"
+        state.save_failure(connection, table, None)
         assert state.initiated(connection) == {("public", "t")}

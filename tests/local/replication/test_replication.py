@@ -206,6 +206,12 @@ def test_values_that_cannot_land_as_they_are(
         cursor = connect(autocommit=True).cursor()
         cursor.execute("select count(*) from rental_landing.rental.wide where _record_is_active")
         assert list(map(tuple, cursor.fetchall())) == [(2,)]
+        # A refresh guards no table then, whoever comes to it when.
+        lenient.stop()
+        cursor.execute("alter database rental_landing integration refresh all tables")
+        assert lenient.states()["wide"][0] == "ResyncInitiated"
+        cursor.execute("select count(*) from rental_landing.rental.wide where _record_is_active")
+        assert list(map(tuple, cursor.fetchall())) == [(2,)]
     finally:
         lenient.close()
 

@@ -159,13 +159,16 @@ class Definitions:
         """Change the landing tables as `reach` has found, in the transaction that writes the rows. Raises
         LockNotAvailable when somebody reads one of them for long: then to be done again.
         """
-        connection = self._worker.connection
-        connection.execute("select set_config('lock_timeout', %s, true)", (tables.LOCK_WAIT,))
-        for table, known, story in self._pending:
-            if not self._do(table, known, story):
-                table.state, table.reason = INITIATED, ""
-                self._worker.state.save_table(connection, table, self._worker.last)
-        connection.execute("select set_config('lock_timeout', '0', true)")
+        with tables.impatient(self._worker):
+            for table, known, story in self._pending:
+                if not self._do(table, known, story):
+                    table.state, table.reason = INITIATED, ""
+                    self._worker.state.save_table(self._worker.connection, table, self._worker.last)
+
+    @property
+    def altered(self) -> set[Place]:
+        """The tables that `alter` changes."""
+        return {table.place for table, _, _ in self._pending}
 
     def landed(self) -> None:
         """The definitions have landed with their transaction."""

@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
-from deployer.local.replication import tables
+from deployer.local.replication import landing, tables
 from deployer.local.replication.apply import Diverged
 from deployer.local.replication.batch import Key, Net, TableBatch
 from deployer.local.replication.ddl import Place
@@ -102,7 +103,7 @@ class PostgresWorker(Worker):
                 return
             except psycopg.errors.LockNotAvailable:
                 # Altering comes first: nothing else was done. Others may pass meanwhile.
-                continue
+                self.may_go_on()
 
     def _committed(self) -> None:
         self._definitions.landed()
@@ -166,6 +167,7 @@ class PostgresWorker(Worker):
 
     def _gather(self) -> None:
         """Turn what was taken into batches; rows that were not sent whole are read from landing."""
+        self._lock()
         if self._definitions.is_altering:
             self._definitions.alter()
         present: dict[Place, Present] = {}
@@ -188,6 +190,19 @@ class PostgresWorker(Worker):
                 if place in present:
                     self._gather_one(present, place, events, taken.at)
 
+    def _lock(self) -> None:
+        """Lock the landing tables of the batch in one order: ALTER DATABASE ... INTEGRATION REFRESH has the same."""
+        places = self._definitions.altered.union(*(taken.changes for taken in self._taken))
+        names = [
+            landing.name_of(self.config.landing, *place)
+            for place in sorted(places)
+            if self.tables[place].state == SYNCED
+        ]
+        if names:
+            self.connection.execute(
+                sql.SQL("lock table {} in row exclusive mode").format(sql.SQL(", ").join(names))
+            )
+
     def _gather_one(
         self, present: dict[Place, Present], place: Place, events: list[Event | None], at: datetime
     ) -> None:
@@ -208,7 +223,7 @@ class PostgresWorker(Worker):
             table = self.tables[place]
             table.state, table.reason = REQUIRED, f"Landing differs from the source: {error}"
             log.error("table %s.%s: %s", *place, table.reason)
-            self.state.save_table(self.connection, table, at)
+            self.state.save_failure(self.connection, table, at)
             return
         self._batches.setdefault(place, TableBatch(rows.key_places)).apply(net, at)
 
