@@ -45,7 +45,7 @@ def read_columnar(
     given = columns[: len(schema_arrow)] if fill else columns
     schema = _checked(schema_arrow, item, given, serialize, written)
     options = csv.WriteOptions(include_header=False, quoting_style="needed")
-    for batch in batches:
+    for batch in _read(batches, item, written):
         # By position: the names in the file are not looked at.
         table = pa.Table.from_batches([batch]).rename_columns(schema.names).cast(schema)
         for name, _ in columns[len(given) :]:
@@ -53,6 +53,19 @@ def read_columnar(
         buffer = BytesIO()
         csv.write_csv(table, buffer, options)
         yield buffer.getvalue()
+
+
+def _read(batches: Iterator[Any], item: Object, written: str) -> Iterator[Any]:
+    """The batches; a file whose end is well and whose pages are damaged shows itself here only."""
+    import pyarrow as pa
+
+    try:
+        yield from batches
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise Refused(
+            f"Spectrum Scan Error: File '{item.url}' cannot be read as {written}: {reason}", sqlstate="XX000"
+        ) from error
 
 
 def _opened(path: Path, form: str) -> tuple[Any, Iterator[Any]]:

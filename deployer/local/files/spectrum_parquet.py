@@ -53,8 +53,9 @@ def read(
                 buffer = BytesIO()
                 csv.write_csv(made, buffer, options)
                 yield size, buffer.getvalue()
-        except pa.ArrowException as error:
-            raise scan_error(item, f"cannot be read: {error}") from error
+        except (pa.ArrowException, OSError) as error:
+            # OSError: pages that are damaged behind a footer that is well.
+            raise scan_error(item, f"cannot be read: {str(error).partition(chr(10))[0]}") from error
 
 
 def _batches(file: Any, names: list[str]) -> Iterator[tuple[int, Any]]:

@@ -88,24 +88,38 @@ def held(place: Place, run: ArchiveRun) -> Held:
     sizes = {item.key: item.size for item in place.bucket.list(key)}
     rows = total = 0
     by_period: dict[date, tuple[int, int]] = {}
-    entries = json.loads(data)["entries"]
-    for entry in entries:
-        url, meta = str(entry["url"]), entry["meta"]
+    listed = _entries(data, f"{run.location}{MANIFEST}")
+    for url, period, length, count in listed:
         size = sizes.get(place.bucket.key(url))
-        if size is None or size != meta["content_length"]:
+        if size is None or size != length:
             raise Unsafe(
-                f"{url} has {'gone' if size is None else f'{size} bytes'}, where the manifest says"
-                f" {meta['content_length']} bytes: restore its version in S3"
+                f"{url} {'is gone' if size is None else f'has {size} bytes'}, where the manifest says {length} bytes:"
+                " restore its version in S3"
             )
-        period = date.fromisoformat(url.partition(f"/{PERIOD_COLUMN}=")[2].partition("/")[0])
         files, bytes_ = by_period.get(period, (0, 0))
         by_period[period] = files + 1, bytes_ + size
-        rows, total = rows + int(meta["record_count"]), total + size
+        rows, total = rows + count, total + size
     if rows != run.row_count:
         raise Unsafe(
             f"the manifest of the archive run {run.archive_run} has {rows} rows, where {run.row_count} were unloaded"
         )
-    return Held(len(entries), total, by_period)
+    return Held(len(listed), total, by_period)
+
+
+def _entries(data: bytes, url: str) -> list[tuple[str, date, int, int]]:
+    """A manifest's files: URL, period, bytes and rows. Raises Unsafe for what UNLOAD has not written."""
+    try:
+        return [
+            (
+                entry["url"],
+                date.fromisoformat(entry["url"].partition(f"/{PERIOD_COLUMN}=")[2].partition("/")[0]),
+                int(entry["meta"]["content_length"]),
+                int(entry["meta"]["record_count"]),
+            )
+            for entry in json.loads(data)["entries"]
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Unsafe(f"{url} is not the manifest that UNLOAD wrote: restore its version in S3") from None
 
 
 def stage(session: Session, place: Place, run: ArchiveRun, columns: Sequence[Column]) -> None:

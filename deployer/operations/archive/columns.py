@@ -188,6 +188,25 @@ def mapped(
     return names, values
 
 
+def united(runs: Sequence[tuple[str, Sequence[Column]]]) -> list[Column]:
+    """The columns of several runs' files, the newest's first, for a table that takes the rows of all.
+
+    Raises Unsafe where a column's values in one do not fit its type in a newer one.
+    """
+    found: dict[str, tuple[str, Column]] = {}
+    for name, listed in reversed(runs):
+        for column in listed:
+            if column.is_own:
+                continue
+            newer, known = found.setdefault(column.name, (name, column))
+            if not _fits(column.type, known.type):
+                raise Unsafe(
+                    f"column {column.name} is {column.type} in {name} and {known.type} in {newer}: bring each run"
+                    " into a table of its own, by its name"
+                )
+    return [column for _, column in found.values()]
+
+
 def _fits(old: str, new: str) -> bool:
     """Whether every value of `old` is a value of `new`."""
     if old == new:

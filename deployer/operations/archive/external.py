@@ -157,7 +157,7 @@ def _view(session: Session, policy: Policy) -> None:
             f"select {here} from {columns.table_name(policy.table)} as rows_here"
             f" union all select {there} {shown} and runs.is_visible"
         )
-    # Replaced, never dropped: grants stay. A late-binding view may be replaced by one with other columns, for it has none.
+    # Replaced, never dropped: grants stay. One with other columns may take its place: a late-binding view has none.
     session.execute(
         f"create or replace view {columns.table_name(view_name(policy.name))} as {query} with no schema binding"
     )

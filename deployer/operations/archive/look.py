@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deployer.errors import Unsafe, UsageError
+from deployer.errors import StatementFailed, Unsafe, UsageError
 from deployer.operations.archive import checks
 from deployer.operations.archive.columns import Column
 from deployer.operations.archive.place import Place, place
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import target
+from deployer.project.archive import files
 from deployer.project.config import Environment, Project
 from deployer.warehouse import archive_ledger as ledger
 from deployer.warehouse.archive_ledger import ArchiveRun, Partition
@@ -40,9 +41,16 @@ class Verified:
 def listed(
     project: Project, environment: Environment, policy: str = "", *, progress: Progress = silent
 ) -> Listed:
-    """What was archived, of one policy or of all. Raises Unavailable before the first deployment."""
+    """What was archived, of one policy or of all. Raises Unavailable before the first deployment, UsageError for a name
+    that neither a policy nor a run has."""
     with Session(target(project, environment, progress)) as session:
-        return Listed(environment.name, ledger.runs(session, policy), ledger.partitions(session, policy))
+        found = Listed(environment.name, ledger.runs(session, policy), ledger.partitions(session, policy))
+    if policy and not found.runs and all(item.name != policy for item in files.load(project.root)):
+        raise UsageError(
+            f"there is no archive policy {policy}, and nothing was archived under this name;"
+            " `zeroshift archive list` shows all runs"
+        )
+    return found
 
 
 def verify(
@@ -74,8 +82,10 @@ def _verified(session: Session, where: Place, run: ArchiveRun, progress: Progres
     progress(f"{run.policy}: reading {run.row_count} rows of {run.archive_run}")
     try:
         read_back(session, where, run)
-    except Unsafe as error:
-        return Verified(run.archive_run, run.policy, run.row_count or 0, run.file_bytes or 0, str(error))
+    except (Unsafe, StatementFailed) as error:
+        # A file that COPY cannot read is one of the answers; the other runs are looked at all the same.
+        problem = str(error).partition("\n")[0]
+        return Verified(run.archive_run, run.policy, run.row_count or 0, run.file_bytes or 0, problem)
     return Verified(run.archive_run, run.policy, run.row_count or 0, run.file_bytes or 0)
 
 
