@@ -55,6 +55,14 @@ FAMILIES = {MYSQL: "aurora-mysql8.0", POSTGRESQL: "aurora-postgresql16"}
 SINCE = {MYSQL: "3.05.2", POSTGRESQL: "16.4 or 17.4"}
 
 
+def family(engine: str, version: str) -> str:
+    """The family of a cluster's parameter group, which must be that of its version."""
+    found = re.match(r"(\d+)", version)
+    if engine == POSTGRESQL and found:
+        return f"aurora-postgresql{found[1]}"
+    return FAMILIES[engine]
+
+
 def is_supported(engine: str, version: str) -> bool:
     """Whether this engine version can be a source. Major versions that the guide does not name cannot."""
     if engine == MYSQL:

@@ -76,6 +76,9 @@ def show(found: WarehouseStatus) -> None:
 
 
 def _show_landing(found: WarehouseStatus) -> None:
+    if found.landing_note:
+        output.line(found.landing_note)
+        output.line()
     for database in sorted({item.database for item in found.landing}):
         tables = [item for item in found.landing if item.database == database]
         output.heading(f"Landing database {database}")

@@ -185,7 +185,7 @@ def _carry_out(
             # Done twice it is the same.
             admin.execute(landing.alter_statement(one.landing, step.setting, step.value))
     # By now all of them hold: what was not altered is as it should be already.
-    integration_ledger.write(session, one.name, settings)
+    integration_ledger.write(session, one.name, settings | {integration_ledger.LANDING: one.landing})
 
 
 def _create(admin: Session, statement: str, name: str) -> None:

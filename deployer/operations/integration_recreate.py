@@ -76,7 +76,9 @@ def recreate(
     _need_stack(aws, project, environment, one)
     with Session(target(project, environment, progress)) as session:
         with landing_plan.administrator(environment, session) as admin:
-            lost = _lost(landing_plan.need(admin, environment, "recreating an integration"), one)
+            admin = landing_plan.need(admin, environment, "recreating an integration")
+            _check_landing(aws, project, environment, session, admin, one)
+            lost = _lost(admin, one)
         if not yes:
             raise Unsafe(
                 f"this deletes the integration {name} and the database {one.landing}, and copies everything"
@@ -123,14 +125,19 @@ def _delete(
     """Take the old integration out of the stack base, delete it, and drop what it has fed."""
     stack = naming.stack(project, environment, "base")
     stacks.settle(aws, stack, progress)
-    held = imports.held(aws, stack).get(resource.logical_id(one), ("", ""))[1]
+    held = _held(aws, project, environment, one)
     live = _present(aws, environment, one, held)
     noted = integration_ledger.read(session, one.name).get(integration_ledger.DELETED)
     if live is not None and noted and live.id != noted:
         progress(f"going on with the new integration {one.name}, which an interrupted recreate has made")
         return
     if live is not None:
-        integration_ledger.write(session, one.name, {integration_ledger.DELETED: live.id})
+        # Of one that is deleted nothing tells any more which database it has fed.
+        integration_ledger.write(
+            session,
+            one.name,
+            {integration_ledger.DELETED: live.id, integration_ledger.LANDING: one.landing},
+        )
     if held:
         progress(f"taking the integration {one.name} out of the stack {stack}")
         standing = Stack(stack, {}, role=_role(aws, environment))
@@ -145,6 +152,40 @@ def _delete(
             progress(f"dropping the database {one.landing}")
             _drop(admin, one.landing)
     integration_ledger.forget(session, one.name)
+
+
+def _check_landing(
+    aws: Aws,
+    project: Project,
+    environment: Environment,
+    session: Session,
+    admin: Session,
+    one: AwsZeroEtl,
+) -> None:
+    """Raise Unsafe, before anything is deleted, where the landing database is not what this integration has fed: it
+    would be dropped with all that somebody else has put there."""
+    if one.landing not in landing.databases(admin):
+        return
+    known = integration_ledger.read(session, one.name)
+    live = _present(aws, environment, one, _held(aws, project, environment, one))
+    rows = [row.integration for row in landing.landings(admin) if row.database == one.landing]
+    if rows:
+        mine = rows[0] in (live.id if live is not None else "", known.get(integration_ledger.DELETED, ""))
+    else:
+        mine = known.get(integration_ledger.LANDING) == one.landing
+    if not mine:
+        raise Unsafe(
+            f"the database {one.landing} exists, and nothing shows that the integration {one.name} has fed it"
+            " (SVV_INTEGRATION, and what deployments have noted), so that it is not dropped; if nobody needs what is in"
+            f" it: {landing.drop_statement(one.landing)}, else choose another name, landing = ..., in"
+            f" zeroshift.toml:{one.line}; nothing was changed"
+        )
+
+
+def _held(aws: Aws, project: Project, environment: Environment, one: AwsZeroEtl) -> str:
+    """The ARN of the integration that the stack base holds, "" for none."""
+    there = imports.held(aws, naming.stack(project, environment, "base"))
+    return there.get(resource.logical_id(one), ("", ""))[1]
 
 
 def _drop(admin: Session, name: str) -> None:

@@ -54,10 +54,16 @@ def wanted_of(project: Project, one: AwsZeroEtl) -> dict[str, str]:
 
 @contextmanager
 def administrator(environment: Environment, own: Session) -> Iterator[Session | None]:
-    """A session of a superuser: of the key `admin_secret`, else `own` if it is one, else None."""
+    """A session of a superuser: of the key `admin_secret`, else `own` if it is one, else None. Raises Unavailable for
+    an `admin_secret` that is not a superuser's."""
     where = connect.admin_target(environment)
     if where is not None:
         with Session(where) as session:
+            if not landing.is_superuser(session):
+                raise Unavailable(
+                    f"the user of the secret that admin_secret of [env.{environment.name}] names is no superuser, which"
+                    " integrations take: name another one's secret"
+                )
             yield session
     else:
         yield own if landing.is_superuser(own) else None
@@ -124,17 +130,19 @@ def _check_owner(environment: Environment, each: Found, row: landing.Landing | N
     if row is not None and each.live is not None and row.integration == each.live.id:
         return
     name = each.one.name
-    recreate = f"`zeroshift integration recreate {name} --env {environment.name}`"
-    if row is None and each.live is not None:
+    other = f"choose another name, landing = ..., in zeroshift.toml:{each.one.line}"
+    if row is not None:
+        why, mend = "another integration feeds it", other
+    elif each.live is not None:
         why = "no integration feeds it (SVV_INTEGRATION)"
-    elif each.live is None:
-        why = f"the integration {name}, which this would make, cannot feed a database that exists"
+        mend = f"{other}, or, if nobody needs what is in it, {landing.drop_statement(each.one.landing)}"
     else:
-        why = "another integration feeds it"
-    raise Unsafe(
-        f"the database {each.one.landing} exists, but {why}; {recreate} drops it and makes it anew, or choose"
-        f" another name, landing = ..., in zeroshift.toml:{each.one.line}; nothing was changed"
-    )
+        why = f"the integration {name}, which this would make, cannot feed a database that exists"
+        mend = (
+            f"`zeroshift integration recreate {name} --env {environment.name}` drops it and makes it anew where it is"
+            f" what that integration has left behind; else {other}"
+        )
+    raise Unsafe(f"the database {each.one.landing} exists, but {why}; {mend}; nothing was changed")
 
 
 def need(admin: Session | None, environment: Environment, what: str) -> Session:

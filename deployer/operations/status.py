@@ -66,8 +66,8 @@ class WarehouseStatus:
     """Everything `status` shows. `deployed` is False before the first deployment: then only landing is
     known. `firing`: whether somebody fires the schedules; on AWS they fire when they are deployed.
     `schedules_note` says where they were read when not where they fire. `stale` is what the schedules' own checks
-    (ops.assert_fresh) say now. `problems` are what people should look at, one sentence each; without any the warehouse
-    is healthy.
+    (ops.assert_fresh) say now. `landing_note` says why the landing tables are not shown. `problems` are what people
+    should look at, one sentence each; without any the warehouse is healthy.
     """
 
     deployed: bool
@@ -84,6 +84,7 @@ class WarehouseStatus:
     backfills: tuple[Backfill, ...] = ()
     gaps: tuple[Gap, ...] = ()
     replication: tuple[Replication, ...] = ()
+    landing_note: str = ""
     stale: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -206,9 +207,16 @@ def problems(found: WarehouseStatus, now: datetime | None = None) -> tuple[str, 
 
 def read(session: Session) -> WarehouseStatus:
     """`status`, over a session that is open."""
-    tables = landing(session)
+    try:
+        tables, fed, note = landing(session), integrations(session), ""
+    except StatementFailed as error:
+        # Both views are for superusers (DG "SVV_INTEGRATION" and "..._TABLE_STATE"); who deploys need not be one.
+        if error.sqlstate != _NO_RIGHT:
+            raise
+        tables, fed = (), ()
+        note = "landing tables are shown to superusers only; see `zeroshift integration status`"
     if not ledger.exists(session) or not (deployed := ledger.read(session)):
-        return WarehouseStatus(False, None, 0, (), (), tables, ())
+        return WarehouseStatus(False, None, 0, (), (), tables, (), landing_note=note)
     heads = ledger.migration_heads(session)
     return WarehouseStatus(
         deployed=True,
@@ -218,7 +226,8 @@ def read(session: Session) -> WarehouseStatus:
         runs=runlog.with_steps(session, runlog.latest(session, RUNS_SHOWN)),
         landing=tables,
         rejected=rejected(session),
-        integrations=integrations(session),
+        integrations=fed,
+        landing_note=note,
         # A warehouse of an earlier deployment has neither.
         backfills=runlog.backfills(session) if "view ops.metric_gaps" in deployed else (),
         gaps=runlog.gaps(session) if "view ops.metric_gaps" in deployed else (),

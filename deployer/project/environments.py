@@ -148,12 +148,13 @@ def read(reader: Reader, name: str, value: object) -> Environment:
     named = "workgroup" if kind == SERVERLESS else "cluster"
     reader.check_keys(at, table, ("kind", named, *_REMOTE_KEYS))
     _check_name(reader, at, name)
+    remote = _remote(reader, at, table, kind, named)
     return Environment(
         name,
         kind,
-        _remote(reader, at, table, kind, named),
+        remote,
         reader.line_of(at),
-        integrations=zero_etl_aws.read(reader, (*at, "zero_etl"), table.get("zero_etl", {})),
+        integrations=zero_etl_aws.read(reader, (*at, "zero_etl"), table.get("zero_etl", {}), remote.database),
         archive=archive,
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from deployer.data_filter import DataFilter, FilterError
@@ -15,6 +17,9 @@ _KEYS = (
 )  # fmt: skip
 # Stay within what both guides allow: 64 lower-case letters and digits (facts/redshift.md 1.4 says where they differ).
 _LANDING = r"[a-z][a-z0-9_]{0,63}"
+_TAKEN = ("dev", "template0", "template1", "padb_harvest", "awsdatacatalog")
+"""Databases that every warehouse has (DG "CREATE DATABASE": the reserved names; management guide: `dev` is made with
+the warehouse, awsdatacatalog is mounted)."""
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _NAME = r"[a-z][a-z0-9_]{0,54}"
 _SCHEMES = ("mysql", "mariadb", "postgresql", "postgres")
@@ -55,7 +60,31 @@ class ZeroEtl:
 
 def read(reader: Reader, at: Table, value: object) -> tuple[ZeroEtl, ...]:
     """The integrations of one environment; raises UsageError with file and line."""
-    return tuple(_one(reader, (*at, name), name, one) for name, one in reader.table(at, value).items())
+    found = tuple(_one(reader, (*at, name), name, one) for name, one in reader.table(at, value).items())
+    seen: dict[str, str] = {}
+    for one in found:
+        if one.landing in seen:
+            raise reader.wrong(
+                (*at, one.name), "landing",
+                f"landing {one.landing!r} of {one.name} is that of {seen[one.landing]}, too: a landing database has one"
+                " integration",
+            )  # fmt: skip
+        seen[one.landing] = one.name
+    return found
+
+
+def landing_of(reader: Reader, at: Table, table: Mapping[str, Any], name: str, own: str) -> str:
+    """The key `landing`. A landing database is made for its integration, so it is none that is there anyhow; `own` is
+    the one that the environment deploys into. Raises UsageError."""
+    found = reader.matching(
+        at, table, "landing", _LANDING, "a database's name in lower case", f"{name}_landing"
+    )
+    if found in (own, *_TAKEN):
+        raise reader.wrong(
+            at, "landing", f"landing {found!r} is a database that the warehouse has anyhow, and a landing database is"
+            f' made for its integration; take another name, like "{name}_landing"',
+        )  # fmt: skip
+    return found
 
 
 def _one(reader: Reader, at: Table, name: str, value: object) -> ZeroEtl:
@@ -80,9 +109,7 @@ def _one(reader: Reader, at: Table, name: str, value: object) -> ZeroEtl:
         port=port,
         user=user,
         database=database,
-        landing=reader.matching(
-            at, table, "landing", _LANDING, "a database's name in lower case", f"{name}_landing"
-        ),
+        landing=landing_of(reader, at, table, name, "dev"),
         filter=_filter(reader, at, reader.text(at, table, "filter", ""), database, is_postgres),
         password_env=reader.matching(
             at, table, "password_env", _VARIABLE, "the name of an environment variable", ""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from deployer.data_filter import LONGEST_PATTERN, MOST_PATTERNS, DataFilter, FilterError
+from deployer.data_filter import DataFilter, FilterError
 from deployer.project.toml_file import Reader, Table
-from deployer.project.zero_etl import LONGEST_INTERVAL
+from deployer.project.zero_etl import LONGEST_INTERVAL, landing_of
 
 AURORA_MYSQL, AURORA_POSTGRESQL = "aurora-mysql", "aurora-postgresql"
 ENGINES = (AURORA_MYSQL, AURORA_POSTGRESQL)
@@ -24,19 +24,13 @@ _KEYS = (
 _NAME = r"[a-z][a-z0-9_]{0,54}"
 # botocore, rds CreateIntegration: SourceArn ends in cluster:[a-z][a-z0-9]*(-[a-z0-9]+)*; an identifier has 63.
 _CLUSTER = r"(?=.{1,63}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"
-_LANDING = r"[a-z][a-z0-9_]{0,63}"
 _DATABASE = r"[A-Za-z_][A-Za-z0-9_$]{0,62}"
 # A key's id or an alias; its ARN would hold the account's id (KMS API reference, "KeyId").
 _KEY = r"alias/[A-Za-z0-9/_-]{1,250}|(mrk-)?[0-9a-f-]{32,36}"
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _SCHEMES = {"mysql": AURORA_MYSQL, "postgresql": AURORA_POSTGRESQL}
 _PORTS = {AURORA_MYSQL: 3306, AURORA_POSTGRESQL: 5432}
-_PART = r'(?:\*|"[^"]+"|[A-Za-z0-9_$-]+|/(?:[^/\\]|\\.)+/)'
-_THREE = re.compile(
-    rf"\s*(?:include|exclude)\s*:\s*([A-Za-z0-9_$-]+|\"[^\"]+\")\.{_PART}\.{_PART}\s*", re.IGNORECASE
-)
-_SPLIT = re.compile(r",(?=\s*(?:include|exclude)\s*:)", re.IGNORECASE)
-_API_CHARACTERS = r'[a-zA-Z0-9_ "\\\-$,*.:?+/]*'
+_DATABASES = re.compile(r'(?:include|exclude)\s*:\s*("[^"]+"|[^.\s]+)', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -77,9 +71,9 @@ class AwsZeroEtl:
     line: int = 0
 
 
-def read(reader: Reader, at: Table, value: object) -> tuple[AwsZeroEtl, ...]:
-    """The integrations of one environment in AWS; raises UsageError with file and line."""
-    found = tuple(_one(reader, (*at, name), name, one) for name, one in reader.table(at, value).items())
+def read(reader: Reader, at: Table, value: object, own: str = "") -> tuple[AwsZeroEtl, ...]:
+    """The integrations of one environment in AWS, whose own database is `own`; raises UsageError with file and line."""
+    found = tuple(_one(reader, (*at, name), name, one, own) for name, one in reader.table(at, value).items())
     for key in ("source", "landing"):
         seen: dict[str, str] = {}
         for one in found:
@@ -94,7 +88,7 @@ def read(reader: Reader, at: Table, value: object) -> tuple[AwsZeroEtl, ...]:
     return found
 
 
-def _one(reader: Reader, at: Table, name: str, value: object) -> AwsZeroEtl:
+def _one(reader: Reader, at: Table, name: str, value: object, own: str) -> AwsZeroEtl:
     table = reader.table(at, value)
     reader.check_keys(at, table, _KEYS)
     if not re.fullmatch(_NAME, name):
@@ -117,9 +111,7 @@ def _one(reader: Reader, at: Table, name: str, value: object) -> AwsZeroEtl:
     return AwsZeroEtl(
         name=name,
         source=reader.matching(at, table, "source", _CLUSTER, "an Aurora cluster's identifier, not its ARN"),
-        landing=reader.matching(
-            at, table, "landing", _LANDING, "a database's name in lower case", f"{name}_landing"
-        ),
+        landing=landing_of(reader, at, table, name, own),
         engine=engine,
         database=database,
         filter=_filter(reader, at, reader.text(at, table, "filter", ""), engine, database),
@@ -151,21 +143,9 @@ def _filter(reader: Reader, at: Table, text: str, engine: str, database: str) ->
 
 
 def _postgresql_filter(text: str, database: str) -> str:
-    """Raises FilterError for what AWS would refuse: patterns are database.schema.table, and a database is no regular
-    expression."""
-    if not re.fullmatch(_API_CHARACTERS, text):
-        bad = next(letter for letter in text if not re.fullmatch(_API_CHARACTERS, letter))
-        raise FilterError(f"holds {bad!r}, which the API does not accept in a filter")
-    parts = _SPLIT.split(text)
-    if len(parts) > MOST_PATTERNS:
-        raise FilterError(f"has {len(parts)} patterns; {MOST_PATTERNS} are the most")
-    for part in parts:
-        found = _THREE.fullmatch(part)
-        if found is None or len(part.partition(":")[2].strip()) > LONGEST_PATTERN:
-            raise FilterError(
-                f"has {part.strip()!r}; of Aurora PostgreSQL each pattern is include: or exclude: and"
-                f" database.schema.table, at most {LONGEST_PATTERN} characters"
-            )
+    """Raises FilterError for what AWS would refuse, and for a pattern of another database than `database`."""
+    DataFilter.parse(text, parts=3)
+    for found in _DATABASES.finditer(text):
         if found[1].strip('"') != database:
             raise FilterError(f"names the database {found[1]}, where the key 'database' says {database}")
     return text

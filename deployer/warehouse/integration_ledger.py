@@ -14,6 +14,9 @@ TABLE = "integrations"
 DELETED = "deleted"
 """The setting that holds the id of an integration which `zeroshift integration recreate` is replacing."""
 
+LANDING = "landing"
+"""The setting that holds the name of the landing database that was made for the integration."""
+
 _TABLE = f"{ledger.SCHEMA}.{TABLE}"
 
 

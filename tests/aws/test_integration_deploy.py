@@ -19,6 +19,7 @@ from deployer.local.environment import Status
 from deployer.operations import integration_aws, integration_recreate
 from deployer.operations import plan as plans
 from deployer.operations.deploy import Deployment, deploy
+from deployer.operations.status import status
 from deployer.operations.warehouses import target_of
 from deployer.warehouse import integration_ledger, landing
 from deployer.warehouse.session import Session
@@ -85,7 +86,7 @@ class Story:
         with self.session() as session:
             assert integration_ledger.read(session, "rental") == {
                 "query_all_states": "false", "acceptinvchars": "false", "refresh_interval": "600",
-                "truncatecolumns": "true", "history_mode": "true",
+                "truncatecolumns": "true", "history_mode": "true", "landing": "made_rental",
             }  # fmt: skip
         return identifier
 
@@ -248,6 +249,13 @@ def test_without_a_superuser_only_what_needs_one_is_refused(story: Story) -> Non
     assert [(one.running, one.state, one.lag_ms) for one in found] == [(True, "active", None)]
     with pytest.raises(Unavailable, match=r"takes a superuser, .* admin_secret = \.\.\., in \[env.prod\]"):
         integration_aws.tables(story.cloud.project, story.cloud.prod)
+    shown = status(story.cloud.project, story.cloud.prod)
+    assert (shown.landing, shown.landing_note) == (
+        (), "landing tables are shown to superusers only; see `zeroshift integration status`",
+    )  # fmt: skip
+    story.write(SOURCE, ordinary + '\nadmin_secret = "shop/ordinary"')
+    with pytest.raises(Unavailable, match=r"admin_secret of \[env.prod\] names is no superuser"):
+        integration_aws.tables(story.cloud.project, story.cloud.prod)
 
     story.write(SOURCE, ordinary + '\nadmin_secret = "redshift!shop-admin"')
     story.deploy()
@@ -269,9 +277,17 @@ def test_a_foreign_database_is_not_taken_and_a_name_not_changed_in_one_step(stor
     story.zero_etl.cluster("other")
     story.write(SOURCE.replace('"shop"', '"other"').replace("rental]", "second]"))
     with pytest.raises(
-        Unsafe, match="the database made_rental exists, but the integration second, which this would"
+        Unsafe, match="made_rental exists, but another integration feeds it; choose another name"
     ):
         plans.plan(story.cloud.project, story.cloud.prod)
+    # To make it anew would drop what somebody else needs.
+    before = story.integrations(), story.fed()
+    for yes in (False, True):
+        with pytest.raises(
+            Unsafe, match="nothing shows that the integration second has fed it .* not dropped"
+        ):
+            integration_recreate.recreate(story.cloud.project, story.cloud.prod, "second", yes=yes)
+    assert (story.integrations(), story.fed()) == before
 
 
 @pytest.mark.slow

@@ -63,6 +63,14 @@ def test_the_local_source(tmp_path: Path) -> None:
             r"zeroshift.toml:7: the data filter has 'inclde: a",
         ),
         ('source = "mysql://me@db/a"\nlanding = "Rental"', r"a database's name in lower case"),
+        (
+            'source = "mysql://me@db/a"\nlanding = "dev"',
+            r"landing 'dev' is a database that the warehouse has anyhow",
+        ),
+        (
+            'source = "mysql://me@db/a"\n[env.local.zero_etl.b]\nsource = "local"\nlanding = "rental_landing"',
+            r"landing 'rental_landing' of b is that of rental, too",
+        ),
         ('source = "mysql://me@db/a"\npassword_env = "A"\npassword_file = "b"', r"exclude each other"),
         ('source = "mysql://me@db/a"\nrefresh_interval = 432001', r"whole number from 0 to 432000"),
         ('source = "mysql://me@db/a"\nhistory_mode = "off"', r"history_mode"),

@@ -111,7 +111,8 @@ def _parameters(
             f"{one.name}: parameter group",
             f"{one.source} has {group}, which cannot be changed",
             f"aws rds create-db-cluster-parameter-group --db-cluster-parameter-group-name {own}"
-            f" --db-parameter-group-family {aurora.FAMILIES[one.engine]} --description zero-ETL && aws rds"
+            f" --db-parameter-group-family {aurora.family(one.engine, str(cluster.get('EngineVersion', '')))}"
+            " --description zero-ETL && aws rds"
             f" modify-db-cluster --db-cluster-identifier {one.source} --db-cluster-parameter-group-name {own}"
             " --apply-immediately",
         )
@@ -263,8 +264,9 @@ def _admin(seen: Examination) -> Check:
                 return ok("superuser", f"{row[0]} makes landing databases")
     except ZeroshiftError as error:
         return missing(
-            "superuser", f"the secret of the key admin_secret does not open the warehouse: {error}",
-            f"aws secretsmanager get-secret-value --secret-id '{seen.aws.remote.admin_secret if seen.aws else ''}'",
+            "superuser", f"the key admin_secret leads to none: {error}",
+            f"write into it the name of a secret whose username and password are a superuser's:"
+            f" [env.{seen.environment.name}] of zeroshift.toml",
         )  # fmt: skip
     return missing(
         "superuser",

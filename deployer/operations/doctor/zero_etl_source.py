@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from deployer.data_filter import DataFilter
 from deployer.errors import Unavailable
@@ -140,12 +141,19 @@ def _xa(source: Source, one: AwsZeroEtl) -> Check:
 
 
 def _postgresql(source: Source, one: AwsZeroEtl) -> Iterator[Check]:
-    """The tables of the one database. Which of them the filter lets through is not worked out: all are looked at."""
-    tables = source.rows(
-        "select n.nspname, c.relname, c.relkind, c.relpersistence, exists (select 1 from pg_index i"
-        " where i.indrelid = c.oid and i.indisprimary) from pg_class c join pg_namespace n on n.oid = c.relnamespace"
-        " where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname not like 'pg\\_%'"
-        " and n.nspname <> 'information_schema' order by 1, 2"
+    """The tables of the one database that the filter lets through."""
+    chosen = DataFilter.parse(one.filter or f'include: "{one.database}".*.*', parts=3)
+
+    def meant(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        return [row for row in rows if chosen.lets_through(one.database, str(row[0]), str(row[1]))]
+
+    tables = meant(
+        source.rows(
+            "select n.nspname, c.relname, c.relkind, c.relpersistence, exists (select 1 from pg_index i"
+            " where i.indrelid = c.oid and i.indisprimary) from pg_class c"
+            " join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r' and c.relpersistence <> 't'"
+            " and n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema' order by 1, 2"
+        )
     )
     yield _count(one, len(tables))
     yield _primary_keys(one, [f"{schema}.{table}" for schema, table, _, _, keyed in tables if not keyed])
@@ -154,13 +162,15 @@ def _postgresql(source: Source, one: AwsZeroEtl) -> Iterator[Check]:
         one, "logged", unlogged, "unlogged tables are not in the WAL, and so not replicated", "all are logged",
         "alter table SCHEMA.TABLE set logged",
     )  # fmt: skip
-    columns = source.rows(
-        "select n.nspname, c.relname, a.attname, t.typname, a.atttypmod, t.typelem <> 0 and t.typcategory = 'A',"
-        " tn.nspname from pg_attribute a join pg_class c on c.oid = a.attrelid"
-        " join pg_namespace n on n.oid = c.relnamespace join pg_type t on t.oid = a.atttypid"
-        " join pg_namespace tn on tn.oid = t.typnamespace"
-        " where a.attnum > 0 and not a.attisdropped and c.relkind = 'r' and c.relpersistence <> 't'"
-        " and n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema' order by 1, 2, a.attnum"
+    columns = meant(
+        source.rows(
+            "select n.nspname, c.relname, a.attname, t.typname, a.atttypmod, t.typelem <> 0 and t.typcategory = 'A',"
+            " tn.nspname from pg_attribute a join pg_class c on c.oid = a.attrelid"
+            " join pg_namespace n on n.oid = c.relnamespace join pg_type t on t.oid = a.atttypid"
+            " join pg_namespace tn on tn.oid = t.typnamespace"
+            " where a.attnum > 0 and not a.attisdropped and c.relkind = 'r' and c.relpersistence <> 't'"
+            " and n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema' order by 1, 2, a.attnum"
+        )
     )
     odd = []
     for schema, table, column, kind, modifier, is_array, home in columns:
@@ -171,11 +181,13 @@ def _postgresql(source: Source, one: AwsZeroEtl) -> Iterator[Check]:
             # Precision and scale must be declared, and an interval its fields.
             odd.append(f"{where} ({kind} without {'precision' if kind == 'numeric' else 'fields'})")
     yield _types(one, odd)
-    cascading = source.rows(
-        "select n.nspname, c.relname, k.conname from pg_constraint k join pg_class c on c.oid = k.conrelid"
-        " join pg_namespace n on n.oid = c.relnamespace"
-        " where k.contype = 'f' and (k.confupdtype in ('c', 'n', 'd') or k.confdeltype in ('c', 'n', 'd'))"
-        " order by 1, 2"
+    cascading = meant(
+        source.rows(
+            "select n.nspname, c.relname, k.conname from pg_constraint k join pg_class c on c.oid = k.conrelid"
+            " join pg_namespace n on n.oid = c.relnamespace"
+            " where k.contype = 'f' and (k.confupdtype in ('c', 'n', 'd') or k.confdeltype in ('c', 'n', 'd'))"
+            " order by 1, 2"
+        )
     )
     # The guide has this limitation of MySQL only: PostgreSQL writes such changes into the WAL.
     yield ok(f"{one.name}: foreign keys", f"{len(cascading)} cascade, which Aurora PostgreSQL replicates")
