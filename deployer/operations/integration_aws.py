@@ -30,6 +30,7 @@ from deployer.project.config import Environment, Project
 from deployer.project.zero_etl_aws import AURORA_MYSQL, AwsZeroEtl
 from deployer.sql.names import quote_ident
 from deployer.warehouse import landing
+from deployer.warehouse.retry import retrying
 from deployer.warehouse.session import Session
 
 CATCH_UP_SECONDS = 60.0
@@ -176,7 +177,8 @@ def refresh(
         if not meant:
             return ()
         # DG "ALTER DATABASE": not said whether it may stand in a transaction block, so it does not.
-        admin.execute(f"alter database {quote_ident(one.landing)} integration refresh {what}")
+        statement = f"alter database {quote_ident(one.landing)} integration refresh {what}"
+        retrying(lambda: admin.execute(statement))
         return _refreshed(admin, one, before, meant, progress, _pause(environment))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
+from lasting_port import lasting_port
 
 from deployer.local.replication.position import Position
 from deployer.local.replication.settings import Settings
@@ -42,7 +42,7 @@ class MariaDb:
         self.log = directory / "mariadb.log"
         # A socket's path may have about a hundred characters, and pytest's directories are long.
         self._runtime = Path(tempfile.mkdtemp(prefix="zs-mdb-"))
-        self.port = _free_port()
+        self.port = lasting_port()
         self.process: subprocess.Popen[bytes] | None = None
         self._user = ["--user=root"] if os.geteuid() == 0 else []
 
@@ -54,7 +54,7 @@ class MariaDb:
                 installer, "--no-defaults", f"--datadir={self.data}", "--skip-test-db",
                 "--auth-root-authentication-method=normal", *self._user,
             ],
-            check=True, capture_output=True, timeout=120,
+            check=True, capture_output=True, timeout=300,
         )  # fmt: skip
 
     def start(self, *settings: str) -> None:
@@ -68,7 +68,7 @@ class MariaDb:
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             try:
                 with self._root(database=None) as connection:
@@ -133,10 +133,3 @@ class MariaDb:
         self.stop()
         shutil.rmtree(self._runtime, ignore_errors=True)
         shutil.rmtree(self.data, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from lasting_port import lasting_port
 
 from deployer.local import engine
 from deployer.local.replication.position import Position
@@ -28,9 +29,9 @@ class _Engine(engine.Engine):
 
     def start(self) -> None:
         kept, mine = engine.SETTINGS, engine.SETTINGS | _SETTINGS
-        port, free = self.port, engine.free_port
+        port, free = self.port or lasting_port(), engine.free_port
         engine.SETTINGS = mine
-        engine.free_port = lambda: port or free()
+        engine.free_port = lambda: port
         try:
             super().start()
         finally:
@@ -79,7 +80,7 @@ class Postgres:
             connection.execute(
                 "select pg_terminate_backend(active_pid) from pg_replication_slots where active_pid is not null"
             )
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while connection.execute(
                 "select 1 from pg_replication_slots where active_pid is not null"
             ).fetchone():

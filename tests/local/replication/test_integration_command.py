@@ -82,7 +82,7 @@ def test_the_pipeline_over_a_real_source(
         " null, 2)",
     )
     zeroshift("local", "up", "--detach")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while zeroshift("integration", "tables").stdout.count("Synced") < len(TABLES):
         assert time.monotonic() < deadline
     zeroshift("deploy")
@@ -138,7 +138,7 @@ def test_what_is_missing_is_said(zeroshift: Zeroshift, source_server: MariaDb, t
     source_server.stop()
     zeroshift("local", "down")
     zeroshift("local", "up", "--detach")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while "cannot be reached" not in zeroshift("integration", "status", code=1).stderr:
         assert time.monotonic() < deadline
     assert "cannot be reached" in zeroshift("integration", "reconcile", code=1).stderr
