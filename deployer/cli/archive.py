@@ -9,7 +9,7 @@ import click
 
 from deployer.cli import encode, output
 from deployer.cli.options import CONTEXT, Here, environment_option
-from deployer.errors import UsageError
+from deployer.errors import Unsafe, UsageError
 
 if TYPE_CHECKING:
     from deployer.warehouse.archive_ledger import ArchiveRun
@@ -28,17 +28,20 @@ def archive() -> None:
 @archive.command("run", context_settings=CONTEXT)
 @click.argument("policies", nargs=-1)
 @click.option(
-    "--as-of", metavar="D", help="The day that decides what is closed. Default: the warehouse's today."
+    "--as-of",
+    metavar="D",
+    help="The day that decides what is closed, and that a snapshot is told to be of. Default: the warehouse's today.",
 )
 @_WAIT
 @_AS_JSON
 @environment_option
-def run(here: Here, policies: tuple[str, ...], as_of: str | None, wait: float, as_json: bool) -> None:
+def run(here: Here, policies: tuple[str, ...], as_of: str | None, wait: float, as_json: bool) -> int:
     """Archive what is due, of POLICIES or of all.
 
     Rows are unloaded as Parquet, the files are checked against their manifest and read back, and only then, where the
     policy says so, deleted in the transaction that lets the archive's view show them. A run that was killed is
-    finished, or given up and cleaned, by the next one.
+    finished, or given up and cleaned, by the next one. A policy that fails, or is refused, keeps no other one from its
+    turn.
     """
     from deployer.operations.archive import run as operations
 
@@ -51,15 +54,19 @@ def run(here: Here, policies: tuple[str, ...], as_of: str | None, wait: float, a
             wait=wait,
             progress=progress,
         )
+    states = {outcome.state for outcome in done.outcomes}
+    code = Unsafe.exit_code if operations.REFUSED in states else int(operations.FAILED in states)
     if as_json:
         output.line(encode.dump(done))
-        return
+        return code
     for name in done.given_up:
         output.line(f"gave up {name}, which had been interrupted, and deleted its files")
     if not done.outcomes:
         output.line("there is no policy in procedures/archive")
     for outcome in done.outcomes:
-        output.line(f"{outcome.policy}: {_told(outcome.run) if outcome.run else outcome.state}")
+        told = f"{outcome.state}: {outcome.problem}" if outcome.problem else outcome.state
+        output.line(f"{outcome.policy}: {_told(outcome.run) if outcome.run else told}")
+    return code
 
 
 def _told(run: ArchiveRun) -> str:

@@ -13,7 +13,7 @@ from small_project import SmallProject
 from deployer.errors import Unsafe, UsageError
 from deployer.operations.archive import look, prune, restore
 from deployer.operations.archive import run as operations
-from deployer.operations.archive.run import NOTHING
+from deployer.operations.archive.run import FAILED, NOTHING
 from deployer.warehouse import archive_ledger as ledger
 from deployer.warehouse.session import Session
 
@@ -65,8 +65,14 @@ def test_closed_rows_leave_and_come_back(archive: ArchiveProject, session: Sessi
     assert verified(archive) == [""]
 
     # For a look, and only of one month.
+    with pytest.raises(UsageError, match="there is no schema look"):
+        back(archive, "old", into="look.january")
+    with pytest.raises(UsageError, match="--from 2024-01-02 is after --to 2024-01-01"):
+        back(archive, "old", first=date(2024, 1, 2), last=date(2024, 1, 1))
+    with pytest.raises(UsageError, match="leave one of them out"):
+        back(archive, "old", into="look.january", swap=True)
     session.execute("create schema look")
-    seen = back(archive, "old", into="look.january", first=date(2024, 1, 1))
+    seen = back(archive, "old", into="look.january", first=date(2024, 1, 20), last=date(2024, 1, 20))
     assert (seen.table, seen.rows) == ("look.january", 2)
     assert rows(session, "look.january") == before[:2]
     with pytest.raises(UsageError, match="look.january is there already"):
@@ -122,7 +128,9 @@ def test_a_snapshot_is_of_its_day(archive: ArchiveProject, session: Session) -> 
     back(archive, first.archive_run, into="shop.first")
     assert [str(value) for value in session.execute("select * from shop.first").rows[0]] == ["2", "30.75"]
     back(archive, "sold", into="shop.two_days")
-    assert session.execute("select sales from shop.two_days order by 1").rows == ((0,), (2,))
+    assert session.execute("select archive_period, sales from shop.two_days order by 1").rows == (
+        (date(2024, 3, 15), 2), (date(2024, 3, 16), 0),
+    )  # fmt: skip
     assert session.execute("select archive_period, sales from archive.all_sold order by 1").rows == (
         (date(2024, 3, 15), 2), (date(2024, 3, 16), 0),
     )  # fmt: skip
@@ -145,7 +153,19 @@ def test_what_s3_lost_or_changed_is_told(archive: ArchiveProject, session: Sessi
     assert "bytes, where the manifest says" in verified(archive)[0]
     bucket.put(other, bucket.read(key) or b"")
     assert verified(archive) != [""]
+    # Pages that are damaged behind a footer that is well, and a manifest that is none.
+    bucket.put(other, data[:4] + bytes(byte ^ 255 for byte in data[4:60]) + data[60:])
+    (problem,) = verified(archive)
+    assert problem.startswith(f"Spectrum Scan Error: File '{bucket.url(other)}' cannot be read as Parquet: ")
     bucket.put(other, data)
+    (manifest,) = [key for key in archive.keys() if key.endswith("manifest")]
+    listed = bucket.read(manifest) or b""
+    for wrong in (listed[:30], b"[]", b'{"entries": [{"url": "s3://x/y"}]}'):
+        bucket.put(manifest, wrong)
+        assert verified(archive) == [
+            f"{bucket.url(manifest)} is not the manifest that UNLOAD wrote: restore its version in S3"
+        ]
+    bucket.put(manifest, listed)
     assert verified(archive) == [""]
     # S3's lifecycle has expired it: the warehouse still has the rows.
     bucket.delete(archive.keys())
@@ -161,16 +181,74 @@ def test_a_policy_that_deletes_since_lately_begins_anew(archive: ArchiveProject,
     fill(session)
     before = rows(session)
     archive.run()
+    session.execute("create user ana password 'Analyst01'")
+    session.execute("grant select on archive.all_old to ana")
     archive.policy("old", DELETING)
     (outcome,) = archive.run().outcomes
     assert outcome.run is not None and outcome.run.row_count == 3
     assert rows(session) == before[3:] and rows(session, "archive.all_old") == before
+    assert session.execute("select has_table_privilege('ana', 'archive.all_old', 'select')").rows == (
+        (True,),
+    )
+    # Both runs have these rows: they come back once, of the newer one.
+    (older, newer) = [run.archive_run for run in ledger.runs(session)]
+    assert back(archive, "old", into="shop.look") == restore.Restored("shop.look", 3, (newer,))
+    assert rows(session, "shop.look") == before[:3]
+    with pytest.raises(Unsafe, match=rf"in {newer}: restore that one first"):
+        back(archive, older, swap=True)
+    assert back(archive, "old").runs == (newer,)
+    assert back(archive, "old", swap=True).runs == (newer,)
+    assert rows(session) == before == rows(session, "archive.all_old")
     # One that is given up sets the horizon back to what is really deleted.
+    archive.run(as_of=date(2024, 4, 15))
     open_run = replace(outcome.run, archive_run="20240401T000000-open", state=ledger.UNLOADING)
     ledger.register(session, open_run)
-    ledger.set_horizon(session, "shop.closed", "old", "day", date(2024, 3, 1))
+    ledger.set_horizon(session, "shop.closed", "old", "day", date(2024, 4, 1))
     assert [step.what for step in pruned(archive, runs=[open_run.archive_run]).steps] == [prune.GIVE_UP]
-    assert ledger.horizons(session) == {"shop.closed": date(2024, 2, 1)}
+    assert ledger.horizons(session) == {"shop.closed": date(2024, 3, 1)}
+
+
+@pytest.mark.slow
+def test_a_restore_that_ended_between_two_runs(archive: ArchiveProject, session: Session) -> None:
+    archive.policy("old", DELETING)
+    archive.deploy()
+    fill(session)
+    before = rows(session)
+    archive.run(as_of=date(2024, 2, 15))
+    # Each run has its own columns.
+    session.execute("alter table shop.closed add column colour varchar(10)")
+    session.execute("update shop.closed set colour = 'red'")
+    archive.run()
+    first, second = [run.archive_run for run in ledger.runs(session)]
+    assert back(archive, "old", into="shop.look").runs == (first, second)
+    assert rows(session, "shop.look") == before[:3]
+    assert session.execute("select count(colour) from shop.look").rows == ((2,),)
+    assert back(archive, first).rows == 1
+    assert back(archive, "old").runs == (second,)
+    assert rows(session) == before
+
+
+@pytest.mark.slow
+def test_a_policy_that_fails_keeps_no_other_from_its_turn(archive: ArchiveProject, session: Session) -> None:
+    archive.policy("a_wrong", DELETING.replace('"day"', '"dai"'))
+    archive.policy("b_other", DELETING.replace("shop.closed", "shop.clothed").replace("delete", "keep"))
+    archive.policy("old", DELETING.replace("delete", "keep"))
+    archive.deploy()
+    fill(session)
+    done = {outcome.policy: outcome for outcome in archive.run().outcomes}
+    assert {name: outcome.state for name, outcome in done.items()} == {
+        "old": ledger.ARCHIVED, "a_wrong": FAILED, "b_other": FAILED,
+    }  # fmt: skip
+    assert done["a_wrong"].problem.startswith(
+        "procedures/archive/a_wrong.toml:2: shop.closed has no column dai;"
+    )
+    assert done["b_other"].problem.startswith(
+        "procedures/archive/b_other.toml:1: there is no shop.clothed in the"
+    )
+    with pytest.raises(UsageError, match=r"a_wrong.toml:2: shop.closed has no column dai"):
+        archive.run("a_wrong")
+    with pytest.raises(Unsafe, match="--as-of 9999-01-01 is in the future"):
+        archive.run("old", as_of=date(9999, 1, 1))
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
-from deployer.errors import StatementFailed, Unsafe, UsageError
+from deployer.errors import StatementFailed, Unsafe, UsageError, ZeroshiftError
 from deployer.operations.archive import checks, columns, external
 from deployer.operations.archive.columns import OWN, Column
 from deployer.operations.archive.place import Place, location, place
@@ -31,18 +31,22 @@ from deployer.warehouse.lease import Lease
 from deployer.warehouse.retry import retrying
 from deployer.warehouse.session import Session
 
-NOTHING = "nothing to do"
+NOTHING, REFUSED, FAILED = "nothing to do", "refused", "failed"
 CHECK, CHECK_FILE = "archive.check_horizon", "procedures/archive/check_horizon.sql"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one policy. `run` is None when nothing was due; `resumed`: an earlier, killed run was finished."""
+    """What became of one policy. `run` is None when nothing was due; `resumed`: an earlier, killed run was finished.
+
+    `problem` is why a policy was REFUSED or has FAILED.
+    """
 
     policy: str
     state: str
     run: ArchiveRun | None = None
     resumed: bool = False
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,20 +90,46 @@ def run(
 ) -> Archived:
     """Carry out the policies of those names, by default all, as of a day, by default the warehouse's today.
 
-    Raises Unsafe for a policy that may not delete, or files that do not hold what was unloaded; LeaseHeld while a
-    deployment or another archive run is at work.
+    One that fails does not keep the others from their turn. Raises its error when it is the only one: Unsafe for a
+    policy that may not delete, or files that do not hold what was unloaded. Raises LeaseHeld while a deployment or
+    another archive run is at work.
     """
     policies = chosen(project, names)
-    for policy in policies:
-        for problem in safety.problems(policy, project.root):
-            raise Unsafe(f"{policy.place.path}:{policy.place.line('after')}: {problem}")
+    known = {policy.name: policy for policy in files.load(project.root)}
     where = place(project, environment, progress)
+    outcomes: list[Outcome] = []
+    given_up: list[str] = []
+    errors: dict[str, ZeroshiftError] = {}
     with opened(project, environment, where, wait, progress) as work:
-        resumed, given_up = recover(work, {policy.name: policy for policy in files.load(project.root)})
-        outcomes = [Outcome(done.policy, done.state, done, True) for done in resumed]
+        for found in ledger.runs(work.session):
+            with _noted(errors, found.policy):
+                done = recover(work, known, found)
+                if done is None:
+                    continue
+                if done.state == ledger.ARCHIVED:
+                    outcomes.append(Outcome(done.policy, done.state, done, True))
+                else:
+                    given_up.append(done.archive_run)
         for policy in policies:
-            outcomes.append(_carry_out(work, policy, as_of))
-    return Archived(tuple(outcomes), given_up)
+            if policy.name not in errors:
+                with _noted(errors, policy.name):
+                    for problem in safety.problems(policy, project.root):
+                        raise Unsafe(f"{policy.place.path}:{policy.place.line('after')}: {problem}")
+                    outcomes.append(_carry_out(work, policy, as_of))
+    if errors and len({policy.name for policy in policies} | set(errors)) == 1:
+        raise next(iter(errors.values()))
+    for name, error in errors.items():
+        outcomes.append(Outcome(name, REFUSED if isinstance(error, Unsafe) else FAILED, problem=str(error)))
+    return Archived(tuple(outcomes), tuple(given_up))
+
+
+@contextmanager
+def _noted(errors: dict[str, ZeroshiftError], policy: str) -> Iterator[None]:
+    """Keep what is wrong with one policy; what stops all of them goes on its way."""
+    try:
+        yield
+    except (Unsafe, UsageError, StatementFailed) as error:
+        errors.setdefault(policy, error)
 
 
 @contextmanager
@@ -125,20 +155,18 @@ def transaction(work: Work) -> Iterator[None]:
         leases.renew(work.session, work.lease)
 
 
-def recover(work: Work, policies: dict[str, Policy]) -> tuple[tuple[ArchiveRun, ...], tuple[str, ...]]:
-    """Finish or give up what killed runs have left: the runs that were finished, and the names of the others."""
-    finished, given_up = [], []
-    for found in ledger.runs(work.session):
-        policy = policies.get(found.policy)
-        is_ours = policy is not None and policy.table == found.table_name and policy.after == found.after
-        if found.state in (ledger.UNLOADED, ledger.VERIFIED) and policy is not None and is_ours:
-            work.progress(f"{found.policy}: finishing {found.archive_run}, which was interrupted")
-            finished.append(_finish(work, policy, found))
-        elif found.state in (*ledger.UNFINISHED, ledger.ABANDONED):
-            work.progress(f"{found.policy}: giving up {found.archive_run}, which was interrupted")
-            give_up(work, found)
-            given_up.append(found.archive_run)
-    return tuple(finished), tuple(given_up)
+def recover(work: Work, policies: dict[str, Policy], found: ArchiveRun) -> ArchiveRun | None:
+    """Finish or give up a run that was killed; the run as it is then, None when it was not killed."""
+    policy = policies.get(found.policy)
+    is_ours = policy is not None and policy.table == found.table_name and policy.after == found.after
+    if found.state in (ledger.UNLOADED, ledger.VERIFIED) and policy is not None and is_ours:
+        work.progress(f"{found.policy}: finishing {found.archive_run}, which was interrupted")
+        return _finish(work, policy, found)
+    if found.state in (*ledger.UNFINISHED, ledger.ABANDONED):
+        work.progress(f"{found.policy}: giving up {found.archive_run}, which was interrupted")
+        give_up(work, found)
+        return _again(work, found)
+    return None
 
 
 def give_up(work: Work, found: ArchiveRun) -> None:
@@ -159,12 +187,11 @@ def give_up(work: Work, found: ArchiveRun) -> None:
 
 
 def _carry_out(work: Work, policy: Policy, as_of: date | None) -> Outcome:
-    today = as_of or _today(work.session)
-    due = _due(work.session, policy, today)
+    # First: a wrong name would be found on the day that something is due, or never.
+    found = _columns(work.session, policy)
+    due = _due(work.session, policy, _day(work.session, as_of))
     if due is None:
         return Outcome(policy.name, NOTHING)
-    found = columns.of_relation(work.session, policy.table)
-    _check_columns(policy, found)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     registered = ArchiveRun(
         name, policy.name, policy.table, *due, policy.after,
@@ -216,8 +243,16 @@ def _due(session: Session, policy: Policy, today: date) -> tuple[date, date] | N
     return (first, closed) if first < closed else None
 
 
-def _check_columns(policy: Policy, found: Sequence[Column]) -> None:
-    """Raise UsageError, at the policy's line, for a column that is not there or not of a type that can divide."""
+def _columns(session: Session, policy: Policy) -> tuple[Column, ...]:
+    """The columns of the policy's table.
+
+    Raises UsageError, at the policy's line, for a table that is not there, or a column
+    that is not there or not of a type that can divide.
+    """
+    try:
+        found = columns.of_relation(session, policy.table)
+    except (UsageError, Unsafe) as error:
+        raise type(error)(f"{policy.place.path}:{policy.place.line('table')}: {error}") from None
     types = {column.name: column.type for column in found}
     for key, names in (("period", [policy.period] if policy.period else []), ("partition", policy.partition)):
         at = f"{policy.place.path}:{policy.place.line(key)}"
@@ -233,6 +268,7 @@ def _check_columns(policy: Policy, found: Sequence[Column]) -> None:
                 raise UsageError(
                     f"{at}: UNLOAD cannot divide files by {policy.table}.{name}, which is {types[name]}"
                 )
+    return found
 
 
 _DIVIDE = frozenset("smallint integer bigint decimal real boolean char varchar date timestamp".split())
@@ -344,6 +380,11 @@ def _again(work: Work, run: ArchiveRun) -> ArchiveRun:
     )
 
 
-def _today(session: Session) -> date:
+def _day(session: Session, as_of: date | None) -> date:
+    """The day that decides what is closed. Raises Unsafe for one that has not come: its periods are not over."""
     today: date = session.execute("select cast(getdate() as date)").rows[0][0]
-    return today
+    if as_of is not None and as_of > today:
+        raise Unsafe(
+            f"--as-of {as_of} is in the future: what is closed then may still change; today is {today} (UTC)"
+        )
+    return as_of or today
