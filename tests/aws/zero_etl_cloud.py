@@ -147,7 +147,7 @@ class ZeroEtlCloud:
             return ""
         return str(found[0]["Status"])
 
-    def until(self, holds: Callable[[], bool], seconds: float = 30.0) -> None:
+    def until(self, holds: Callable[[], bool], seconds: float = 120.0) -> None:
         """Wait for a condition."""
         end = time.monotonic() + seconds
         while not holds():

@@ -99,9 +99,10 @@ def queue_lengths(client: Callable[[], Any]) -> Callable[[str], int | None]:
         sqs = client()
         try:
             url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+            told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
         except sqs.exceptions.QueueDoesNotExist:
+            # Maybe only since the first of the two calls.
             return None
-        told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
         return int(told["Attributes"]["ApproximateNumberOfMessages"])
 
     return asked

@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -47,8 +49,9 @@ from deployer.local.state import describe
 log = logging.getLogger("zeroshift.aws")
 
 SERVICES = "cloudformation,cloudwatch,dynamodb,events,iam,kms,logs,rds,s3,scheduler,secretsmanager,sns,sqs,states,sts"
-START_SECONDS = 45.0
-STOP_SECONDS = 20.0
+START_SECONDS = 180.0
+STOP_SECONDS = 90.0
+"""ministack saves its state on its way out: being killed before it has, it would lose that."""
 
 
 class Daemon:
@@ -64,7 +67,10 @@ class Daemon:
 
     def start(self) -> None:
         """Bring both up; raises Unavailable."""
-        port = _free_port()
+        with _reserved_port() as port:
+            self._start(port)
+
+    def _start(self, port: int) -> None:
         backend = f"http://127.0.0.1:{port}"
         known = read(self.directory)
         redshift = Serverless(self.home, backend)
@@ -175,10 +181,17 @@ class Daemon:
                 self.child.wait()
 
 
-def _free_port() -> int:
+@contextmanager
+def _reserved_port() -> Iterator[int]:
+    """A port that nobody else is given until ministack listens on it, which takes it a second or more: by Linux's
+    rules (socket(7), SO_REUSEADDR) it may listen beside a socket that is only bound. Elsewhere it may not."""
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        port = int(probe.getsockname()[1])
+        if sys.platform != "linux":
+            probe.close()
+        yield port
 
 
 def _hold_lock(directory: Path) -> bool:

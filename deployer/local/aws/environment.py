@@ -27,8 +27,11 @@ LOCK_FILE = "aws.lock"
 UP_LOCK = "aws-up.lock"
 LOG_FILE = "aws.log"
 
-UP_SECONDS = 60.0
-DOWN_SECONDS = 30.0
+UP_SECONDS = 300.0
+"""How long to wait for another command that starts or stops it; it may have to do both."""
+DOWN_SECONDS = 120.0
+HEALTH_SECONDS = 60.0
+"""How long a busy machine may take for an answer: one that does not come has a daemon that runs ended and started."""
 
 ACCESS_KEY = "test"
 """The key that ministack takes for the account's root; the secret belongs to no account anywhere."""
@@ -177,7 +180,7 @@ def health(url: str) -> bool:
     """Whether ministack answers there. No proxy of the environment is asked: it is on this machine."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"{url}/_ministack/health", timeout=5) as answer:
+        with opener.open(f"{url}/_ministack/health", timeout=HEALTH_SECONDS) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

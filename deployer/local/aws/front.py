@@ -64,6 +64,7 @@ class Identities:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
         try:
             self._known: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -75,14 +76,17 @@ class Identities:
         role = re.search(r"<Arn>arn:[^<]*:assumed-role/([^/<]+)/[^<]*</Arn>", answer)
         user = re.search(r"<UserName>([^<]+)</UserName>", answer)
         if key and role:
-            self._known[key.group(1)] = f"IAMR:{role.group(1)}"
+            owner = f"IAMR:{role.group(1)}"
         elif key and user and "CreateAccessKey" in answer:
-            self._known[key.group(1)] = f"IAM:{user.group(1)}"
+            owner = f"IAM:{user.group(1)}"
         else:
             return
-        temporary = self._path.with_suffix(f".{threading.get_ident()}")
-        temporary.write_text(json.dumps(self._known), encoding="utf-8")
-        temporary.replace(self._path)
+        with self._lock:
+            # Answers of two calls come at once, and the file must have what both tell.
+            self._known[key.group(1)] = owner
+            temporary = self._path.with_suffix(".new")
+            temporary.write_text(json.dumps(self._known), encoding="utf-8")
+            temporary.replace(self._path)
 
     def of(self, key: str) -> str:
         """The database user that Redshift makes of the key's owner (management guide, data-api-iam), or ""."""
@@ -107,11 +111,10 @@ class Front:
         given = {"front": self, "backend": backend, "services": services, "elsewhere": elsewhere}
         handler = type("Handler", (_Handler,), given)
         try:
-            self._server = ThreadingHTTPServer(("127.0.0.1", wanted), handler)
+            self._server = _Server(("127.0.0.1", wanted), handler)
         except OSError:
             # Another program has the port of the last time.
-            self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
+            self._server = _Server(("127.0.0.1", 0), handler)
         self.port = int(self._server.server_address[1])
 
     def start(self) -> None:
@@ -122,6 +125,12 @@ class Front:
         if self._started:
             self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # Of those that five did not leave a place for, each would try again a second later, and give up after a few.
+    request_queue_size = 128
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -19,6 +19,7 @@ from typing import Any
 from deployer.errors import ZeroshiftError
 from deployer.local.aws.environment import ACCESS_KEY, AWS_DIRECTORY, SECRET_KEY
 from deployer.local.aws.front import Call
+from deployer.local.aws.query import model
 from deployer.local.aws.users import Users
 from deployer.local.aws.workgroup_settings import CASE_SENSITIVITY, merged
 
@@ -380,12 +381,10 @@ def _arn(call: Call, rest: str) -> str:
 
 def _checked(call: Call) -> dict[str, Any]:
     """The request, after botocore's model of it: known and required members, types, lengths."""
-    import botocore.session
     from botocore.validate import ParamValidator
 
     given: dict[str, Any] = json.loads(call.body or b"{}")
-    model = botocore.session.get_session().get_service_model("redshift-serverless")
-    shape = model.operation_model(call.operation).input_shape
+    shape = model("redshift-serverless").operation_model(call.operation).input_shape
     report = ParamValidator().validate(given, shape)
     if report.has_errors():
         raise Refused("ValidationException", report.generate_report())

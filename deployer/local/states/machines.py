@@ -97,8 +97,19 @@ class Machines:
         return min(wanted, default=None)
 
     def _begin(self, started: Started) -> Execution | None:
+        import botocore.exceptions
+
         region, account, _, name = started.machine.split(":")[3:7]
-        found = self._client(region).describe_state_machine(stateMachineArn=started.machine)
+        try:
+            found = self._client(region).describe_state_machine(stateMachineArn=started.machine)
+        except botocore.exceptions.ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "StateMachineDoesNotExist":
+                raise
+            # Deleted since the execution was asked for. It will not come back, and the others go on.
+            log.warning("state machine %s was deleted before execution %s began", name, started.name)
+            cause = f"the state machine {name} was deleted"
+            self._store.end(started.number, self._clock.now(), FAILED, [], None, "States.Runtime", cause)
+            return None
         express = found.get("type") == "EXPRESS"
         kind = "express" if express else "execution"
         try:

@@ -81,6 +81,17 @@ def test_a_machine_that_is_not_there_or_not_known(tmp_path: Path) -> None:
     assert ended.cause == "state S: the local Step Functions has no Map"
 
 
+def test_a_machine_that_was_deleted_meanwhile_holds_nobody_up(tmp_path: Path) -> None:
+    clock, aws = DrivenClock(START), Aws(DEFINITION)
+    one, store = machines(tmp_path, clock, aws)
+    store.start(ARN + "x", "lost", "{}", START)
+    one.start(ARN, "kept", "{}")
+    drive(clock, [one], START + timedelta(minutes=2))
+    assert [(ended.name, ended.status, ended.cause) for ended in store.ended()] == [
+        ("kept", "SUCCEEDED", None), ("lost", "FAILED", "the state machine mx was deleted")
+    ]  # fmt: skip
+
+
 def test_one_that_goes_wrong_leaves_the_others(tmp_path: Path) -> None:
     class Broken(Aws):
         def call(self, resource: str, arguments: Any) -> Any:
