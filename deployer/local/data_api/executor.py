@@ -98,6 +98,12 @@ class Executor:
 
     # -- from the requests' threads -----------------------------------------------------------------------------
 
+    @contextmanager
+    def submitting(self) -> Iterator[None]:
+        """Around what puts a statement into the store and submits it: nobody waits for it or cancels it in between."""
+        with self._state:
+            yield
+
     def submit(self, statement_id: str) -> bool:
         """Queue a statement that is in the store. False when nothing is taken any more."""
         with self._state:

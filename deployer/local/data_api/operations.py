@@ -91,23 +91,25 @@ class Operations:
         else:
             where = targets.place(request, self._user)
         digest = _digest(request)
-        with self._store.transaction():
-            statement_id, new = self._find_or_reserve(request, caller, digest)
-            if new:
-                session = self._session(request, where, statement_id)
-                wanted = Request(
-                    sqls=sqls,
-                    place=session.place if session is not None else where,  # type: ignore[arg-type]  # one is there
-                    caller=caller,
-                    mode=mode,
-                    name=request.get("StatementName"),
-                    parameters=given,
-                    with_event=bool(request.get("WithEvent")),
-                    result_format=request.get("ResultFormat") or "JSON",
-                    session=None if session is None else session.id,
-                )
-                self._store.add(statement_id, wanted, self._clock())
-        if new and not self._executor.submit(statement_id):
+        with self._executor.submitting():
+            with self._store.transaction():
+                statement_id, new = self._find_or_reserve(request, caller, digest)
+                if new:
+                    session = self._session(request, where, statement_id)
+                    wanted = Request(
+                        sqls=sqls,
+                        place=session.place if session is not None else where,  # type: ignore[arg-type]  # one is there
+                        caller=caller,
+                        mode=mode,
+                        name=request.get("StatementName"),
+                        parameters=given,
+                        with_event=bool(request.get("WithEvent")),
+                        result_format=request.get("ResultFormat") or "JSON",
+                        session=None if session is None else session.id,
+                    )
+                    self._store.add(statement_id, wanted, self._clock())
+            taken = not new or self._executor.submit(statement_id)
+        if not taken:
             self._executor.interrupt("ERROR: the local Data API was stopping")
             raise NotExecuted("the local Data API is stopping", statement_id, batch=bool(mode))
         if request.get("WaitTimeSeconds"):

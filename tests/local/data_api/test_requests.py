@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from data_api_client import WHERE, ended, refused
 
 from deployer.errors import Unavailable
 from deployer.local.data_api import errors, limits, service
+from deployer.local.data_api.executor import Executor
 from deployer.local.data_api.model import service_model
 from deployer.local.data_api.operations import Operations
 from deployer.local.data_api.throttle import Throttle
@@ -135,6 +137,25 @@ def test_a_client_token_makes_a_request_happen_once(run: Run, client: Any, fresh
     assert run("select n from t")["ResultRows"] == 1
     code, message = refused(lambda: client.execute_statement(**arguments | {"Sql": "select 2"}))
     assert code == "ValidationException" and "clientToken" in message
+
+
+def test_a_second_request_with_a_token_waits_although_the_first_is_still_at_the_door(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = {"Sql": "select 1", "ClientToken": "door", "WaitTimeSeconds": 30, **WHERE}
+    submit, others = Executor.submit, []
+
+    def slow(self: Executor, statement_id: str) -> bool:
+        # It is in the store already.
+        others.append(threads.submit(client.execute_statement, **arguments))
+        wait(others, 0.3)
+        return submit(self, statement_id)
+
+    monkeypatch.setattr(Executor, "submit", slow)
+    with ThreadPoolExecutor(1) as threads:
+        first = client.execute_statement(**arguments)
+        second = others[0].result()
+    assert second["Id"] == first["Id"] and second["Status"] == "FINISHED"
 
 
 def test_a_client_token_is_kept_for_eight_hours(
