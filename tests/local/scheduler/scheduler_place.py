@@ -72,8 +72,8 @@ class Place:
         return self.service.clients(service, self.region)
 
     def queue(self, name: str) -> str:
-        """A queue's ARN."""
-        self.client("sqs").create_queue(QueueName=name)
+        """A queue's ARN. A message that was taken comes back after hours only, however slowly it is deleted."""
+        self.client("sqs").create_queue(QueueName=name, Attributes={"VisibilityTimeout": "43200"})
         return f"arn:aws:sqs:{self.region}:{ACCOUNT}:{name}"
 
     def messages(self, arn: str) -> list[dict[str, Any]]:
@@ -129,7 +129,7 @@ class Place:
 
     def settle(self) -> bool:
         """Wait until no statement runs and no event is on its way. Whether there was any statement."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         store = self.api.store
         while time.monotonic() < deadline:
             (number, active), (events,) = _counts(self.home)

@@ -398,7 +398,7 @@ def test_a_loop_fires_by_the_clock_and_outlives_an_actor_that_raises(world: Call
         for hour in (1, 2):
             one.clock.set(utc(f"2026-03-01T0{hour}:00:00"))
             reached = threading.Event()
-            for _ in range(1000):
+            for _ in range(12000):
                 if len(one.target.calls) >= hour:
                     break
                 reached.wait(0.01)

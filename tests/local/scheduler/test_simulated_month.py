@@ -50,8 +50,6 @@ FAILED = {
     "source": ["aws.redshift-data"],
     "detail": {"state": ["FAILED", "ABORTED"], "statementName": [{"prefix": f"{PREFIX}/"}]},
 }
-KILLED = "the local Redshift's engine has stopped"
-"""What the gateway says when a session's backend is ended: no error that the alert path repeats. A restart's is."""
 
 
 class Source:
@@ -199,11 +197,28 @@ class Month(Place):
         if self.meanwhile is not None and self._stands_still():
             act, self.meanwhile = self.meanwhile, None
             act()
-        return super().settle()
+        moved = super().settle()
+        self._parted()
+        return moved
+
+    def _parted(self) -> None:
+        """Wait until the session of a run that has failed is shown no more.
+
+        Within five seconds of its last commit it would count as alive, and the next run would rightly be skipped: those
+        seconds are the machine's, and driven ones do not pass them.
+        """
+        deadline = time.monotonic() + 600
+        shown = (
+            "select 1 from ops.leases join zeroshift.sessions on pid = session_id"
+            " where token is not null and started <= touched_at + interval '1 second'"
+        )
+        while self.warehouse.engine.execute(shown).fetchone() is not None:
+            assert time.monotonic() < deadline, "the session of a run that has ended does not end"
+            time.sleep(0.01)
 
     def _stands_still(self) -> bool:
         """Whether a run waits at the gate; one that has been called is waited for."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while time.monotonic() < deadline:
             if self._waiting():
                 return True
@@ -213,9 +228,9 @@ class Month(Place):
         raise AssertionError("the run neither ended nor came to the gate")
 
     def _waiting(self) -> list[int]:
-        """The sessions that wait for a table."""
+        """The sessions that wait at the gate; a lock on another table, as of an autovacuum, is none."""
         found = self.warehouse.engine.execute(
-            "select pid from pg_locks where not granted and locktype = 'relation'"
+            "select pid from pg_locks where not granted and relation = 'ops.freshness'::regclass"
         )
         return [pid for (pid,) in found.fetchall()]
 
@@ -224,6 +239,13 @@ class Month(Place):
         with closing(sqlite3.connect(self.home / STORE_FILE)) as db:
             found = db.execute("select id from statements where status in ('SUBMITTED', 'PICKED', 'STARTED')")
             return [str(one) for (one,) in found]
+
+    def _gone(self) -> None:
+        """Wait until no run stands at the gate. What is only told to end could still slip through as it opens."""
+        deadline = time.monotonic() + 600
+        while self._waiting():
+            assert time.monotonic() < deadline, "the run stays at the gate"
+            time.sleep(0.01)
 
     @contextmanager
     def gate(self, act: Callable[[], None]) -> Iterator[None]:
@@ -252,15 +274,19 @@ class Month(Place):
         self.hour()
 
     def cancelled(self) -> None:
-        with self.gate(
-            lambda: [self.client("redshift-data").cancel_statement(Id=one) for one in self._active()] and None
-        ):
+        def cancel() -> None:
+            for one in self._active():
+                self.client("redshift-data").cancel_statement(Id=one)
+            self._gone()
+
+        with self.gate(cancel):
             self.hour()
 
     def session_killed(self) -> None:
         def kill() -> None:
             (pid,) = self._waiting()
             self.warehouse.session.execute(f"select pg_terminate_backend({pid})")
+            self._gone()
 
         with self.gate(kill):
             self.hour()
@@ -271,9 +297,9 @@ class Month(Place):
             status = self.environment.up()
             assert status.engine_dsn is not None
             self.warehouse.engine.close()
-            self.warehouse._reconnect()
             self.warehouse.engine_dsn = status.engine_dsn
             self.warehouse.engine = psycopg.connect(status.engine_dsn, autocommit=True)
+            self.warehouse._reconnect()
 
         with self.gate(restart):
             self.hour()
@@ -337,7 +363,7 @@ def month(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(5400)
 def test_a_month_with_all_that_goes_wrong_in_one(month: Month) -> None:
     start, done = month.now, []
     while month.now < start + timedelta(days=DAYS):
@@ -371,18 +397,18 @@ def test_a_month_with_all_that_goes_wrong_in_one(month: Month) -> None:
     assert len(times) == DAYS * 25 + 1
     assert times <= {as_of for as_of, *_ in runs}
     unsuccessful = {as_of for as_of in times if not any(each[0] == as_of for each in succeeded)}
-    assert len(unsuccessful) == 7, "but for the cancelled, the killed and those that raised, all were healed"
+    # What PostgreSQL says to a session that is killed, or that a restart ends, is an error that the alert path repeats.
+    assert len(unsuccessful) == 6, "but for the cancelled and those that raised, all were healed"
     states = Counter(state for _, _, state, _ in runs)
     assert (states["duplicate"], states["skipped"], states["superseded"]) == (1, 1, 0)
 
-    # Who was told: one alert each for the run that was cancelled, the one whose session was killed and the one that
-    # raised (its event came twice), and the freshness's own for those that no event told of.
+    # Who was told: one alert each for the run that was cancelled and the one that raised (its event came twice), and
+    # the freshness's own for those that no event told of.
     alerts = [one["Body"] for one in month.messages(month.mail)]
     told = Counter(
         "cancelled" if "ABORTED" in body or "cancel" in body else "raised" if FAULT in body
-        else "killed" if KILLED in body
         else "stale" if "pipeline rental is stale" in body else body
         for body in alerts
     )  # fmt: skip
-    assert told == {"cancelled": 1, "killed": 1, "raised": 1, "stale": 1}, alerts
+    assert told == {"cancelled": 1, "raised": 1, "stale": 1}, alerts
     assert all("\nStep: CALL " in body for body in alerts), alerts
