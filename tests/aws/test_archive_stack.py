@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from aws_cloud import TOML, Cloud
 
 from deployer.aws import templates
 from deployer.aws.client import Aws
+from deployer.aws.resources.archive import deployer_statements
+from deployer.aws.scope import scope
 from deployer.errors import Unavailable
 from deployer.operations import stacks as operations
 from deployer.operations.archive.place import place
@@ -67,6 +70,8 @@ def test_what_the_template_says(archived: Cloud) -> None:
     allowed = [action for item in policy["PolicyDocument"]["Statement"] for action in item["Action"]]
     assert "s3:PutObject" in allowed and "kms:GenerateDataKey" in allowed and "glue:CreateTable" in allowed
     assert not [action for action in allowed if "*" in action or action.startswith("s3:Delete")]
+    # UNLOAD encrypts the manifest with the policy's key, too, and the deployer reads it.
+    assert "kms:Decrypt" in str(deployer_statements(scope(archived.project, archived.prod)))
 
     named(archived, "a-lake-of-ours")
     made = resources(archived)
@@ -110,6 +115,15 @@ def test_a_bucket_that_exists_is_only_checked(archived: Cloud) -> None:
         "s3", "create_bucket", Bucket="a-lake-of-ours",
         CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},
     )  # fmt: skip
+    far = Aws(replace(archived.aws.remote, region="us-west-2"))
+    far.call(
+        "s3",
+        "create_bucket",
+        Bucket="far-away",
+        CreateBucketConfiguration={"LocationConstraint": "us-west-2"},
+    )
+    assert [check.state for check in doctor.region(archived.aws, "far-away")] == [MISSING]
+    assert list(doctor.region(archived.aws, "a-lake-of-ours")) == []
     states = looked(archived)
     assert states["bucket"] == OK and states["versioning"] == states["lifecycle"] == MISSING
     rule: dict[str, Any] = {

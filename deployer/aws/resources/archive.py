@@ -24,7 +24,9 @@ _GLUE = [
     for thing in ("Database", "Table", "Partition")
     for action in ("Create", "Get", "Update", "Delete")
     if (action, thing) not in (("Update", "Database"), ("Delete", "Database"))
-] + ["glue:GetDatabases", "glue:GetTables", "glue:GetPartitions", "glue:BatchCreatePartition"]  # fmt: skip
+] + [
+    "glue:GetDatabases", "glue:GetTables", "glue:GetPartitions", "glue:BatchCreatePartition", "glue:BatchGetPartition",
+]  # fmt: skip
 
 
 def policies(scope: Scope) -> tuple[Policy, ...]:
@@ -140,17 +142,22 @@ def role_statements(scope: Scope) -> list[dict[str, Any]]:
     if not found:
         return []
     made = [
-        allow(["s3:GetBucketLocation", "s3:ListBucket"], bucket_arn(scope)),
+        allow(["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"], bucket_arn(scope)),
         allow(["s3:GetObject", "s3:PutObject"], bucket_arn(scope, f"/{scope.prefix}/*")),
     ]
-    keys = sorted({one.kms_key for one in found if one.kms_key})
+    keys = _keys(found)
     if keys:
-        made.append(allow(["kms:Decrypt", "kms:GenerateDataKey"], [arn("kms", f"key/{key}") for key in keys]))
+        made.append(allow(["kms:Decrypt", "kms:GenerateDataKey"], keys))
     if scope.environment.archive.spectrum:
         database = naming.glue_database(scope.project, scope.environment)
         things = ("catalog", f"database/{database}", f"table/{database}/*")
         made.append(allow(_GLUE, [arn("glue", thing) for thing in things]))
     return made
+
+
+def _keys(found: tuple[Policy, ...]) -> list[dict[str, Any]]:
+    """The ARNs of the policies' KMS keys."""
+    return [arn("kms", f"key/{key}") for key in sorted({one.kms_key for one in found if one.kms_key})]
 
 
 def outputs(scope: Scope) -> dict[str, Any]:
@@ -175,6 +182,10 @@ def deployer_statements(scope: Scope) -> list[dict[str, Any]]:
         allow([f"s3:{action}" for action in reads.split()], bucket_arn(scope)),
         allow(["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], bucket_arn(scope, f"/{scope.prefix}/*")),
     ]
+    keys = _keys(policies(scope))
+    if keys:
+        # "If MANIFEST is specified, the manifest file is also encrypted" (UNLOAD, ENCRYPTED): it is read and compared.
+        made.append(allow(["kms:Decrypt"], keys))
     if not scope.is_cluster:
         # Whether the role is attached to it. Its id is not known beforehand.
         made.append(allow(["redshift-serverless:GetNamespace"], arn("redshift-serverless", "namespace/*")))

@@ -34,7 +34,8 @@ def checks(seen: Examination) -> Iterator[Check]:
         return
     yield from _bucket(seen.aws, outputs[BUCKET_OUTPUT])
     if seen.environment.archive.bucket:
-        # Ours has the policies' rules from its stack; one that exists has its owner's.
+        # Ours is in the stack's region, and has the policies' rules from it; one that exists has its owner's.
+        yield from region(seen.aws, outputs[BUCKET_OUTPUT])
         yield _lifecycle(seen, seen.aws, outputs[BUCKET_OUTPUT])
     if seen.environment.kind != LOCAL:
         yield _role(seen, seen.aws, outputs[ROLE_OUTPUT])
@@ -55,6 +56,25 @@ def _bucket(aws: Aws, name: str) -> Iterator[Check]:
         ("public access", "get_public_access_block", _is_closed, "put-public-access-block"),
     ):
         yield _setting(aws, name, label, operation, judge, mend)
+
+
+def region(aws: Aws, bucket: str) -> Iterator[Check]:
+    """Whether the bucket is in the warehouse's region: COPY from Parquet takes no REGION ("COPY from columnar data
+    formats"), nor does an external table's location ("CREATE EXTERNAL TABLE")."""
+    try:
+        found = aws.call("s3", "head_bucket", Bucket=bucket).get("BucketRegion", "")
+    except AwsError:
+        # It was listed a moment ago: what is wrong will be told there the next time.
+        return
+    # An S3 that is not Amazon's may not tell.
+    if found and found != aws.remote.region:
+        yield missing(
+            "region",
+            mask(
+                f"{bucket} is in {found}, the warehouse in {aws.remote.region}: COPY of Parquet would refuse it"
+            ),
+            "name a bucket of the warehouse's region in zeroshift.toml",
+        )
 
 
 def _lifecycle(seen: Examination, aws: Aws, bucket: str) -> Check:
