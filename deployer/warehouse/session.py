@@ -7,11 +7,11 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
-from deployer.errors import StatementFailed, Unavailable
+from deployer.errors import StatementFailed, Unavailable, ZeroshiftError
 from deployer.sql.names import quote_literal
 
 MARGIN_SECONDS = 60.0
@@ -151,8 +151,26 @@ class Session:
             raise failure(error, sql=sql, where=where) from error
         except KeyboardInterrupt:
             # The answer to the statement is still on its way: the connection cannot be used again.
+            self._end_remotely()
             self.close()
             raise
+
+    def _end_remotely(self) -> None:
+        """Have the warehouse end this session and what it does, as far as it can be reached: who merely hangs up leaves
+        a long statement to run on, with its locks (Redshift Database Developer Guide, "PG_TERMINATE_BACKEND").
+        """
+        # What the server has said at login to cancel by: process id and secret.
+        key = getattr(self._connection, "_backend_key_data", None)
+        if not isinstance(key, bytes) or len(key) < 4:
+            return
+        try:
+            with Session(replace(self.target, settings=())) as other:
+                # Not by execute(): whoever is impatient with this one, too, ends it by a second Ctrl-C.
+                other.driver_connection.cursor().execute(
+                    f"select pg_terminate_backend({struct.unpack('!i', key[:4])[0]})"
+                )
+        except (*self._errors, ZeroshiftError):
+            return
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
