@@ -29,7 +29,7 @@ def zeroshift(*arguments: str, cwd: Path = ROOT, **environment: str) -> subproce
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
 
 
@@ -271,7 +271,7 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert process.wait(timeout=30) == cli_main.BROKEN_PIPE
+    assert process.wait(timeout=240) == cli_main.BROKEN_PIPE
 
 
 def test_output_that_is_no_terminal_has_no_escape_codes(
@@ -321,6 +321,6 @@ def test_help_waits_for_no_heavy_library() -> None:
         "sys.exit(f'imported: {sorted(heavy)}' if heavy else 0)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stderr

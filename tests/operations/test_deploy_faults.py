@@ -192,10 +192,11 @@ def test_killed_behind_any_statement_and_repeated_it_ends_the_same(
         assert left is None or left.alive is False
 
 
-def forked(work: Callable[[], Deployment]) -> int:
-    """Do `work` in a process of its own; returns where to read what it has migrated and replaced."""
+def forked(work: Callable[[], Deployment]) -> tuple[int, int]:
+    """Do `work` in a process of its own; returns that, and where to read what it has migrated and replaced."""
     reading, writing = os.pipe()
-    if os.fork() == 0:
+    child = os.fork()
+    if child == 0:
         try:
             done = work()
             os.write(writing, f"{list(done.migrations)} {list(done.replaced)}".encode())
@@ -204,7 +205,7 @@ def forked(work: Callable[[], Deployment]) -> int:
         finally:
             os._exit(0)
     os.close(writing)
-    return reading
+    return child, reading
 
 
 @pytest.mark.slow
@@ -216,8 +217,12 @@ def test_two_deployments_at_once_a_hundred_times(small: SmallProject, session: S
         small.migration(revision, down, "insert into shop.sales (id, amount) values (0, 1)")
         small.view("shown.nothing_else", f"select id from shop.sales where id > {number}")
         both = [forked(lambda: run(small)) for _ in range(2)]
-        said = [os.fdopen(reading).read() for reading in both]
-        os.wait(), os.wait()
+        said = []
+        for child, reading in both:
+            with os.fdopen(reading) as stream:
+                said.append(stream.read())
+            # Not any child: whoever has another one waits for it.
+            os.waitpid(child, 0)
         # One has done it, the other has found it done.
         assert sorted(said, key=len) == ["[] []", f"['{revision}'] ['shown.nothing_else']"], said
     assert session.execute("select count(*) from shop.sales where id = 0").rows == ((100,),)

@@ -93,12 +93,12 @@ def test_drift_is_read_under_the_lease(small: SmallProject, session: Session) ->
     with pytest.raises(LeaseHeld, match="another deployment is at work"):
         drift(small)
     found: list[Drift] = []
-    thread = threading.Thread(target=lambda: found.append(drift(small, wait=30)))
+    thread = threading.Thread(target=lambda: found.append(drift(small, wait=240)))
     thread.start()
     thread.join(timeout=1)
     assert thread.is_alive() and not found
     lease.release(session, held)
-    thread.join(timeout=30)
+    thread.join(timeout=240)
     assert found[0].items == () and lease.holder(session) is None
 
 

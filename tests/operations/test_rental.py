@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -64,11 +65,13 @@ def test_load_deploy_run_status(pipeline: Pipeline) -> None:
     deploy.deploy(project, here)
 
     lines: list[str] = []
+    began = time.monotonic()
     record = run.run(project, here, "rental", as_of=AS_OF, progress=lines.append)
+    lasted = time.monotonic() - began
     assert (record.pipeline, record.mode, record.as_of) == ("rental", "incremental", AS_OF)
     assert record.state == "succeeded"
     assert record.finished_at is not None
-    assert record.seconds is not None and 0 <= record.seconds < 60
+    assert record.seconds is not None and 0 <= record.seconds <= lasted
     by_name = {step.step: step for step in record.steps}
     assert by_name["curated.bookings"].rows_rejected == 2
     assert {f"{step.step}: {step.rows_written:,} rows written" for step in record.steps} <= set(lines)
@@ -241,12 +244,14 @@ def test_a_run_that_died_is_closed_with_its_error(pipeline: Pipeline) -> None:
     deploy.deploy(project, here)
     with Session(target_of(pipeline.status)) as session:
         session.execute("drop procedure metrics.refresh_rental(varchar, timestamp)")
+        began = time.monotonic()
         with pytest.raises(StatementFailed, match=r"metrics\.refresh_rental"):
             run.run(project, here, "rental", as_of=AS_OF)
+        lasted = time.monotonic() - began
         (died,) = status.read(session).runs
         assert died.state == "failed"
         assert died.error is not None and "metrics.refresh_rental" in died.error
-        assert died.seconds is not None and died.seconds < 60
+        assert died.seconds is not None and died.seconds <= lasted
 
         # A client that was killed leaves that to whoever asks next.
         session.execute("update ops.runs set state = 'running', finished_at = null, error = null")
