@@ -20,7 +20,7 @@ from deployer.project.environments import CLUSTER, Environment
 SERVICE = "redshift-data"
 WAIT_SECONDS = 20
 """How long the service holds an answer back while the statement runs (at most 30)."""
-CANCEL_SECONDS = 15.0
+CANCEL_SECONDS = 30.0
 KEEP_SECONDS = 60
 """How long a session outlives the statement before the one that it was made for."""
 LOST_SECONDS = 60.0
