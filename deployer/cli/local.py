@@ -38,11 +38,12 @@ def up(here: Here, detach: bool) -> None:
     """
     was_running = operations.status(here.project).running
     status = operations.up(here.project, here.environment)
-    _connection(status)
     if detach or was_running:
+        _connection(status)
         return
-    output.line("Ctrl-C stops it.")
     try:
+        _connection(status)
+        output.line("Ctrl-C stops it.")
         while operations.status(here.project).running:
             time.sleep(1)
     finally:
