@@ -162,8 +162,14 @@ class Daemon:
                 )
                 return 1
             self.engine.start()
-            server = self._prepare()
-            self.gateway.moved(server.target)
+            try:
+                server = self._prepare()
+                self.gateway.moved(server.target)
+            except Exception:
+                if not self.engine.has_ended():
+                    raise
+                log.exception("PostgreSQL has ended again already")
+                continue
             self._write(server)
             log.info("PostgreSQL was started again")
 
@@ -188,13 +194,21 @@ def _port(text: str | None) -> int | None:
     return int(text)
 
 
-_LOCK_SECONDS = 2.0
-"""How long a daemon that is up may keep the lock before a second one gives way."""
-_STARTING_SECONDS = 30.0
+_LOCK_SECONDS = 60.0
+"""How long a daemon that is up may keep the lock before a second one gives way. The first one's starter was killed,
+so it ends, which takes a while."""
+_STARTING_SECONDS = 180.0
 
 
-def _hold_lock(home: Path) -> bool:
-    """Take daemon.lock for the rest of this process's life."""
+def _is_gone(ready: int) -> bool:
+    """Whether nobody waits any more for what this daemon says."""
+    poll = select.poll()
+    poll.register(ready, 0)
+    return bool(poll.poll(0))
+
+
+def _hold_lock(home: Path, ready: int) -> bool:
+    """Take daemon.lock for the rest of this process's life. False when another daemon keeps it, or nobody waits."""
     descriptor = os.open(home / DAEMON_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     began = seen = time.monotonic()
     while True:
@@ -207,7 +221,8 @@ def _hold_lock(home: Path) -> bool:
             now, state = time.monotonic(), read_state(home)
             if state is None or not is_running(state.daemon):
                 seen = now
-            if now - seen > _LOCK_SECONDS or now - began > _STARTING_SECONDS:
+            late = now - seen > _LOCK_SECONDS or now - began > _STARTING_SECONDS
+            if late or _is_gone(ready):
                 return False
             time.sleep(0.02)
 
@@ -219,11 +234,18 @@ def run(home: Path, ready: int) -> int:
     )
     logging.Formatter.converter = time.gmtime
 
-    def tell(line: str) -> None:
-        os.write(ready, (line + "\n").encode())
-        os.close(ready)
+    def tell(line: str) -> bool:
+        """Tell the starter; False when it is gone."""
+        try:
+            os.write(ready, (line + "\n").encode())
+        except BrokenPipeError:
+            log.info("whoever has started this is gone")
+            return False
+        finally:
+            os.close(ready)
+        return True
 
-    if not _hold_lock(home):
+    if not _hold_lock(home, ready):
         tell("failed the local Redshift is running already")
         return 1
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if hasattr(os, "pipe2") else _pipe()
@@ -242,9 +264,8 @@ def run(home: Path, ready: int) -> int:
         daemon.stop()
         tell(f"failed the local Redshift did not start; see {home / LOG_FILE}")
         return 1
-    tell("ready")
     try:
-        return daemon.watch(reader)
+        return daemon.watch(reader) if tell("ready") else 1
     except ZeroshiftError as error:
         log.error("%s", error)
         return 1

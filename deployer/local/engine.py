@@ -26,7 +26,7 @@ from deployer.local.orphans import clear_stale_lock, stop_orphan
 SUPERUSER = "rdsdb"
 """The engine's superuser. Redshift has the same: an internal user that owns what belongs to the system."""
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 STOP_SECONDS = 30.0
 
 SETTINGS = {
@@ -308,6 +308,13 @@ class Engine:
             time.sleep(0.01)
         self.stop()
         return False
+
+    def has_ended(self) -> bool:
+        """Whether PostgreSQL is gone, which may be about to show: its connections break first."""
+        assert self.process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(2.0)
+        return self.process.poll() is not None
 
     def stop(self) -> None:
         """Shut PostgreSQL down: connections end, everything committed is on disk."""

@@ -40,8 +40,10 @@ from deployer.local.state import (
     write_state,
 )
 
-UP_SECONDS = 120.0
-DOWN_SECONDS = 60.0
+UP_SECONDS = 300.0
+DOWN_SECONDS = 120.0
+_ANSWER_SECONDS = 30
+"""A daemon or a PostgreSQL that is there answers at once, and later than that only if it hangs."""
 _POLL_SECONDS = 0.05
 
 
@@ -200,7 +202,7 @@ class LocalEnvironment:
         if not self.running or state is None or state.port is None or not is_running(state.daemon):
             return False
         try:
-            with socket.create_connection((state.host, state.port), timeout=10) as probe:
+            with socket.create_connection((state.host, state.port), timeout=_ANSWER_SECONDS) as probe:
                 probe.sendall(struct.pack("!II", 8, SSL_REQUEST))
                 return probe.recv(1) in (b"N", b"S")
         except OSError:
@@ -240,18 +242,17 @@ class LocalEnvironment:
         """Stop a running daemon, and note in local.json that nothing runs (also after a crash)."""
         state = read_state(self.home)
         lock = self.home / DAEMON_LOCK
-        for number, seconds in ((signal.SIGTERM, DOWN_SECONDS), (signal.SIGKILL, 5.0)):
-            if not is_held(lock):
-                break
-            if state is None or state.daemon is None or not is_running(state.daemon):
-                # It is just starting or ending; its pid is not known.
-                time.sleep(0.1)
-                state = read_state(self.home)
-            if state is not None and state.daemon is not None and is_running(state.daemon):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(state.daemon.pid, number)
+        for number, seconds in ((signal.SIGTERM, DOWN_SECONDS), (signal.SIGKILL, 30.0)):
             deadline = time.monotonic() + seconds
+            asked = None
             while is_held(lock) and time.monotonic() < deadline:
+                # Of one that is just starting nobody knows the pid before it has written its state.
+                state = read_state(self.home) or state
+                daemon = state.daemon if state is not None else None
+                if daemon is not None and daemon != asked and is_running(daemon):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(daemon.pid, number)
+                    asked = daemon
                 time.sleep(0.02)
         if is_held(lock):
             raise Unavailable(f"the daemon of {self.home} does not stop")
@@ -266,7 +267,7 @@ def _ask(dsn: str | None) -> tuple[str | None, int | None]:
     if dsn is None:
         return None, None
     try:
-        with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
+        with psycopg.connect(dsn, autocommit=True, connect_timeout=_ANSWER_SECONDS) as connection:
             row = connection.execute(
                 "select current_setting('server_version'), (select count(*) from zeroshift.sessions)"
             ).fetchone()

@@ -254,7 +254,8 @@ revoke all on all tables in schema zeroshift from public;
 grant usage on schema zeroshift to public;
 
 -- pg_cancel_backend and pg_terminate_backend: users their own sessions, superusers all of them. PostgreSQL itself takes
--- every session of the gateway for one of the engine's superuser.
+-- every session of the gateway for one of the engine's superuser. A cancel goes by way of the gateway, which this INFO
+-- tells (session.CANCEL_ASKED): PostgreSQL ignores one that finds the other session between two of its statements.
 create or replace function zeroshift.signal_session(session_pid integer, ending boolean) returns boolean
 language plpgsql security definer set search_path = pg_catalog
 as $$
@@ -268,7 +269,13 @@ begin
     if owner <> session_user and not zeroshift.is_superuser(session_user) then
         raise exception 'must be superuser to signal other server processes' using errcode = '42501';
     end if;
-    return case when ending then pg_terminate_backend(session_pid) else pg_cancel_backend(session_pid) end;
+    if ending then
+        return pg_terminate_backend(session_pid);
+    elsif session_pid = pg_backend_pid() then
+        return pg_cancel_backend(session_pid);
+    end if;
+    raise info using errcode = 'ZS001', message = session_pid::text;
+    return true;
 end
 $$;
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from deployer.errors import Unavailable
 from deployer.local.gateway import codec
-from deployer.local.gateway.codec import Body, Disconnected, Stream, message, text
+from deployer.local.gateway.codec import Body, Disconnected, Malformed, Stream, message, text
 from deployer.local.gateway.scram import Exchange
 
 Row = tuple[bytes | None, ...]
@@ -57,6 +57,8 @@ class Backend:
 
     `status` is the transaction status that PostgreSQL told last: I idle, T in a transaction, E in a failed one.
     `on_notice` gets the fields of each NoticeResponse, `on_parameter` a name and value of each ParameterStatus.
+    `on_cancelled` is called when PostgreSQL has cancelled a statement. `parting` are the fields of the error with which
+    PostgreSQL has ended the connection, if it said one.
     """
 
     def __init__(self, target: Target, application: str, options: str = "") -> None:
@@ -66,6 +68,8 @@ class Backend:
         self.parameters: dict[str, str] = {}
         self.on_notice: Callable[[dict[str, str]], None] = lambda fields: None
         self.on_parameter: Callable[[str, str], None] = lambda name, value: None
+        self.on_cancelled: Callable[[], None] = lambda: None
+        self.parting: dict[str, str] = {}
         self._secret = b""
         self.stream = Stream(_connect(target))
         try:
@@ -186,6 +190,8 @@ class Backend:
             elif kind == b"A":
                 continue
             else:
+                if kind == b"E":
+                    self._failed(codec.unpack_fields(data))
                 if kind == b"Z":
                     self.status = data.decode()
                 return kind, data
@@ -201,8 +207,26 @@ class Backend:
                 self._parameter(data)
             elif kind == b"E":
                 errors.append(codec.unpack_fields(data))
+                self._failed(errors[-1])
             if not self.stream.buffered:
                 return errors
+
+    def farewell(self) -> dict[str, str]:
+        """`parting`, which may not have been read yet. For a connection that is given up; waits for nothing."""
+        self.stream.wait = None
+        self.stream.socket.setblocking(False)
+        try:
+            while not self.parting:
+                self.receive()
+        except (Disconnected, Malformed):
+            pass
+        return self.parting
+
+    def _failed(self, fields: dict[str, str]) -> None:
+        if fields.get("C") == "57014":
+            self.on_cancelled()
+        if fields.get("V") in ("FATAL", "PANIC"):
+            self.parting = fields
 
     def _parameter(self, data: bytes) -> None:
         body = Body(data)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from deployer.local.gateway import codec, types
 from deployer.local.gateway.backend import ServerError
 from deployer.local.gateway.codec import Disconnected
-from deployer.local.gateway.errors import CANCELLED, gateway_error
+from deployer.local.gateway.errors import gateway_error
 from deployer.local.gateway.executor import GatewayExecutor
 from deployer.local.gateway.runner import Runner
 from deployer.local.gateway.sinks import Sink
@@ -55,8 +55,7 @@ def call(
     Raises Refused and ServerError.
     """
     parsed = _without_outputs(_parsed_call(text), parameters or {})
-    if runner.cancelled:
-        raise gateway_error(CANCELLED, "57014")
+    runner.cancel.check()
     executor = GatewayExecutor(runner)
     executor.limit_time()
     interpreter = Interpreter(executor)

@@ -106,7 +106,8 @@ class GatewayExecutor:
 
     def check(self) -> None:
         late = self._limit is not None and time.monotonic() - self._started > self._limit
-        if self._runner.cancelled or late:
+        self._runner.cancel.check()
+        if late:
             raise gateway_error(CANCELLED, "57014")
         if time.monotonic() - self._alive > _HEARTBEAT:
             # A loop that never asks PostgreSQL would not notice that the client has gone.

@@ -75,6 +75,8 @@ class Extended:
         if self._skipping:
             return True
         try:
+            if kind != b"C":
+                self._runner.cancel.check()
             handler(data)
         except (Refused, ServerError, LexError) as error:
             # After an error everything up to the next Sync is ignored.

@@ -189,11 +189,8 @@ def _fill(runner: Runner, one: Staged, need: Need) -> None:
 
 def _watched(runner: Runner, pieces: Iterator[bytes]) -> Iterator[bytes]:
     """The pieces, until the statement is cancelled."""
-    from deployer.local.gateway.errors import CANCELLED, gateway_error
-
     for piece in pieces:
-        if runner.cancelled:
-            raise gateway_error(CANCELLED, "57014")
+        runner.cancel.check()
         yield piece
 
 

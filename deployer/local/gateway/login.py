@@ -154,8 +154,8 @@ def _check(session: Session, user: str, password: str) -> None:
             "select zeroshift.refuse_connection($1, $2)", [user[:128].encode(), session.told().encode()]
         )
         raise gateway_error(f'password authentication failed for user "{user}"', "28000", severity="FATAL")
-    if limit not in (None, b"-1") and session.gateway.count(user) >= int(limit):
-        raise gateway_error(f'too many connections for user "{user}"', "53300", severity="FATAL")
+    session.limit = int(limit) if limit not in (None, b"-1") else None
+    session.gateway.check_limit(session)
 
 
 def _is_superuser(session: Session, user: str) -> bool:

@@ -19,8 +19,9 @@ from deployer.local.gateway import (
     tags,
 )
 from deployer.local.gateway.backend import Backend, Result, Row, ServerError
+from deployer.local.gateway.cancel import Cancellation
 from deployer.local.gateway.catalog import LiveCatalog, pack_array
-from deployer.local.gateway.errors import ABORTED, CANCELLED, as_redshift, gateway_error
+from deployer.local.gateway.errors import ABORTED, as_redshift, gateway_error
 from deployer.local.gateway.internal import Internal
 from deployer.local.gateway.journal import Journal
 from deployer.local.gateway.options import Options
@@ -57,7 +58,7 @@ class Runner:
     `user` is whose rights a statement has, `login_user` who logged in.
     `begun`: the client's BEGIN has run, of which PostgreSQL's status tells only after a Sync. `own_block`: the open
     transaction block is the runner's own, around a write that the client sent without one.
-    `cancelled` is set by another thread on a cancel request. `storage` gives S3 as a role sees it, for COPY and UNLOAD.
+    `cancel` tells of cancel requests. `storage` gives S3 as a role sees it, for COPY and UNLOAD.
     """
 
     def __init__(self, backend: Backend, internal: Internal, database: str, user: str) -> None:
@@ -66,7 +67,8 @@ class Runner:
         self.database = database
         self.user = self.login_user = user
         self._user_changes = False
-        self.cancelled = False
+        self.cancel = Cancellation()
+        backend.on_cancelled = self.cancel.taken
         self.unsynced = False
         self.executed = False
         self.shared = False
@@ -256,8 +258,7 @@ class Runner:
         self.journal.tell(self, translation)
         final = len(translation.statements) - 1
         for index, sql in enumerate(translation.statements):
-            if self.cancelled:
-                raise gateway_error(CANCELLED, "57014")
+            self.cancel.check()
             main = index == translation.main
             given = (bound or external.Bound(values)) if main else external.Bound()
             sql, staged = external.staged(self, translation, sql, given)

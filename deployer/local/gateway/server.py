@@ -6,6 +6,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 
 from deployer.errors import Unavailable
@@ -13,6 +14,7 @@ from deployer.local.files.s3 import Storage
 from deployer.local.gateway import login
 from deployer.local.gateway.backend import ServerError, Target
 from deployer.local.gateway.codec import Disconnected
+from deployer.local.gateway.errors import gateway_error
 from deployer.local.gateway.history import History
 from deployer.local.gateway.internal import Internal
 from deployer.local.gateway.passes import Passes
@@ -24,6 +26,9 @@ log = logging.getLogger("zeroshift.gateway")
 
 DEFAULT_PORT = 5439
 """Redshift's own default."""
+
+RECOVERY_SECONDS = 300.0
+"""How long PostgreSQL may take to recover from a crash."""
 
 TIMED_OUT, ENDED_BY_CLIENT, ENDED_BY_SERVER = 1, 2, 3
 """DG "STL_SESSIONS", timed_out."""
@@ -70,12 +75,13 @@ class Gateway:
 
     def moved(self, target: Target) -> None:
         """PostgreSQL was started again, at another port."""
-        self.target = target
-        self.internal.close()
-        self.internal = Internal(target)
+        internal = Internal(target)
+        # Before anybody can log in to the new one.
+        internal.query(f"select zeroshift.end_sessions(null, {ENDED_BY_SERVER})")
+        before, self.internal, self.target = self.internal, internal, target
+        before.close()
         self.history.moved(target)
         self.refresher.moved(target)
-        self.internal.query(f"select zeroshift.end_sessions(null, {ENDED_BY_SERVER})")
 
     def _accept(self) -> None:
         while True:
@@ -91,7 +97,9 @@ class Gateway:
             threading.Thread(target=session.serve, name=f"session {address[1]}", daemon=True).start()
 
     def register(self, session: Session) -> None:
+        """Raises ServerError when another login has taken the last place that the user's CONNECTION LIMIT leaves."""
         with self._lock:
+            self._check_limit(session)
             self._sessions[session.key[0]] = session
         self.internal.query(
             "select zeroshift.begin_session($1, $2, $3, $4, $5)",
@@ -105,6 +113,16 @@ class Gateway:
         )
         log.info("session %s: %s from %s", session.key[0], session.user, session.remote)
 
+    def check_limit(self, session: Session) -> None:
+        """Raise ServerError unless the user's CONNECTION LIMIT leaves a place."""
+        with self._lock:
+            self._check_limit(session)
+
+    def _check_limit(self, session: Session) -> None:
+        mine = sum(1 for one in self._sessions.values() if one.user == session.user)
+        if session.limit is not None and mine >= session.limit:
+            raise gateway_error(f'too many connections for user "{session.user}"', "53300", severity="FATAL")
+
     def unregister(self, session: Session) -> None:
         pid = session.key[0]
         with self._lock:
@@ -112,21 +130,45 @@ class Gateway:
                 return
             del self._sessions[pid]
         log.info("session %s: ended", pid)
+        why = ENDED_BY_SERVER if session.ended_by_server else ENDED_BY_CLIENT
+        why = TIMED_OUT if session.timed_out else why
+        if not self._ended(pid, why):
+            threading.Thread(target=self._end_later, args=(pid, why), name="ended", daemon=True).start()
+
+    def _ended(self, pid: int, why: int) -> bool:
+        """Take a session off the list that statements see; False when PostgreSQL does not answer just now."""
         try:
-            why = ENDED_BY_SERVER if session.ended_by_server else ENDED_BY_CLIENT
-            why = TIMED_OUT if session.timed_out else why
             self.internal.query(
                 "select zeroshift.end_sessions($1, $2)", [str(pid).encode(), str(why).encode()]
             )
         except (Disconnected, ServerError):
-            # PostgreSQL is going down; the table is emptied at the next start.
-            pass
+            return False
+        return True
+
+    def _end_later(self, pid: int, why: int) -> None:
+        """PostgreSQL has lost all sessions with one that crashed, and answers again soon, or is going down."""
+        deadline = time.monotonic() + RECOVERY_SECONDS
+        while time.monotonic() < deadline and not self._closing:
+            time.sleep(0.1)
+            with self._lock:
+                if pid in self._sessions:
+                    # Another session has got the number.
+                    return
+            if self._ended(pid, why):
+                return
 
     def cancel(self, pid: int, secret: int) -> None:
         """Carry out a cancel request; one with a wrong secret does nothing, as in PostgreSQL."""
         with self._lock:
             session = self._sessions.get(pid)
         if session is not None and session.key == (pid, secret):
+            session.cancel()
+
+    def cancel_of(self, pid: int) -> None:
+        """Cancel what a session does: pg_cancel_backend and CANCEL, whose rights PostgreSQL has checked."""
+        with self._lock:
+            session = self._sessions.get(pid)
+        if session is not None:
             session.cancel()
 
     def newest_query(self, pid: int) -> int:
@@ -138,11 +180,6 @@ class Gateway:
     def query_uuid(self, query_id: int) -> str | None:
         """The query_uuid of a query by its id; None when nobody can tell."""
         return self.history.uuid(query_id)
-
-    def count(self, user: str | None = None) -> int:
-        """The number of sessions, or of one user's."""
-        with self._lock:
-            return sum(1 for session in self._sessions.values() if user in (None, session.user))
 
     def end_sessions(self, code: str = SHUTTING_DOWN[0], text: str = SHUTTING_DOWN[1]) -> None:
         """End all sessions; their clients are told."""

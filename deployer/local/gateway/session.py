@@ -7,7 +7,6 @@ import logging
 import secrets
 import select
 import socket
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -42,6 +41,8 @@ _FLUSH_BYTES = 64 * 1024
 _LINGER_SECONDS = 1.0
 _TIMEOUTS = ("57P05", "25P03")
 """Idle for too long, outside of a transaction and in one."""
+CANCEL_ASKED = "ZS001"
+"""With this code zeroshift.signal_session names a session whose statement is to be cancelled."""
 SHUTTING_DOWN = ("57P01", "terminating connection due to administrator command")
 
 
@@ -97,11 +98,11 @@ class Session:
         """What the client has said of itself at the start."""
         self.encryption = ("", "")
         """Version and cipher of SSL; empty without it."""
+        self.limit: int | None = None
+        """The user's CONNECTION LIMIT."""
         self.timed_out = False
         """Whether SESSION TIMEOUT has ended it."""
         self.runner: Runner | None = None
-        self.busy = False
-        self._cancelling = threading.Lock()
         self._out = bytearray()
         self._ending: tuple[str, str] | None = None
 
@@ -168,6 +169,8 @@ class Session:
                 )
             )
         finally:
+            if self.runner is not None:
+                self.runner.cancel.end()
             if backend is not None:
                 backend.close()
             self.gateway.unregister(self)
@@ -189,6 +192,10 @@ class Session:
             self._last_words(
                 gateway_error("the local Redshift's engine is not running", "57P03", severity="FATAL")
             )
+        elif said := backend.farewell():
+            error = as_redshift(ServerError(said))
+            self.timed_out = error.sqlstate in _TIMEOUTS
+            self._last_words(error)
         elif codec.has_closed(backend.stream.socket):
             self._last_words(
                 gateway_error("the local Redshift's engine has stopped", "57P01", severity="FATAL")
@@ -222,13 +229,14 @@ class Session:
 
     def cancel(self) -> None:
         """Cancel the running statement, from another thread. Without one nothing happens."""
-        with self._cancelling:
-            if self.busy and self.runner is not None:
-                self.runner.cancelled = True
-                self.runner.backend.cancel()
+        if self.runner is not None:
+            self.runner.cancel.request(self.runner.backend)
 
     def _notice(self, fields: dict[str, str]) -> None:
         if concerns_engine(fields):
+            return
+        if fields.get("C") == CANCEL_ASKED:
+            self.gateway.cancel_of(int(fields["M"]))
             return
         self.put(pack_fields(b"N", notice_in_redshift(fields)))
         # A procedure's messages are to be read while it runs.
@@ -249,9 +257,7 @@ class Session:
             kind, data = self.client.next()
             if kind == b"X":
                 return
-            # A cancel that is on its way to PostgreSQL was meant for the statement before, which may have ended.
-            with self._cancelling:
-                self.busy, runner.cancelled = True, False
+            runner.cancel.begin()
             runner.backend.watch(self.client.socket if not self.client.buffered else None)
             try:
                 if kind == b"Q":
@@ -260,7 +266,9 @@ class Session:
                 elif not extended.handle(kind, data):
                     raise Malformed(f"a message of type {kind!r}")
             finally:
-                self.busy = False
+                # A driver sends the messages of a statement together, up to Sync.
+                if kind in b"QS" or not self.client.buffered:
+                    runner.cancel.end()
                 runner.backend.watch(None)
 
     def _idle_wait(self, backend: Backend) -> Callable[[], None]:
@@ -312,13 +320,20 @@ class Session:
         )
 
     def refuse(self, runner: Runner, error: Refused | ServerError | LexError, offset: int) -> None:
-        """Send the error; the transaction fails with it as PostgreSQL's own errors make it fail."""
+        """Send the error; the transaction fails with it as PostgreSQL's own errors make it fail.
+
+        Raises Disconnected when the session ends with it.
+        """
+        if runner.backend.parting:
+            raise Disconnected("PostgreSQL has ended the session")
         if isinstance(error, Refused):
             told = from_refused(error, offset)
         elif isinstance(error, LexError):
             told = from_lexer(error)
         else:
-            told = error
+            # Also what failed in a question of the gateway's own, to which the session's timeout applies, too.
+            told = as_redshift(error) if error.sqlstate == "57014" else error
+        runner.cancel.taken()
         runner.fail()
         self.put(pack_error(told))
 

@@ -6,6 +6,8 @@ import socket
 import struct
 from types import TracebackType
 
+from patience import PATIENCE
+
 from deployer.local.environment import Status
 from deployer.local.gateway import codec
 from deployer.local.gateway.codec import Body, Disconnected, Stream, message, text
@@ -17,7 +19,7 @@ class Wire:
     def __init__(self, status: Status) -> None:
         self.status = status
         assert status.port is not None
-        self.socket = socket.create_connection((status.host, status.port), timeout=20)
+        self.socket = socket.create_connection((status.host, status.port), timeout=PATIENCE)
         self.stream = Stream(self.socket)
         self.parameters: dict[str, str] = {}
         self.key = (0, 0)
@@ -104,7 +106,7 @@ class Wire:
     def cancel(self, secret: int | None = None) -> None:
         """Send a cancel request over a connection of its own."""
         assert self.status.port is not None
-        with socket.create_connection((self.status.host, self.status.port), timeout=20) as sock:
+        with socket.create_connection((self.status.host, self.status.port), timeout=PATIENCE) as sock:
             pid, known = self.key
             sock.sendall(
                 struct.pack("!IIii", 16, codec.CANCEL_REQUEST, pid, known if secret is None else secret)

@@ -14,6 +14,7 @@ import pytest
 from gateway_wire import Wire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from patience import PATIENCE
 from seeds import count
 
 from deployer.local.environment import Status
@@ -46,7 +47,7 @@ def login(status: Status, **options: Any) -> psycopg.Connection[Any]:
 
 def test_fifty_sessions_each_get_their_own_answers(fresh_database: Status) -> None:
     """All open at the same time, each with a temporary table of the same name, encrypted and in clear."""
-    together = threading.Barrier(SESSIONS, timeout=120)
+    together = threading.Barrier(SESSIONS, timeout=PATIENCE)
     wrong: list[object] = []
 
     def work(number: int) -> None:
@@ -119,7 +120,7 @@ def harmless(status: Status, witness: Wire, data: bytes, logged_in: bool) -> Non
     with Wire(status) as connection:
         if logged_in:
             connection.login()
-        connection.socket.settimeout(60)
+        connection.socket.settimeout(PATIENCE)
         try:
             connection.socket.sendall(data)
             connection.socket.shutdown(socket.SHUT_WR)
@@ -196,7 +197,7 @@ def test_clients_that_vanish_leave_nothing(fresh_database: Status, engine: Any, 
 
 def wait(engine: Any, counted: str) -> int:
     """The count, when it has become 0 or has not for long."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while True:
         (count,) = engine.execute(counted).fetchone()
         if count == 0 or time.monotonic() > until:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from gateway_wire import Wire
+from patience import PATIENCE, wait_until
 
 from deployer.local.environment import Status
 from deployer.local.gateway.settings import FIXED, KEPT, SWITCHED
@@ -176,9 +176,14 @@ def test_cancel_statement_ends_another_sessions_query(wire: Wire) -> None:
         busy.login()
         errors: list[dict[str, str]] = []
         slow = "select count(*) from svv_all_columns a, svv_all_columns b, svv_all_columns c"
+        running = (
+            f"select 1 from sys_query_history where session_id = {busy.key[0]} and status = 'running'"
+            f" and query_text like '{slow}%'"
+        )
         thread = threading.Thread(target=lambda: errors.append(busy.error(slow)))
         thread.start()
-        time.sleep(0.5)
+        # Then it is certain to be cancelled, though PostgreSQL may not have begun.
+        wait_until(lambda: wire.rows(running) == [("1",)])
         assert wire.tags(f"cancel {busy.key[0]}") == ["CANCEL"]
-        thread.join(15)
+        thread.join(PATIENCE)
         assert [(e["C"], e["M"]) for e in errors] == [("57014", "Query cancelled on user's request")]

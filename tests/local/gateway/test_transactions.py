@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from gateway_wire import Wire
+from patience import PATIENCE, wait_until
 
 from deployer.local.environment import Status
 
@@ -37,7 +38,7 @@ def test_the_snapshot_is_taken_by_the_first_query_not_by_begin(pair: tuple[Wire,
     assert first.rows("select count(*) from t") == [("3",)]
 
 
-def test_locking_first_sees_what_was_committed_before_the_lock(pair: tuple[Wire, Wire]) -> None:
+def test_locking_first_sees_what_was_committed_before_the_lock(pair: tuple[Wire, Wire], engine: Any) -> None:
     """The lease's pattern: BEGIN, LOCK, then read and write without a conflict."""
     first, second = pair
     second.query("begin; lock t; update t set b = 1 where a = 1")
@@ -46,10 +47,10 @@ def test_locking_first_sees_what_was_committed_before_the_lock(pair: tuple[Wire,
         target=lambda: answers.append(first.rows("begin; lock t; select b from t where a = 1"))
     )
     thread.start()
-    thread.join(0.5)
-    assert thread.is_alive(), "LOCK did not wait"
+    blocked = "select %s = any (pg_blocking_pids(%s))"
+    wait_until(lambda: engine.execute(blocked, [second.key[0], first.key[0]]).fetchone()[0])
     second.query("commit")
-    thread.join(10)
+    thread.join(PATIENCE)
     assert answers == [[("1",)]]
     assert first.tags("update t set b = b + 1 where a = 1; commit") == ["UPDATE 1", "COMMIT"]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from gateway_wire import Refusal, Wire
+from patience import PATIENCE, wait_until
 
 from deployer.local.environment import Status
 from deployer.local.gateway import codec
@@ -43,10 +43,7 @@ def in_thread(wire: Wire, sql: str) -> tuple[threading.Thread, list[Any]]:
 
 
 def until_waiting(engine: Any, wire: Wire) -> None:
-    deadline = time.monotonic() + 30
-    while not waiting(engine, wire):
-        assert time.monotonic() < deadline, "it does not wait"
-        time.sleep(0.02)
+    wait_until(lambda: waiting(engine, wire))
 
 
 WRITES = {
@@ -68,7 +65,7 @@ def test_a_writer_waits_for_the_writer_of_other_rows(
     thread, answers = in_thread(second, begin + WRITES[write])
     until_waiting(engine, second)
     first.query("commit")
-    thread.join(30)
+    thread.join(PATIENCE)
     assert answers[0][-1] in ("UPDATE 1", "DELETE 1", "MERGE 1")
     if begin:
         second.query("commit")
@@ -85,7 +82,7 @@ def test_the_same_row_is_no_conflict_for_who_waited_without_a_snapshot(
     thread, answers = in_thread(second, "update t set b = b + 10 where a = 1")
     until_waiting(engine, second)
     first.query("commit")
-    thread.join(30)
+    thread.join(PATIENCE)
     assert answers == [["UPDATE 1"]]
     assert first.rows("select b from t where a = 1") == [("11",)]
 
@@ -100,7 +97,7 @@ def test_with_an_older_snapshot_only_the_same_row_is_a_conflict(
     thread, answers = in_thread(second, f"update t set b = 2 where a = {row}")
     until_waiting(engine, second)
     first.query("commit")
-    thread.join(30)
+    thread.join(PATIENCE)
     assert answers == [outcome]
 
 
@@ -115,7 +112,7 @@ def test_inserts_share_a_table_and_others_wait_for_them(pair: tuple[Wire, Wire],
     with pytest.raises(Refusal, match="deadlock detected"):
         first.rows("delete from t")
     first.query("rollback")
-    thread.join(30)
+    thread.join(PATIENCE)
     assert answers == [["UPDATE 3"]]
 
 
@@ -148,6 +145,7 @@ def test_a_driver_that_prepares_first_waits_and_succeeds(
 ) -> None:
     """Parse alone would take the snapshot in PostgreSQL, and make a conflict of what is none."""
     first, _ = pair
+    blocked = f"select count(*) from pg_stat_activity where {first.key[0]} = any (pg_blocking_pids(pid))"
     for autocommit in (True, False):
         connection = connect(autocommit=autocommit)
         cursor = connection.cursor()
@@ -155,12 +153,9 @@ def test_a_driver_that_prepares_first_waits_and_succeeds(
         arguments = ("update t set b = b + %s where a = 1", (10,))
         thread = threading.Thread(target=cursor.execute, args=arguments)
         thread.start()
-        deadline = time.monotonic() + 30
-        while not engine.execute("select count(*) from pg_locks where not granted").fetchone()[0]:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: engine.execute(blocked).fetchone() == (1,))
         first.query("commit")
-        thread.join(30)
+        thread.join(PATIENCE)
         assert cursor.rowcount == 1
         connection.commit()
         assert first.rows("select b from t where a = 1") == [("11",)]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import redshift_connector
+from patience import wait_until
 
 Run = Callable[..., Any]
 
@@ -214,12 +215,7 @@ def test_a_client_that_dies_leaves_nothing_behind(run: Run, status: Any, engine:
     alive = "select count(*) from pg_stat_activity where pid = %s"
     assert engine.execute(alive, [pid]).fetchone() == (1,)
     socket.socket(fileno=os.dup(client.pgconn.socket)).shutdown(socket.SHUT_RDWR)
-    for _ in range(100):
-        if engine.execute(alive, [pid]).fetchone() == (0,):
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail("the session goes on")
+    wait_until(lambda: engine.execute(alive, [pid]).fetchone() == (0,))
     assert values(run, "b") == []
     client.close()
 
