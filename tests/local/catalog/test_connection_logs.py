@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from patience import wait_until
 from redshift_connector import Error, ProgrammingError
 
 
@@ -22,30 +23,39 @@ def rows(cursor: Any, sql: str) -> list[tuple[Any, ...]]:
     return [tuple(one.rstrip() if isinstance(one, str) else one for one in row) for row in cursor.fetchall()]
 
 
+def began(cursor: Any) -> tuple[int, str]:
+    """The process id of a session, and since when it has it: the system gives the same ids again."""
+    ((pid, start),) = rows(
+        cursor, "select process, starttime from stv_sessions where process = pg_backend_pid()"
+    )
+    return int(pid), str(start)
+
+
 def test_connections_and_sessions(admin: Any, connect: Callable[..., Any]) -> None:
     """DG "SYS_CONNECTION_LOG": its example of a failed attempt, a connection and its end."""
+    ((before,),) = rows(admin, "select max(record_time) from sys_connection_log")
     with pytest.raises(Error):
         connect(user="visitor", password="Wrong1234")
     visitor = connect(user="visitor", password="Visitor1234", autocommit=True, application_name="log test")
-    ((pid,),) = rows(visitor.cursor(), "select pg_backend_pid()")
-    assert rows(
-        visitor.cursor(), f"select status, end_time from sys_session_history where session_id = {pid}"
-    ) == [("active", None)]
+    pid, start = began(visitor.cursor())
+    mine = f"session_id = {pid} and start_time >= '{start}'"
+    assert rows(visitor.cursor(), f"select status, end_time from sys_session_history where {mine}") == [
+        ("active", None)
+    ]
     for view in ("sys_connection_log", "stl_connection_log", "sys_transaction_history"):
         with pytest.raises(ProgrammingError, match="permission denied"):
             visitor.cursor().execute(f"select * from {view}")
     visitor.close()
     ended = f"select timed_out, endtime >= starttime, trim(user_name) from stl_sessions where process = {pid}"
-    deadline = time.monotonic() + 30
-    while rows(admin, ended) != [(2, True, "visitor")]:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    asked = f"select status, user_id::integer > 0 from sys_session_history where session_id = {pid}"
+    ended += f" and starttime >= '{start}'"
+    wait_until(lambda: rows(admin, ended) == [(2, True, "visitor")])
+    asked = f"select status, user_id::integer > 0 from sys_session_history where {mine}"
     assert rows(admin, asked) == [("closed", True)]
     log = rows(
         admin,
         "select event, session_id is null, application_name, remote_host, driver_version like 'Redshift Python%',"
-        " ssl_version, duration > 0 from sys_connection_log where user_name = 'visitor' order by record_time, event",
+        " ssl_version, duration > 0 from sys_connection_log where user_name = 'visitor'"
+        f" and record_time > '{before}' and nvl(session_id, {pid}) = {pid} order by record_time, event",
     )
     assert log[0][:2] == ("authentication failure", True)
     assert log[1:] == [
@@ -67,12 +77,13 @@ def test_transactions(admin: Any, connect: Callable[..., Any]) -> None:
         cursor.execute("insert into kept values ('x'::integer)")
     connection.commit()
     cursor.execute("insert into kept values (2)")
-    ((pid,),) = rows(cursor, "select pg_backend_pid()")
+    pid, start = began(cursor)
     asked = (
         "select trim(q.query_text), t.status, t.undo_transaction_id = t.transaction_id,"
         " t.commit_start_time < '2001-01-01' from sys_query_history q left join sys_transaction_history t"
         " on q.transaction_id = t.transaction_id"
-        f" where q.session_id = {pid} and (q.query_type = 'INSERT' or q.query_text like 'create%') order by q.query_id"
+        f" where q.session_id = {pid} and q.start_time >= '{start}'"
+        " and (q.query_type = 'INSERT' or q.query_text like 'create%') order by q.query_id"
     )
     assert rows(admin, asked) == [
         ("create table kept (a integer)", "committed", False, False),
@@ -81,10 +92,7 @@ def test_transactions(admin: Any, connect: Callable[..., Any]) -> None:
         ("insert into kept values (2)", None, None, None),
     ]
     connection.close()
-    deadline = time.monotonic() + 30
-    while rows(admin, asked)[-1][1] != "rolledback":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: rows(admin, asked)[-1][1] == "rolledback")
 
 
 def test_statements_by_kind(admin: Any) -> None:
@@ -94,6 +102,8 @@ def test_statements_by_kind(admin: Any) -> None:
     admin.execute("select 'x\\\\y'\n from said")
     admin.execute("set query_group to 'mine'")
     admin.execute("call twice(1)")
+    _, start = began(admin)
+    since = f"starttime >= '{start}'"
     mine = "from {} where pid = pg_backend_pid() and text like '%{}%'"
     assert rows(admin, "select trim(text) " + mine.format("stl_ddltext", "said")) == [
         ("create table said (a varchar(9))",)
@@ -106,15 +116,13 @@ def test_statements_by_kind(admin: Any) -> None:
         admin, "select trim(type), trim(label) " + mine.format("svl_statementtext", "call twice")
     ) == [("UTILITY", "mine")]
     call = "select label, aborted, from_sp_call, session_userid = userid, xid > 0, pid = pg_backend_pid()"
-    assert rows(admin, f"{call} from svl_stored_proc_call where querytxt like '%twice(1)%'") == [
+    assert rows(admin, f"{call} from svl_stored_proc_call where {since} and querytxt like '%twice(1)%'") == [
         ("mine", 0, None, True, True, True)
     ]
-    assert rows(admin, "select status, pid, query from stv_recents where query like 'call twice%'") == [
-        ("Done", -1, "call twice(1)")
-    ]
-    assert rows(
-        admin, "select elapsed > 0, substring, source_query from svl_qlog where substring like 'select ''x%'"
-    ) == [(True, text, None)]
+    recent = f"select status, pid, query from stv_recents where {since} and query like 'call twice%'"
+    assert rows(admin, recent) == [("Done", -1, "call twice(1)")]
+    log = f"select elapsed > 0, substring, source_query from svl_qlog where {since} and substring like 'select ''x%'"
+    assert rows(admin, log) == [(True, text, None)]
 
 
 def test_messages_of_procedures(admin: Any) -> None:
@@ -131,7 +139,9 @@ end; $$ language plpgsql""")
     with pytest.raises(ProgrammingError):
         admin.execute("call test_proc1(2)")
     asked = "select loglevel, loglevel_text, message, aborted, linenum from svl_stored_proc_messages"
-    asked += " where loglevel > 30 and querytext like '%test_proc1(2)%' order by recordtime"
+    _, start = began(admin)
+    asked += f" where recordtime >= '{start}' and loglevel > 30 and querytext like '%test_proc1(2)%'"
+    asked += " order by recordtime"
     assert rows(admin, asked) == [
         (40, "NOTICE", "Notice Level: Input f1 is 2", 1, 3),
         (60, "EXCEPTION", "EXCEPTION level: Exception Handling", 1, 7),
@@ -144,16 +154,15 @@ end; $$ language plpgsql""")
     with pytest.raises(ProgrammingError):
         admin.execute("call test_proc()")
     said = rows(admin, "select trim(log_level), trim(message), transaction_id > 0 from sys_procedure_messages"
-                       " where message like 'Raise%' order by record_time")  # fmt: skip
+                       f" where record_time >= '{start}' and message like 'Raise%' order by record_time")  # fmt: skip
     assert said == [(level.upper(), f"Raise {level}", True) for level in ("notice", "warning", "exception")]
     admin.execute("set stored_proc_log_min_messages to warning")
     admin.execute(
         "create procedure quiet() as $$ begin raise info 'unheard'; raise warning 'heard'; end; $$ language plpgsql"
     )
     admin.execute("call quiet()")
-    assert rows(admin, "select trim(message) from sys_procedure_messages where message like '%heard%'") == [
-        ("heard",)
-    ]
+    heard = "select trim(message) from sys_procedure_messages where message like '%heard%'"
+    assert rows(admin, f"{heard} and record_time >= '{start}'") == [("heard",)]
 
 
 def test_system_privileges(admin: Any) -> None:
@@ -220,12 +229,15 @@ def test_a_session_that_timed_out(admin: Any, connect: Callable[..., Any]) -> No
     admin.execute("alter user visitor session timeout 60")
     assert rows(admin, "select session_timeout from svv_user_info where user_name = 'visitor'") == [(60,)]
     visitor = connect(user="visitor", password="Visitor1234", autocommit=True)
-    ((pid,),) = rows(visitor.cursor(), "select pg_backend_pid()")
+    pid, start = began(visitor.cursor())
     assert rows(admin, f"select timeout_sec from stv_sessions where process = {pid}") == [(60,)]
-    asked = f"select timed_out, timeout_sec from stl_sessions where process = {pid}"
-    deadline = time.monotonic() + 150
+    asked = (
+        f"select timed_out, timeout_sec from stl_sessions where process = {pid} and starttime >= '{start}'"
+    )
+    deadline = time.monotonic() + 240
     while not (found := rows(admin, asked)):
         assert time.monotonic() < deadline
         time.sleep(1)
     assert found == [(1, 60)]
-    assert rows(admin, f"select status from sys_session_history where session_id = {pid}") == [("timed out",)]
+    status = f"select status from sys_session_history where session_id = {pid} and start_time >= '{start}'"
+    assert rows(admin, status) == [("timed out",)]
