@@ -15,7 +15,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -26,6 +25,7 @@ from typing import Any
 import pymysql
 
 from deployer.errors import Unavailable
+from deployer.local import ports
 from deployer.local.landing.tables import SOURCE_DATABASE
 from deployer.local.mariadb import schema
 from deployer.local.mariadb.schema import ADMIN, REPLICATOR, WRITER
@@ -327,12 +327,7 @@ def _as_root() -> list[str]:
 
 def _port(wanted: int) -> int:
     """`wanted` if nobody has it, else a free one."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise Unavailable(f"no port is free on {HOST}")
+    try:
+        return (ports.bound(wanted) if wanted else None) or ports.lasting_port()
+    except OSError as error:
+        raise Unavailable(str(error)) from None

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
-from lasting_port import lasting_port
 
+from deployer.local.ports import lasting_port
 from deployer.local.replication.position import Position
 from deployer.local.replication.settings import Settings
 

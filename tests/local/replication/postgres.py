@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from lasting_port import lasting_port
 
 from deployer.local import engine
+from deployer.local.ports import lasting_port
 from deployer.local.replication.position import Position
 from deployer.local.replication.postgres import source
 from deployer.local.replication.settings import Settings

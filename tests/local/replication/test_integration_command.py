@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -146,3 +147,46 @@ def test_what_is_missing_is_said(zeroshift: Zeroshift, source_server: MariaDb, t
     toml.write_text(toml.read_text().replace("RENTAL_PASSWORD", "NOBODY_SETS_THIS"))
     zeroshift("local", "down")
     assert "NOBODY_SETS_THIS" in zeroshift("local", "up", "--detach", code=1).stderr
+
+
+def test_what_a_monitor_is_told(zeroshift: Zeroshift, source_server: MariaDb, tmp_path: Path) -> None:
+    """Each `integration status` says how it is, the first one after a start or a change, too."""
+    source_server.execute(
+        "create table bookings (id int primary key)", "create table old (id int primary key)"
+    )
+    for _ in range(2):
+        told = zeroshift("integration", "status", code=1, RENTAL_PASSWORD="another").stderr
+        assert "Access denied" in told and "(using password: YES) (1045); mend that and repeat" in told
+    # A replicator that was refused takes the password of the next command.
+    deadline = time.monotonic() + 180
+    while (done := zeroshift("integration", "tables")).stdout.count("Synced") < 2:
+        assert time.monotonic() < deadline, done.stdout
+    assert json.loads(zeroshift("integration", "status", "--json").stdout)[0]["synced"] == 2
+
+    # What the source has no more cannot be copied, and is no failure of the others.
+    source_server.execute("drop table old")
+    while (done := zeroshift("integration", "tables")).stdout.count("DroppedSource") < 1:
+        assert time.monotonic() < deadline, done.stdout
+    assert "old" not in zeroshift("integration", "refresh", "--all").stdout
+
+    # One that hangs falls behind.
+    (lock,) = (tmp_path / "home").glob("replication-*.lock")
+    pid = json.loads(lock.read_text())["process"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        while (done := zeroshift("integration", "status", "--json")).stdout:
+            if (behind := json.loads(done.stdout)[0]["lag_ms"]) > 5000:
+                break
+            assert time.monotonic() < deadline, behind
+        told = zeroshift("integration", "status", "--max-lag", "4000", code=1).stderr
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert "ms behind, more than 4000" in told
+
+    toml = tmp_path / "project" / "zeroshift.toml"
+    toml.write_text(toml.read_text() + 'filter = "include: rentl.*"\n')
+    while (
+        "replicates no table: its source has none that the data filter lets through"
+        not in (done := zeroshift("integration", "status", code=1)).stderr
+    ):
+        assert time.monotonic() < deadline, done.stderr

@@ -63,7 +63,10 @@ class Stream:
             data = self._wire.read(0)
             if data is None:
                 if open_one is None:
+                    # Who copies a table meanwhile asks the source nothing.
+                    left = time.monotonic()
                     yield Pause()
+                    heard += time.monotonic() - left
                 data = self._wire.read(ASK_SECONDS)
             now = time.monotonic()
             if data is None:
@@ -80,6 +83,7 @@ class Stream:
                     # All that was committed before is sent: nothing of it concerned us.
                     reached, paused = end, now
                     yield Pause(position(end))
+                    heard = time.monotonic()
                 continue
             message = data[25:]
             kind = message[0]
@@ -98,7 +102,7 @@ class Stream:
                 reached, open_one.at = messages.committed(message)
                 open_one.position = position(reached)
                 yield open_one
-                open_one = None
+                heard, open_one = time.monotonic(), None
             elif kind == 82:  # R: relation
                 found = messages.relation(message)
                 self._known[found.oid] = found
