@@ -25,11 +25,11 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1'{HIDDEN}'",
     ),
-    # key=value, "key": "value".
+    # key=value, "key": "value"; but for MySQL's "(using password: YES)".
     (
         re.compile(
             r"\b((?:[a-z_]*password|pwd|secret[a-z_]*key|secretstring|[a-z_]*access_key_id|session_?token)\"?\s*[=:]\s*)"
-            r"(\"[^\"]*\"|'[^']*'|[^\s,;&'\"}]+)",
+            r"(?!(?:YES|NO)\))(\"[^\"]*\"|'[^']*'|[^\s,;&'\"}]+)",
             re.I,
         ),
         rf"\1{HIDDEN}",

@@ -29,6 +29,8 @@ from deployer.mask import mask
         ('{"DbUser": "IAM:me", "DbPassword": "abc"}', '{"DbUser": "IAM:me", "DbPassword": ***}'),
         ("insert into t values (123456789012)", "insert into t values (123456789012)"),
         ("select password from users", "select password from users"),
+        ("denied for 'me' (using password: YES) (1045)", "denied for 'me' (using password: YES) (1045)"),
+        ("password: YESTERDAY", "password: ***"),
     ],
 )  # fmt: skip
 def test_secrets_and_accounts_go_and_nothing_else(text: str, masked: str) -> None:

@@ -14,6 +14,10 @@ from deployer.operations import integration as operations
 from deployer.project.environments import LOCAL
 
 _NAME = click.option("--integration", "name", metavar="NAME", help="Which one, where there are several.")
+_STATES = {
+    "PendingDbConnectState": "it is not connected to its source yet",
+    "SchemaDiscoveryState": "its first copy is being made",
+}
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
 
@@ -57,12 +61,22 @@ def status(here: Here, max_lag: int | None, as_json: bool) -> None:
             if each.message:
                 output.line(f"{each.name}: {each.message}")
     for each in found:
-        if not each.running or (_is_local(here) and each.state != "CdcRefreshState"):
-            raise Unavailable(f"integration {each.name} does not replicate: {each.message or each.state}")
         out = (each.failed or 0) + (each.waiting or 0)
+        if not each.running or (
+            _is_local(here) and each.state != "CdcRefreshState" and (each.message or not out)
+        ):
+            why = each.message or _STATES.get(each.state, each.state)
+            if each.message and _is_local(here):
+                why += "; mend that and repeat"
+            raise Unavailable(f"integration {each.name} does not replicate: {why}")
         if out:
             raise Unavailable(
                 f"integration {each.name} has {out} tables out of sync; `zeroshift integration tables` names them"
+            )
+        if not out and each.synced == 0:
+            raise Unavailable(
+                f"integration {each.name} replicates no table: its source has none that the data filter lets through,"
+                " or none has been copied yet"
             )
         if max_lag is not None and each.lag_ms is None and not _is_local(here):
             raise Unavailable(
@@ -133,13 +147,15 @@ def reconcile(here: Here, threshold: int, name: str | None, as_json: bool) -> No
                 for each in found
             ],
         )
-    apart = [
-        f"{each.schema}.{each.table}" for each in found if each.landing_rows is None or each.apart > threshold
-    ]
+    apart = [each for each in found if each.landing_rows is None or each.apart > threshold]
     if apart:
-        raise Unavailable(
-            f"source and landing differ: {', '.join(apart)}; `zeroshift integration refresh` copies anew"
+        mend = (
+            "`zeroshift integration tables` says what is wrong with those that are not Synced"
+            if any(each.state != "Synced" for each in apart)
+            else "`zeroshift integration refresh` copies anew"
         )
+        listed = ", ".join(f"{each.schema}.{each.table}" for each in apart)
+        raise Unavailable(f"source and landing differ: {listed}; {mend}")
 
 
 def show(found: tuple[operations.IntegrationTable, ...]) -> None:

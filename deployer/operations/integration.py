@@ -1,4 +1,4 @@
-"""`zeroshift integration`: zero-ETL into the local warehouse, from a real MySQL or MariaDB."""
+"""`zeroshift integration`: zero-ETL into the local warehouse, from a real MySQL, MariaDB or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -22,9 +22,15 @@ from deployer.warehouse.session import Session
 
 CATCH_UP_SECONDS = 60.0
 _COMPARISONS = 5
+_FRESH_MS = 5000
+_CONNECTING = "PendingDbConnectState"
 
 PASSING_SECONDS = 10.0
 """How long what a replicator says is wrong may last before a refresh gives up: a source may just restart."""
+SETTLING_SECONDS = 10.0
+"""How long a status waits for a replicator that has just been started to say how it is."""
+GONE = ("Deleted", "DroppedSource")
+"""States of tables that the source has no more, so that nothing can be copied."""
 
 
 @dataclass(frozen=True)
@@ -77,45 +83,65 @@ class Difference:
 
 def status(project: Project, environment: Environment) -> tuple[IntegrationStatus, ...]:
     """Every configured integration, started if it does not run."""
+    with _session(project, environment) as (session, dsn, started):
+        deadline = time.monotonic() + SETTLING_SECONDS
+        while True:
+            found = _statuses(project, environment, session, dsn)
+            # One whose log was lost stays as it is until a refresh. The lag of one that has just been started is, until
+            # it has asked its source, how long it was away.
+            settling = [
+                each
+                for each in found
+                if not each.message
+                and not each.waiting
+                and (each.state == _CONNECTING or (each.name in started and (each.lag_ms or 0) > _FRESH_MS))
+            ]
+            if not settling or time.monotonic() > deadline:
+                return found
+            time.sleep(0.1)
+
+
+def _statuses(
+    project: Project, environment: Environment, session: Session, dsn: str
+) -> tuple[IntegrationStatus, ...]:
     from deployer.local.replication import process
     from deployer.local.replication.monitor import message
 
-    with _session(project, environment) as (session, dsn):
-        found = {
-            str(row[0]): row
-            for row in session.execute(
-                "select trim(target_database), trim(state), current_lag, trim(last_replicated_checkpoint)"
-                " from svv_integration"
-            ).rows
-        }
-        listed = listed_tables(session)
-        result = []
-        for each in replicators.integrations(project, environment):
-            row = found.get(each.landing)
-            states = [table.state for table in listed if table.landing == each.landing]
-            copied = row is not None and "Synced" in states
-            result.append(
-                IntegrationStatus(
-                    each.name,
-                    replicators.source_of(each),
-                    each.landing,
-                    process.running(project.home, each.name),
-                    str(row[1]) if row is not None else "PendingDbConnectState",
-                    int(str(row[2])) if row is not None and copied else None,
-                    str(row[3]) if row is not None else "",
-                    states.count("Synced"),
-                    states.count("Failed"),
-                    states.count("ResyncRequired") + states.count("ResyncInitiated"),
-                    message(dsn, each.landing),
-                )
+    found = {
+        str(row[0]): row
+        for row in session.execute(
+            "select trim(target_database), trim(state), current_lag, trim(last_replicated_checkpoint)"
+            " from svv_integration"
+        ).rows
+    }
+    listed = listed_tables(session)
+    result = []
+    for each in replicators.integrations(project, environment):
+        row = found.get(each.landing)
+        states = [table.state for table in listed if table.landing == each.landing]
+        copied = row is not None and "Synced" in states
+        result.append(
+            IntegrationStatus(
+                each.name,
+                replicators.source_of(each),
+                each.landing,
+                process.running(project.home, each.name),
+                str(row[1]) if row is not None else _CONNECTING,
+                int(str(row[2])) if row is not None and copied else None,
+                str(row[3]) if row is not None else "",
+                states.count("Synced"),
+                states.count("Failed"),
+                states.count("ResyncRequired") + states.count("ResyncInitiated"),
+                message(dsn, each.landing),
             )
-        return tuple(result)
+        )
+    return tuple(result)
 
 
 def tables(project: Project, environment: Environment) -> tuple[IntegrationTable, ...]:
     """The replicated tables of every configured integration."""
     landings = {each.landing for each in replicators.integrations(project, environment)}
-    with _session(project, environment) as (session, _):
+    with _session(project, environment) as (session, _, _):
         return tuple(table for table in listed_tables(session) if table.landing in landings)
 
 
@@ -142,7 +168,7 @@ def refresh(
     what = "all tables" if everything else "inerror tables" if failed else f"table {listed}"
     from deployer.local.replication.monitor import message
 
-    with _session(project, environment) as (session, dsn):
+    with _session(project, environment) as (session, dsn, _):
         before = [table for table in listed_tables(session) if table.landing == one.landing]
         # DG "ALTER DATABASE": not said whether it may stand in a transaction block, so it does not.
         # The replicator may be writing the same tables' states.
@@ -151,7 +177,7 @@ def refresh(
         meant = {
             (table.schema, table.table)
             for table in before
-            if everything
+            if (everything and table.state not in GONE)
             or (failed and table.state in ("Failed", "ResyncRequired"))
             or (table.schema, table.table) in places
         }
@@ -196,7 +222,7 @@ def reconcile(
 
     one = _chosen(project, environment, integration)
     settings = replicators.settings(project, one)
-    with _session(project, environment) as (_, dsn):
+    with _session(project, environment) as (_, dsn, _):
         found: tuple[Difference, ...] = ()
         for attempt in range(_COMPARISONS):
             progress(f"counting ({attempt + 1})")
@@ -208,18 +234,19 @@ def reconcile(
 
 
 @contextmanager
-def _session(project: Project, environment: Environment) -> Iterator[tuple[Session, str]]:
-    """A session with the local warehouse, which is started with its replicators; and the engine's DSN."""
+def _session(project: Project, environment: Environment) -> Iterator[tuple[Session, str, list[str]]]:
+    """A session with the local warehouse, which is started with its replicators; the engine's DSN; the names of the
+    replicators that did not run."""
     if environment.kind != LOCAL or not replicators.integrations(project, environment):
         raise UsageError(
             f"environment {environment.name} replicates nothing: zeroshift.toml has no"
             f" [env.{environment.name}.zero_etl.<name>]"
         )
     found = local_environment(project).ensure_up()
-    replicators.start(project, environment)
+    started = replicators.start(project, environment)
     assert found.engine_dsn is not None
     with Session(target_of(found)) as session:
-        yield session, found.engine_dsn
+        yield session, found.engine_dsn, started
 
 
 def listed_tables(session: Session) -> list[IntegrationTable]:

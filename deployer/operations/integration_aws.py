@@ -17,6 +17,7 @@ from deployer.aws.client import Aws, AwsError
 from deployer.errors import Unavailable, UsageError
 from deployer.operations import integration_stack, landing_plan, source_database
 from deployer.operations.integration import (
+    GONE,
     Difference,
     IntegrationStatus,
     IntegrationTable,
@@ -172,7 +173,9 @@ def refresh(
         meant = {
             key
             for key, table in before.items()
-            if everything or (failed and table.state in ("Failed", "ResyncRequired")) or key in places
+            if (everything and table.state not in GONE)
+            or (failed and table.state in ("Failed", "ResyncRequired"))
+            or key in places
         }
         if not meant:
             return ()
@@ -235,8 +238,7 @@ def reconcile(
     with _sessions(project, environment) as (_, session), source_database.opened(project, one) as source:
         admin = landing_plan.need(session, environment, "listing the tables of an integration")
         found: dict[tuple[str, str], Difference] = {}
-        gone = ("Deleted", "DroppedSource")
-        left = [t for t in listed_tables(admin) if t.landing == one.landing and t.state not in gone]
+        left = [t for t in listed_tables(admin) if t.landing == one.landing and t.state not in GONE]
         history = _with_history(admin, one)
         deadline = time.monotonic() + CATCH_UP_SECONDS
         while left:

@@ -86,17 +86,32 @@ def demo_mark(project: Project) -> dict[str, object]:
 def start(project: Project, environment: Environment) -> list[str]:
     """Start the environment's replicators, and the local source for those that read it; the names of those that
     did not run. The warehouse must run. Raises Unavailable.
+
+    One that its source refuses is started anew: nobody else tells it that the password is another one now.
     """
     configured = integrations(project, environment)
     if not configured:
         return []
     need_extra()
-    from deployer.local.replication import process
+    from deployer.local.replication import monitor, process
+    from deployer.local.state import read_state
 
     home = project.home.absolute()
-    # Who only looks at a replicator that runs needs no password.
-    resting = [each for each in configured if not process.runs_with(home, _settings(home, each, ""))]
-    return [each.name for each in resting if process.start(home, settings(project, each))]
+    state = read_state(home)
+    dsn = state.engine_dsn if state is not None else None
+    started = []
+    for each in configured:
+        if process.runs_with(home, _settings(home, each, "")):
+            if dsn is None or not monitor.refused(dsn, each.landing) or not _has_password(each):
+                # Who only looks at a replicator that runs needs no password.
+                continue
+        with_password = settings(project, each)
+        process.stop(home, each.name)
+        if dsn is not None:
+            monitor.expect(dsn, each.landing)
+        if process.start(home, with_password):
+            started.append(each.name)
+    return started
 
 
 def stop_all(project: Project) -> bool:
@@ -148,6 +163,10 @@ def _settings(home: Path, one: ZeroEtl, password: str) -> Settings:
         one.name, host, port, user, password, one.database, one.landing, one.filter.text, one.refresh_interval,
         one.is_postgres, one.truncatecolumns, one.acceptinvchars, one.query_all_states, one.history_mode,
     )  # fmt: skip
+
+
+def _has_password(one: ZeroEtl) -> bool:
+    return not one.password_env or one.password_env in os.environ
 
 
 def _password(project: Project, one: ZeroEtl) -> str:

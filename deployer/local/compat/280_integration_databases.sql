@@ -235,12 +235,23 @@ begin
     delete from zeroshift.integrations i where i.integration_id = found.integration_id;
 end $$;
 
+-- How far landing is behind: what its replicator told last, which looks every two seconds when the source is idle. Of one that
+-- is away, or hangs, nobody knows what it has missed since.
+create or replace function zeroshift.lag_of(told bigint, seen timestamptz) returns bigint
+language sql stable set search_path = pg_catalog as $$
+    select case when clock_timestamp() - seen < interval '5 seconds' then told
+           else greatest(told, (extract(epoch from clock_timestamp() - seen) * 1000)::bigint) end
+$$;
+
+grant execute on function zeroshift.lag_of(bigint, timestamptz) to public;
+
 -- "SVV_INTEGRATION", "visible only to superusers". Of the integrations of the local AWS also those that have no database yet,
 -- and of those that have one only what still exists. When a change of the source was seen or shipped is not kept, and
 -- duplicate rows are not mended by themselves.
 create or replace view redshift_catalog.svv_integration as
 select i.integration_id::character(128), i.target_database::character(128), i.source::character(128), i.state::character(128),
-       coalesce((select r.lag_ms from zeroshift.replications r where r.integration_id = i.integration_id), 0) as current_lag,
+       coalesce((select zeroshift.lag_of(r.lag_ms, r.seen_at) from zeroshift.replications r
+                 where r.integration_id = i.integration_id), 0) as current_lag,
        format('{"txn_seq":%s,"txn_id":%s}', i.txn_seq, i.txn_seq)::character(128) as last_replicated_checkpoint,
        (select count(*) from zeroshift.integration_tables t
         where t.integration_id = i.integration_id and t.table_state = 'Synced')::integer as total_tables_replicated,

@@ -12,7 +12,7 @@ from deployer.errors import Unavailable
 from deployer.local.replication import landing, sources
 from deployer.local.replication.position import SourceLost
 from deployer.local.replication.settings import Settings
-from deployer.local.replication.state import READABLE, State, integration_id
+from deployer.local.replication.state import CONNECTING, READABLE, State, integration_id
 
 Row = tuple[str, str, str, int, int | None]
 
@@ -24,6 +24,24 @@ def message(dsn: str, database: str) -> str:
             "select message from zeroshift.replicators where integration_id = %s", (integration_id(database),)
         ).fetchone()
     return "" if row is None else str(row[0])
+
+
+def refused(dsn: str, database: str) -> bool:
+    """Whether the replicator says that its source refuses it (source.translated, of either kind of source)."""
+    return " refuses: " in message(dsn, database)
+
+
+def expect(dsn: str, database: str) -> None:
+    """Forget what the last replicator said: another one is about to be started, and no other runs."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(
+            "update zeroshift.integrations set state = %s where integration_id = %s",
+            (CONNECTING, integration_id(database)),
+        )
+        connection.execute(
+            "update zeroshift.replicators set message = '' where integration_id = %s",
+            (integration_id(database),),
+        )
 
 
 def compare(dsn: str, settings: Settings, seconds: float) -> list[Row]:
