@@ -167,6 +167,12 @@ def test_what_s3_lost_or_changed_is_told(archive: ArchiveProject, session: Sessi
         ]
     bucket.put(manifest, listed)
     assert verified(archive) == [""]
+    # Of a run in another bucket nobody can tell whether its files are gone.
+    (held,) = ledger.runs(session)
+    session.execute("update archive.runs set location = 's3://other/' || substring(location, 6)")
+    assert pruned(archive) == prune.Pruned((), (), True, (held.archive_run,))
+    assert "is not in the bucket" in verified(archive)[0]
+    session.execute("update archive.runs set location = %s", (held.location,))
     # S3's lifecycle has expired it: the warehouse still has the rows.
     bucket.delete(archive.keys())
     (step,) = pruned(archive).steps

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deployer.errors import StatementFailed, Unsafe, UsageError
+from deployer.mask import mask
 from deployer.operations.archive import checks
 from deployer.operations.archive.columns import Column
 from deployer.operations.archive.place import Place, place
@@ -82,9 +83,9 @@ def _verified(session: Session, where: Place, run: ArchiveRun, progress: Progres
     progress(f"{run.policy}: reading {run.row_count} rows of {run.archive_run}")
     try:
         read_back(session, where, run)
-    except (Unsafe, StatementFailed) as error:
-        # A file that COPY cannot read is one of the answers; the other runs are looked at all the same.
-        problem = str(error).partition("\n")[0]
+    except (Unsafe, UsageError, StatementFailed) as error:
+        # Files in a bucket of another time, or that COPY cannot read, are one of the answers: the other runs follow.
+        problem = mask(str(error)).partition("\n")[0]
         return Verified(run.archive_run, run.policy, run.row_count or 0, run.file_bytes or 0, problem)
     return Verified(run.archive_run, run.policy, run.row_count or 0, run.file_bytes or 0)
 

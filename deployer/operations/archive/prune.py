@@ -34,11 +34,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was done, or would be (`done` False). `strangers` are prefixes that the ledger does not know: left alone."""
+    """What was done, or would be (`done` False).
+
+    Left alone are `strangers`, prefixes that the ledger does not know, and `elsewhere`, runs whose files are in a bucket
+    of another time.
+    """
 
     steps: tuple[Step, ...]
     strangers: tuple[str, ...]
     done: bool
+    elsewhere: tuple[str, ...] = ()
 
 
 def prune(
@@ -60,8 +65,12 @@ def prune(
     where = place(project, environment, progress)
     with opened(project, environment, where, wait, progress) as work:
         in_s3, strangers = _in_s3(work)
-        steps = []
+        steps, elsewhere = [], []
         for run in held_runs(work.session, [*names, *runs]):
+            if not run.location.startswith(where.bucket.url("")):
+                # Whether its files are there cannot be told from here.
+                elsewhere += [run.archive_run] if run.state in ledger.HELD else []
+                continue
             step = _step(run, in_s3.get(run.archive_run, 0), before, run.archive_run in runs)
             if step is None:
                 continue
@@ -69,7 +78,7 @@ def prune(
             if do:
                 progress(f"{run.policy}: {step.what} {run.archive_run}")
                 _do(work, run, step)
-    return Pruned(tuple(steps), strangers, do)
+    return Pruned(tuple(steps), strangers, do, tuple(elsewhere))
 
 
 def _step(run: ArchiveRun, files: int, before: date | None, named: bool) -> Step | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from deployer.errors import StatementFailed, Unsafe, UsageError, ZeroshiftError
+from deployer.mask import mask
 from deployer.operations.archive import checks, columns, external
 from deployer.operations.archive.columns import OWN, Column
 from deployer.operations.archive.place import Place, location, place
@@ -119,7 +120,9 @@ def run(
     if errors and len({policy.name for policy in policies} | set(errors)) == 1:
         raise next(iter(errors.values()))
     for name, error in errors.items():
-        outcomes.append(Outcome(name, REFUSED if isinstance(error, Unsafe) else FAILED, problem=str(error)))
+        outcomes.append(
+            Outcome(name, REFUSED if isinstance(error, Unsafe) else FAILED, problem=mask(str(error)))
+        )
     return Archived(tuple(outcomes), tuple(given_up))
 
 
