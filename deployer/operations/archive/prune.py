@@ -36,8 +36,8 @@ class Step:
 class Pruned:
     """What was done, or would be (`done` False).
 
-    Left alone are `strangers`, prefixes that the ledger does not know, and `elsewhere`, runs whose files are in a bucket
-    of another time.
+    Left alone are `strangers`, prefixes that the ledger does not know, and `elsewhere`, runs whose files are in another
+    bucket.
     """
 
     steps: tuple[Step, ...]
