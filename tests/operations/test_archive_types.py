@@ -138,7 +138,7 @@ def round_trip(archive: ArchiveProject, session: Session, kinds: list[str], rows
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(table=tables())
 def test_any_table_comes_back_equal(
@@ -155,7 +155,7 @@ def test_every_type_at_once_with_no_row_and_with_one(archive: ArchiveProject, as
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_super_of_sixteen_megabytes(archive: ArchiveProject, asked: Session) -> None:
     """The largest there is (developer guide, SUPER type: 16,000,000 bytes)."""
     text = "é" * 7_999_000
