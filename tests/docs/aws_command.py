@@ -22,7 +22,8 @@ def main(words: list[str]) -> None:
     client = boto3.client(service)
     if verb == "wait":
         waiter = client.get_waiter(rest[0].replace("-", "_"))
-        waiter.config.delay = 0.2
+        # As long as AWS's own, which waits 30 seconds each time.
+        waiter.config.delay, waiter.config.max_attempts = 0.2, 150 * waiter.config.max_attempts
         waiter.wait(**options(service, None, rest[1:])[0])
         return
     names = botocore.session.get_session().get_service_model(service).operation_names

@@ -24,7 +24,7 @@ def test_the_page_shows_what_is_printed() -> None:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
         )
         assert printed.returncode == 0, printed.stderr
         check(printed.stdout, step.expected)

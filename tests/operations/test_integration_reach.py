@@ -71,5 +71,5 @@ def test_the_lease_is_renewed_again_when_the_warehouse_is_back(
         monkeypatch.setattr(lease, "_RENEW_EVERY", 0.01)
         monkeypatch.setattr(lease, "Session", Second)
         with lease.kept(session, lease.Lease("0")):
-            assert renewed.wait(20)
+            assert renewed.wait(120)
     assert len(tried) == 3

@@ -188,6 +188,6 @@ def test_lint_needs_no_warehouse_and_no_aws() -> None:
         cwd=Path(__file__).resolve().parents[2],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
