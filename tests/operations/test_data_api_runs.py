@@ -15,7 +15,7 @@ from botocore.retries.standard import ExponentialBackoff
 from deployer.aws import statements
 from deployer.aws.client import Aws, AwsError, Endpoint
 from deployer.aws.statements import DataApi, readable
-from deployer.errors import StatementFailed, Unavailable
+from deployer.errors import LeaseHeld, StatementFailed, Unavailable
 from deployer.local.data_api.service import DataApi as Server
 from deployer.local.environment import Status
 from deployer.operations.warehouses import data_api_of, target_of
@@ -266,3 +266,14 @@ def test_a_run_finds_its_own_record(record: tuple[Session, Callable[..., str]]) 
     # A clock that is a little behind the warehouse's.
     assert found(old, 0) == own
     assert found(None, -50) == old
+
+
+def test_a_refusal_because_of_the_lease_is_known_by_its_words() -> None:
+    for text in (
+        "lease held: run 1 of pipeline rental was at work when this one began",
+        "lease lost: run 1 of pipeline rental was taken over and changed nothing further",
+        "could not complete because of conflict with concurrent transaction",
+    ):
+        assert isinstance(runlog.explained(StatementFailed(text)), LeaseHeld)
+    for text in ('relation "ops.leases" does not exist', "please cast it"):
+        assert not isinstance(runlog.explained(StatementFailed(text)), LeaseHeld)
