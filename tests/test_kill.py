@@ -23,7 +23,7 @@ from psycopg import sql
 from deployer.local.environment import LocalEnvironment
 from deployer.local.marketplace.bulk import change_bookings, write_snapshot
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).parents[1]
 BOOKINGS = 60_000

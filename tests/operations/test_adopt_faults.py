@@ -61,7 +61,7 @@ def found(small: SmallProject, status: Status) -> tuple[Any, ...]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_a_baseline_that_is_killed_anywhere_and_repeated(
     small: SmallProject, status: Status, make_empty: Callable[[], None]
 ) -> None:
@@ -88,7 +88,7 @@ def test_a_baseline_that_is_killed_anywhere_and_repeated(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_a_rollback_that_is_killed_anywhere_and_repeated(
     small: SmallProject, status: Status, make_empty: Callable[[], None]
 ) -> None:

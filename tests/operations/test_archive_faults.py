@@ -89,7 +89,7 @@ def points(work: Callable[[], Any]) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3600)
 def test_an_archive_run_that_is_killed_anywhere(small: SmallProject, session: Session) -> None:
     archive = ArchiveProject(small)
     archive.policy("old", DELETING)
@@ -110,7 +110,7 @@ def test_an_archive_run_that_is_killed_anywhere(small: SmallProject, session: Se
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_a_restore_that_is_killed_anywhere(small: SmallProject, session: Session) -> None:
     archive = ArchiveProject(small)
     archive.policy("old", DELETING)

@@ -166,7 +166,7 @@ def killed(work: Callable[[], Any], behind: int) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3600)
 def test_killed_behind_any_statement_and_repeated_it_ends_the_same(
     small: SmallProject, status: Status, engine_dsn: str, make_empty: Callable[[], None]
 ) -> None:
@@ -209,7 +209,7 @@ def forked(work: Callable[[], Deployment]) -> tuple[int, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3600)
 def test_two_deployments_at_once_a_hundred_times(small: SmallProject, session: Session) -> None:
     run(small)
     for number in range(2, 102):
