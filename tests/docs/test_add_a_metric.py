@@ -25,6 +25,7 @@ COPIED = (
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_walk_works_as_written(tmp_path: Path) -> None:
     copy = tmp_path / "project"
     for name in COPIED:
@@ -57,7 +58,7 @@ def test_the_walk_works_as_written(tmp_path: Path) -> None:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     text=True,
-                    timeout=240,
+                    timeout=800,
                 )
                 printed += done.stdout
                 assert done.returncode == 0, f"{command}\n{printed}"

@@ -99,7 +99,7 @@ class Team:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=240,
+            timeout=800,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}"
         return done.stdout
@@ -118,6 +118,7 @@ def team(tmp_path: Path) -> Iterator[Team]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_github_workflow_checks_a_pull_request_and_deploys_a_merge(team: Team) -> None:
     team.steps(github_commands("check", "push"), GITHUB_ACTIONS="true")
     printed = team.steps(github_commands("deploy", "push"), GITHUB_ACTIONS="true")
@@ -140,6 +141,7 @@ def test_the_github_workflow_checks_a_pull_request_and_deploys_a_merge(team: Tea
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_gitlab_pipeline_checks_a_merge_request_and_deploys_a_merge(team: Team, tmp_path: Path) -> None:
     team.steps(GITLAB["lint"]["script"])
     team.steps(GITLAB["deploy"]["script"])

@@ -33,6 +33,7 @@ SOURCE = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_page_leads_from_nothing_to_the_first_run_and_back(tmp_path: Path) -> None:
     copy, programs, home = tmp_path / "project", tmp_path / "bin", tmp_path / "home"
     for name in ("migrations", "procedures"):
@@ -77,7 +78,7 @@ def test_the_page_leads_from_nothing_to_the_first_run_and_back(tmp_path: Path) -
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     text=True,
-                    timeout=240,
+                    timeout=800,
                 )
                 printed += done.stdout
                 assert done.returncode == code, f"{command}\n{printed}"
