@@ -68,8 +68,12 @@ def create(connection: Connection, database: str, table: TableDefinition, histor
     # Asleep until the table cannot be read (State.guard).
     connection.execute(
         sql.SQL(
-            "create policy zeroshift_states on {} using ((select zeroshift.require_readable({}, {}, {})))"
-        ).format(name, sql.Literal(database), sql.Literal(table.schema), sql.Literal(table.name))
+            "create policy zeroshift_states on {name} using (zeroshift.require_readable_to_plan({place})"
+            " and (select zeroshift.require_readable({place})))"
+        ).format(
+            name=name,
+            place=sql.SQL(", ").join(map(sql.Literal, (database, table.schema, table.name))),
+        )
     )
     for grantee, passing in grants:
         role = sql.SQL("public") if grantee is None else sql.Identifier(grantee)

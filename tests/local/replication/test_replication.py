@@ -139,13 +139,18 @@ def test_states_resync_and_what_cannot_be_read(
     replica.until_state("bookings", "Synced")
     cursor.execute("select id, changed from rental_landing.rental.bookings")
     assert list(map(tuple, cursor.fetchall())) == [(1, None)]
-    # From the statement on, not only from when the replicator comes to it.
+    # From the statement on, not only from when the replicator comes to it; a table without rows, too.
+    source_server.execute("create table hollow (id int primary key)")
+    replica.until_state("hollow", "Synced")
+    cursor.execute("select count(*) from rental_landing.rental.hollow")
     replica.stop()
-    cursor.execute("alter database rental_landing integration refresh table rental.bookings")
-    with pytest.raises(Exception, match="bookings cannot be queried: its state is ResyncInitiated"):
-        cursor.execute("select id, changed from rental_landing.rental.bookings")
+    cursor.execute("alter database rental_landing integration refresh table rental.bookings, rental.hollow")
+    for table in ("bookings", "hollow"):
+        with pytest.raises(Exception, match=f"{table} cannot be queried: its state is ResyncInitiated"):
+            cursor.execute(f"select count(*) from rental_landing.rental.{table}")
     replica.start()
     replica.until_state("bookings", "Synced")
+    replica.until_state("hollow", "Synced")
     cursor.execute("select id, changed from rental_landing.rental.bookings")
     assert list(map(tuple, cursor.fetchall())) == [(1, None)]
     with pytest.raises(Exception, match="not part of the integration"):
