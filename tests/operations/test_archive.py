@@ -13,7 +13,7 @@ from small_project import SmallProject
 from deployer.errors import Unsafe, UsageError
 from deployer.operations.archive import look, prune, restore
 from deployer.operations.archive import run as operations
-from deployer.operations.archive.run import FAILED, NOTHING
+from deployer.operations.archive.run import FAILED, NOTHING, REFUSED
 from deployer.warehouse import archive_ledger as ledger
 from deployer.warehouse.session import Session
 
@@ -238,12 +238,14 @@ def test_a_restore_that_ended_between_two_runs(archive: ArchiveProject, session:
 def test_a_policy_that_fails_keeps_no_other_from_its_turn(archive: ArchiveProject, session: Session) -> None:
     archive.policy("a_wrong", DELETING.replace('"day"', '"dai"'))
     archive.policy("b_other", DELETING.replace("shop.closed", "shop.clothed").replace("delete", "keep"))
+    archive.policy("c_own", 'table = "shop.own"\n')
     archive.policy("old", DELETING.replace("delete", "keep"))
     archive.deploy()
     fill(session)
+    session.execute("create table shop.own (archive_run integer)")
     done = {outcome.policy: outcome for outcome in archive.run().outcomes}
     assert {name: outcome.state for name, outcome in done.items()} == {
-        "old": ledger.ARCHIVED, "a_wrong": FAILED, "b_other": FAILED,
+        "old": ledger.ARCHIVED, "a_wrong": FAILED, "b_other": FAILED, "c_own": REFUSED,
     }  # fmt: skip
     assert done["a_wrong"].problem.startswith(
         "procedures/archive/a_wrong.toml:2: shop.closed has no column dai;"
@@ -251,10 +253,22 @@ def test_a_policy_that_fails_keeps_no_other_from_its_turn(archive: ArchiveProjec
     assert done["b_other"].problem.startswith(
         "procedures/archive/b_other.toml:1: there is no shop.clothed in the"
     )
+    assert done["c_own"].problem.startswith(
+        "procedures/archive/c_own.toml:1: shop.own has a column archive_run, which"
+    )
     with pytest.raises(UsageError, match=r"a_wrong.toml:2: shop.closed has no column dai"):
         archive.run("a_wrong")
     with pytest.raises(Unsafe, match="--as-of 9999-01-01 is in the future"):
         archive.run("old", as_of=date(9999, 1, 1))
+    # A run that was killed, and can never be finished.
+    session.execute("update archive.runs set state = 'unloaded', finished_at = null")
+    archive.bucket.delete(archive.keys())
+    for name in ("a_wrong", "b_other", "c_own"):
+        (archive.small.root / "procedures" / "archive" / f"{name}.toml").unlink()
+    with pytest.raises(
+        Unsafe, match=r"cannot be finished: .*manifest is missing.*prune --run .* --yes` gives the run up"
+    ):
+        archive.run()
 
 
 @pytest.mark.slow

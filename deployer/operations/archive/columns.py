@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deployer.errors import Unsafe, UsageError
-from deployer.project.archive.model import PERIOD_COLUMN
+from deployer.project.archive.model import PERIOD_COLUMN, RUN_COLUMN
 from deployer.sql.names import Name, quote_ident
 from deployer.warehouse import catalog
 from deployer.warehouse.session import Session
@@ -125,8 +125,10 @@ def _column(
     elif base == "varbyte":
         # SVV_COLUMNS does not tell a VARBYTE's length: the longest there is ("VARBYTE type").
         full = "varbyte(16777216)"
-    if str(name) == PERIOD_COLUMN:
-        raise Unsafe(f"{table} has a column {PERIOD_COLUMN}, which is the archive's own name: rename it")
+    if str(name) in (PERIOD_COLUMN, RUN_COLUMN):
+        raise Unsafe(
+            f"{table} has a column {name}, which is the archive's own name: rename it, or archive a view"
+        )
     if base in _PLAIN:
         return Column(str(name), full, full)
     if base == "varbyte":

@@ -12,17 +12,17 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from deployer.errors import StatementFailed, Unsafe, UsageError, ZeroshiftError
 from deployer.mask import mask
-from deployer.operations.archive import checks, columns, external
+from deployer.operations.archive import checks, columns, due, external
 from deployer.operations.archive.columns import OWN, Column
 from deployer.operations.archive.place import Place, location, place
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import target
 from deployer.project.archive import files, safety
-from deployer.project.archive.model import DELETE, PERIOD_COLUMN, Policy, start_of
+from deployer.project.archive.model import DELETE, PERIOD_COLUMN, Policy
 from deployer.project.config import Environment, Project
 from deployer.sql.names import quote_ident, quote_literal
 from deployer.warehouse import archive_ledger as ledger
@@ -164,7 +164,11 @@ def recover(work: Work, policies: dict[str, Policy], found: ArchiveRun) -> Archi
     is_ours = policy is not None and policy.table == found.table_name and policy.after == found.after
     if found.state in (ledger.UNLOADED, ledger.VERIFIED) and policy is not None and is_ours:
         work.progress(f"{found.policy}: finishing {found.archive_run}, which was interrupted")
-        return _finish(work, policy, found)
+        try:
+            return _finish(work, policy, found)
+        except (Unsafe, StatementFailed) as error:
+            said = str(error).partition("\n")[0].partition(f"; {_up(found)}")[0]
+            raise Unsafe(f"{found.archive_run} cannot be finished: {said}; {_up(found)}") from None
     if found.state in (*ledger.UNFINISHED, ledger.ABANDONED):
         work.progress(f"{found.policy}: giving up {found.archive_run}, which was interrupted")
         give_up(work, found)
@@ -191,22 +195,22 @@ def give_up(work: Work, found: ArchiveRun) -> None:
 
 def _carry_out(work: Work, policy: Policy, as_of: date | None) -> Outcome:
     # First: a wrong name would be found on the day that something is due, or never.
-    found = _columns(work.session, policy)
-    due = _due(work.session, policy, _day(work.session, as_of))
-    if due is None:
+    found = due.columns_of(work.session, policy)
+    days = due.due(work.session, policy, due.day(work.session, as_of))
+    if days is None:
         return Outcome(policy.name, NOTHING)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     registered = ArchiveRun(
-        name, policy.name, policy.table, *due, policy.after,
+        name, policy.name, policy.table, *days, policy.after,
         location(work.place, policy.name, name), policy.kms_key, ledger.UNLOADING,
     )  # fmt: skip
     with transaction(work):
         ledger.register(work.session, registered)
         if policy.after == DELETE:
-            _check_horizon(work, policy, due[1])
+            _check_horizon(work, policy, days[1])
             # Before anything is unloaded: from now on nobody changes what is about to go.
-            ledger.set_horizon(work.session, policy.table, policy.name, policy.period, due[1])
-    work.progress(f"{policy.name}: unloading {policy.table} from {due[0]} to {due[1]}")
+            ledger.set_horizon(work.session, policy.table, policy.name, policy.period, days[1])
+    work.progress(f"{policy.name}: unloading {policy.table} from {days[0]} to {days[1]}")
     _unload(work, policy, registered, found)
     return Outcome(policy.name, ledger.ARCHIVED, _finish(work, policy, _again(work, registered)))
 
@@ -222,60 +226,6 @@ def _check_horizon(work: Work, policy: Policy, horizon: date) -> None:
     except StatementFailed as error:
         said = str(error).partition("\n")[0]
         raise Unsafe(f"{policy.place.path}:{policy.place.line('after')}: {said}") from None
-
-
-def _due(session: Session, policy: Policy, today: date) -> tuple[date, date] | None:
-    """The half-open range of days that is to be archived now; None when there is none."""
-    # A policy that deletes since lately begins anew: what was archived before it is still here, too.
-    ended = [
-        run
-        for run in ledger.runs(session, policy.name)
-        if run.finished_at is not None and (policy.after != DELETE or run.after == DELETE)
-    ]
-    if policy.is_snapshot:
-        return None if any(run.period_from == today for run in ended) else (today, today + timedelta(days=1))
-    closed = policy.closed_before(today)
-    if ended:
-        first = max(run.period_to for run in ended)
-    else:
-        table, column = columns.table_name(policy.table), quote_ident(policy.period)
-        lowest = session.execute(f"select cast(min({column}) as date) from {table}").rows[0][0]
-        if lowest is None:
-            return None
-        first = start_of(lowest, policy.unit)
-    return (first, closed) if first < closed else None
-
-
-def _columns(session: Session, policy: Policy) -> tuple[Column, ...]:
-    """The columns of the policy's table.
-
-    Raises UsageError, at the policy's line, for a table that is not there, or a column
-    that is not there or not of a type that can divide.
-    """
-    try:
-        found = columns.of_relation(session, policy.table)
-    except (UsageError, Unsafe) as error:
-        raise type(error)(f"{policy.place.path}:{policy.place.line('table')}: {error}") from None
-    types = {column.name: column.type for column in found}
-    for key, names in (("period", [policy.period] if policy.period else []), ("partition", policy.partition)):
-        at = f"{policy.place.path}:{policy.place.line(key)}"
-        for name in names:
-            if name not in types:
-                raise UsageError(f"{at}: {policy.table} has no column {name}; it has: {', '.join(types)}")
-            base = columns.base_of(types[name])
-            if key == "period" and base not in ("date", "timestamp"):
-                raise UsageError(
-                    f"{at}: the period {policy.table}.{name} is {types[name]}, not DATE or TIMESTAMP"
-                )
-            if key == "partition" and base not in _DIVIDE:
-                raise UsageError(
-                    f"{at}: UNLOAD cannot divide files by {policy.table}.{name}, which is {types[name]}"
-                )
-    return found
-
-
-_DIVIDE = frozenset("smallint integer bigint decimal real boolean char varchar date timestamp".split())
-"""What PARTITION BY takes (developer guide, r_UNLOAD)."""
 
 
 def rows_of(policy: Policy, run: ArchiveRun) -> str:
@@ -373,7 +323,13 @@ def _delete(work: Work, policy: Policy, run: ArchiveRun) -> None:
 def _changed(run: ArchiveRun, what: str) -> str:
     return (
         f"{run.table_name} has changed from {run.period_from} to {run.period_to} since it was unloaded: {what}; nothing"
-        f" was deleted. `zeroshift archive prune --run {run.archive_run}` gives the run up, then run the policy again"
+        f" was deleted; {_up(run)}"
+    )
+
+
+def _up(run: ArchiveRun) -> str:
+    return (
+        f"`zeroshift archive prune --run {run.archive_run} --yes` gives the run up, then run the policy again"
     )
 
 
@@ -381,13 +337,3 @@ def _again(work: Work, run: ArchiveRun) -> ArchiveRun:
     return next(
         found for found in ledger.runs(work.session, run.policy) if found.archive_run == run.archive_run
     )
-
-
-def _day(session: Session, as_of: date | None) -> date:
-    """The day that decides what is closed. Raises Unsafe for one that has not come: its periods are not over."""
-    today: date = session.execute("select cast(getdate() as date)").rows[0][0]
-    if as_of is not None and as_of > today:
-        raise Unsafe(
-            f"--as-of {as_of} is in the future: what is closed then may still change; today is {today} (UTC)"
-        )
-    return as_of or today

@@ -1,0 +1,77 @@
+"""What an archive policy is to be carried out for now: the days that are due, and whether its table has its columns."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from deployer.errors import Unsafe, UsageError
+from deployer.operations.archive import columns
+from deployer.operations.archive.columns import Column
+from deployer.project.archive.model import DELETE, Policy, start_of
+from deployer.sql.names import quote_ident
+from deployer.warehouse import archive_ledger as ledger
+from deployer.warehouse.session import Session
+
+
+def day(session: Session, as_of: date | None) -> date:
+    """The day that decides what is closed. Raises Unsafe for one that has not come: its periods are not over."""
+    today: date = session.execute("select cast(getdate() as date)").rows[0][0]
+    if as_of is not None and as_of > today:
+        raise Unsafe(
+            f"--as-of {as_of} is in the future: what is closed then may still change; today is {today} (UTC)"
+        )
+    return as_of or today
+
+
+def due(session: Session, policy: Policy, today: date) -> tuple[date, date] | None:
+    """The half-open range of days that is to be archived now; None when there is none."""
+    # A policy that deletes since lately begins anew: what was archived before it is still here, too.
+    ended = [
+        run
+        for run in ledger.runs(session, policy.name)
+        if run.finished_at is not None and (policy.after != DELETE or run.after == DELETE)
+    ]
+    if policy.is_snapshot:
+        return None if any(run.period_from == today for run in ended) else (today, today + timedelta(days=1))
+    closed = policy.closed_before(today)
+    if ended:
+        first = max(run.period_to for run in ended)
+    else:
+        table, column = columns.table_name(policy.table), quote_ident(policy.period)
+        lowest = session.execute(f"select cast(min({column}) as date) from {table}").rows[0][0]
+        if lowest is None:
+            return None
+        first = start_of(lowest, policy.unit)
+    return (first, closed) if first < closed else None
+
+
+def columns_of(session: Session, policy: Policy) -> tuple[Column, ...]:
+    """The columns of the policy's table.
+
+    Raises UsageError, at the policy's line, for a table that is not there, or a column
+    that is not there or not of a type that can divide.
+    """
+    try:
+        found = columns.of_relation(session, policy.table)
+    except (UsageError, Unsafe) as error:
+        raise type(error)(f"{policy.place.path}:{policy.place.line('table')}: {error}") from None
+    types = {column.name: column.type for column in found}
+    for key, names in (("period", [policy.period] if policy.period else []), ("partition", policy.partition)):
+        at = f"{policy.place.path}:{policy.place.line(key)}"
+        for name in names:
+            if name not in types:
+                raise UsageError(f"{at}: {policy.table} has no column {name}; it has: {', '.join(types)}")
+            base = columns.base_of(types[name])
+            if key == "period" and base not in ("date", "timestamp"):
+                raise UsageError(
+                    f"{at}: the period {policy.table}.{name} is {types[name]}, not DATE or TIMESTAMP"
+                )
+            if key == "partition" and base not in _DIVIDE:
+                raise UsageError(
+                    f"{at}: UNLOAD cannot divide files by {policy.table}.{name}, which is {types[name]}"
+                )
+    return found
+
+
+_DIVIDE = frozenset("smallint integer bigint decimal real boolean char varchar date timestamp".split())
+"""What PARTITION BY takes (developer guide, r_UNLOAD)."""
