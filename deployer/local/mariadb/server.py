@@ -204,7 +204,17 @@ class LocalSource:
                     f"{Path(command[0]).name} cannot be run ({error}); see {self.log}"
                 ) from None
         if code != 0:
-            raise Unavailable(f"{Path(command[0]).name} failed with exit code {code}; see {self.log}")
+            raise Unavailable(
+                f"{Path(command[0]).name} failed with exit code {code}{self._told()}; see {self.log}"
+            )
+
+    def _told(self) -> str:
+        """The last error in the log, for a message; "" where it tells none."""
+        with contextlib.suppress(OSError):
+            lines = self.log.read_text(errors="replace").splitlines()
+            errors = [line for line in lines if "ERROR" in line or "FATAL" in line]
+            return f" ({errors[-1].strip()})" if errors else ""
+        return ""
 
     def _started(self, server: str, before: _State | None) -> _State:
         """Start the server on its old port if that is free; the state as it is then."""

@@ -80,12 +80,7 @@ class Postgres:
             connection.execute(
                 "select pg_terminate_backend(active_pid) from pg_replication_slots where active_pid is not null"
             )
-            deadline = time.monotonic() + 60
-            while connection.execute(
-                "select 1 from pg_replication_slots where active_pid is not null"
-            ).fetchone():
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            self._until_nobody_reads(connection)
             connection.execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
             connection.execute("drop database if exists rental with (force)")
             connection.execute("create database rental")
@@ -93,6 +88,19 @@ class Postgres:
             "create publication zeroshift for all tables",
             f"alter default privileges in schema public grant select on tables to {USER}",
         )
+
+    def until_nobody_reads(self) -> None:
+        """Wait until the server has noticed that its replicators have gone: a slot that is read cannot be touched."""
+        with self.connect() as connection:
+            self._until_nobody_reads(connection)
+
+    def _until_nobody_reads(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        deadline = time.monotonic() + 60
+        while connection.execute(
+            "select 1 from pg_replication_slots where active_pid is not null"
+        ).fetchone():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
     def _dsn(self, database: str) -> str:
         return psycopg.conninfo.make_conninfo(self._engine.dsn, dbname=database)
