@@ -27,7 +27,7 @@ SUPERUSER = "rdsdb"
 """The engine's superuser. Redshift has the same: an internal user that owns what belongs to the system."""
 
 START_SECONDS = 120.0
-STOP_SECONDS = 30.0
+STOP_SECONDS = 120.0
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",

@@ -41,7 +41,7 @@ from deployer.local.state import (
 )
 
 UP_SECONDS = 300.0
-DOWN_SECONDS = 120.0
+DOWN_SECONDS = 180.0
 _ANSWER_SECONDS = 30
 """A daemon or a PostgreSQL that is there answers at once, and later than that only if it hangs."""
 _POLL_SECONDS = 0.05

@@ -13,7 +13,7 @@ from pathlib import Path
 from deployer.errors import Unavailable
 from deployer.local.state import Process, describe
 
-STOP_SECONDS = 30.0
+STOP_SECONDS = 120.0
 
 
 def stop_orphan(data: Path) -> None:

@@ -15,6 +15,9 @@ from deployer.local.gateway.scram import Exchange
 
 Row = tuple[bytes | None, ...]
 
+CANCEL_SECONDS = 60.0
+"""How long PostgreSQL may take to pass a cancel request on. One still on its way would hit the next statement."""
+
 
 class ServerError(Exception):
     """An ErrorResponse of PostgreSQL (or one made like it): its fields by their letter."""
@@ -142,10 +145,10 @@ class Backend:
             with _connect(self.target) as sock:
                 request = codec.int32(codec.CANCEL_REQUEST) + codec.int32(self.pid) + self._secret
                 sock.sendall(message(b"", request))
-                sock.settimeout(5)
+                sock.settimeout(CANCEL_SECONDS)
                 # PostgreSQL closes the connection when it has passed the signal on.
                 sock.recv(1)
-        except OSError:
+        except (OSError, Disconnected):
             pass
 
     def watch(self, client: socket.socket | None) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from deployer.local.gateway.backend import Backend, Result, Target
 from deployer.local.gateway.codec import Disconnected
 
+LOCK_MS = 1000
+
 
 class Internal:
     """Short queries outside of every session's transaction: catalog look-ups, passwords, the list of sessions."""
@@ -31,6 +33,18 @@ class Internal:
                     if attempt == 2:
                         raise
             raise AssertionError
+
+    def apart(self, sql: str, values: Sequence[bytes | None] = ()) -> Result:
+        """As `query`, for what may have to wait for a user's lock on a table: all sessions would wait with it.
+
+        On a connection of its own, and not for long, since the lock may be that of the session that asks: raises
+        ServerError 55P03 then.
+        """
+        backend = Backend(self._target, "zeroshift gateway", f"{self._options} -c lock_timeout={LOCK_MS}")
+        try:
+            return backend.query(sql, values)
+        finally:
+            backend.close()
 
     def _drop(self) -> None:
         if self._backend is not None:

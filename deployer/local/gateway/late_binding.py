@@ -70,8 +70,8 @@ def _columns(runner: Runner) -> list[list[Any]]:
             try:
                 kept = known[name] = (asking.answers, _of(runner, name, asking))
             except (Refused, LexError, ServerError):
-                # What it reads is gone or has changed, and a query on it fails. Its page does not say what is shown of
-                # such a view: nothing here, so that the others can be seen.
+                # What it reads is gone, has changed, or is locked by who alters it, and a query on it fails. Its page
+                # does not say what is shown of such a view: nothing here, so that the others can be seen.
                 known.pop(name, None)
                 continue
         found += [
@@ -105,7 +105,7 @@ def _of(runner: Runner, name: Name, catalog: Catalog) -> Columns:
     # PostgreSQL knows the types that inference cannot tell. On the gateway's own connection: an error must not end the
     # session's transaction.
     empty = external.described(translation.statements[0], translation)
-    described = runner.internal.query(f"select * from ({empty}) as q limit 0").columns
+    described = runner.internal.apart(f"select * from ({empty}) as q limit 0").columns
     shown = types.shown(described, translation.columns)
     return [(column.name, _written(types.from_oid(column.type, column.modifier))) for column in shown]
 

@@ -17,6 +17,9 @@ log = logging.getLogger("zeroshift.gateway")
 
 _PLACE = "aws_directory"
 _LOOK_SECONDS = 0.2
+_copying = threading.Lock()
+"""From reading the file to writing what it says: otherwise the thread could put what it has read before in place of
+what a statement has just copied."""
 
 
 class Mirror:
@@ -68,12 +71,13 @@ def refresh(internal: Internal) -> None:
 
 
 def _copy(internal: Internal, path: Path) -> None:
-    records = read_json(path, {}).get("integrations", {})
-    given = {
-        key: {"source": _source(one["Engine"]), "status": one["Status"], "created": one["CreateTime"]}
-        for key, one in records.items()
-    }
-    internal.query("select zeroshift.mirror_integrations($1)", [json.dumps(given).encode()])
+    with _copying:
+        records = read_json(path, {}).get("integrations", {})
+        given = {
+            key: {"source": _source(one["Engine"]), "status": one["Status"], "created": one["CreateTime"]}
+            for key, one in records.items()
+        }
+        internal.query("select zeroshift.mirror_integrations($1)", [json.dumps(given).encode()])
 
 
 def _source(engine: str) -> str:

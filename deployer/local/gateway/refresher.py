@@ -16,8 +16,9 @@ from deployer.local.gateway.internal import Internal
 log = logging.getLogger("zeroshift.gateway")
 
 PAUSE = 3.0
-# A refresh sees one state of its tables, and says which.
-_OPTIONS = "-c default_transaction_isolation=repeatable\\ read -c lock_timeout=1s"
+# A refresh sees one state of its tables, and says which. It gives up long before PostgreSQL looks for a deadlock, after
+# a second: the statement that would be chosen to fail might be a user's.
+_OPTIONS = "-c default_transaction_isolation=repeatable\\ read -c lock_timeout=100ms"
 
 
 class Refresher:

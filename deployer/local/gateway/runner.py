@@ -58,7 +58,8 @@ class Runner:
     `user` is whose rights a statement has, `login_user` who logged in.
     `begun`: the client's BEGIN has run, of which PostgreSQL's status tells only after a Sync. `own_block`: the open
     transaction block is the runner's own, around a write that the client sent without one.
-    `cancel` tells of cancel requests. `storage` gives S3 as a role sees it, for COPY and UNLOAD.
+    `cancel` tells of cancel requests. `storage` gives S3 as a role sees it, for COPY and UNLOAD. `snapshot`: the
+    transaction has taken its own.
     """
 
     def __init__(self, backend: Backend, internal: Internal, database: str, user: str) -> None:
@@ -77,7 +78,7 @@ class Runner:
         self.journal = Journal()
         self.storage: Callable[[str], Storage] = _no_storage
         self.last = loads.Last()
-        self._snapshot = self._temp_is_new = False
+        self.snapshot = self._temp_is_new = False
         self._path: tuple[str, ...] | None = None
         self._temp_schema = b"0"
         self.options = Options(self.internal_query)
@@ -119,7 +120,7 @@ class Runner:
         """Take note of a Sync."""
         self.unsynced = self.executed = False
         if self.backend.status == "I":
-            self._snapshot = self.own_block = self.begun = False
+            self.snapshot = self.own_block = self.begun = False
             if self._temp_is_new:
                 self._find_temp_schema(is_new=False)  # a rollback has taken it back
             if self._user_changes:
@@ -152,10 +153,10 @@ class Runner:
         """Remember what a statement of this kind has done to the session."""
         if kind.name in ("begin", "commit", "rollback"):
             # After the client's BEGIN the block is the client's.
-            self._snapshot = self.own_block = False
+            self.snapshot = self.own_block = False
             self.begun = kind.name == "begin"
         elif kind.name not in _WITHOUT_SNAPSHOT:
-            self._snapshot = True
+            self.snapshot = True
         if kind.name not in _KEEPS_PATH:
             self._path = None
             self.options.forget()
@@ -192,7 +193,7 @@ class Runner:
         Once the transaction has its snapshot it may have made objects that only it sees. Before that, asking in it
         would take the snapshot, and a following LOCK or UPDATE has to come first.
         """
-        if self._snapshot and self.in_transaction:
+        if self.snapshot and self.in_transaction:
             return self.internal_query(sql, values)
         return self.internal.query(sql, values)
 

@@ -90,11 +90,18 @@ class Gateway:
             except OSError:
                 if self._closing:
                     return
+                # Perhaps for want of file descriptors, until a session ends.
                 log.exception("accept failed")
+                time.sleep(0.1)
                 continue
-            login.tune(sock)
-            session = Session(self, sock, f"{address[0]}:{address[1]}")
-            threading.Thread(target=session.serve, name=f"session {address[1]}", daemon=True).start()
+            try:
+                login.tune(sock)
+                session = Session(self, sock, f"{address[0]}:{address[1]}")
+                threading.Thread(target=session.serve, name=f"session {address[1]}", daemon=True).start()
+            except (OSError, RuntimeError):
+                # It is gone already, or there is no room for one more thread. Others must still get in.
+                log.exception("a client could not be served")
+                sock.close()
 
     def register(self, session: Session) -> None:
         """Raises ServerError when another login has taken the last place that the user's CONNECTION LIMIT leaves."""

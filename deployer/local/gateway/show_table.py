@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deployer.local.gateway import codec, types
-from deployer.local.gateway.backend import ServerError
+from deployer.local.gateway.backend import Result, ServerError
 from deployer.local.gateway.errors import gateway_error
 from deployer.local.gateway.runner import Runner
 from deployer.local.gateway.sinks import Sink
@@ -68,12 +68,23 @@ def show_view(runner: Runner, text: str, sink: Sink) -> None:
     raise _missing(name)
 
 
+def _asked(runner: Runner, sql: str, values: Sequence[bytes]) -> Result:
+    """As Runner.catalog_query, for a question that waits for who alters a table: nobody else must wait with it."""
+    if runner.in_transaction and not runner.snapshot:
+        try:
+            return runner.internal.apart(sql, values)
+        except ServerError as error:
+            if error.sqlstate != "55P03":
+                raise
+    return runner.internal_query(sql, values)
+
+
 def show_table(runner: Runner, text: str, sink: Sink) -> None:
     """SHOW TABLE [schema.]name. Raises Refused and ServerError."""
     name = _read(text, "table")
     for schema in [name.schema] if name.schema else runner.search_path():
         values = [schema.encode(), name.name.encode(), runner.user.encode()]
-        found = runner.catalog_query("select zeroshift.table_definition($1, $2, $3)", values).rows
+        found = _asked(runner, "select zeroshift.table_definition($1, $2, $3)", values).rows
         if found and found[0][0] is not None:
             sink.columns([DEFINITION])
             sink.rows(codec.pack_row([definition(json.loads(found[0][0])).encode()]), 1)

@@ -144,3 +144,25 @@ def test_postgresql_may_end_again_while_it_is_started_again() -> None:
         os.close(reader)
         os.close(writer)
     assert starts == ["start", "start"]
+
+
+@pytest.mark.parametrize("begin", ["", "begin"])
+def test_who_waits_for_a_table_keeps_nobody_else_waiting(wire: Wire, engine: Any, begin: str) -> None:
+    """SHOW TABLE waits for who alters the table; it asked over the connection that all sessions share."""
+    wire.query("create table t (a integer default 5)")
+    wire.query("begin; alter table t add column b integer default 4")
+    with Wire(wire.status) as waiting, Wire(wire.status) as other:
+        waiting.login()
+        waiting.query(begin)
+        waiting.send(message(b"Q", text("show table t")))
+        blocked = f"select count(*) from pg_stat_activity where {wire.key[0]} = any (pg_blocking_pids(pid))"
+        wait_until(lambda: engine.execute(blocked).fetchone() == (1,))
+        assert other.login().rows("select count(*) from pg_tables where tablename = 't'") == [("1",)]
+        wire.query("commit")
+        assert [data for kind, data in waiting.until() if kind == b"D" and b"a integer" in data]
+
+
+def test_who_has_locked_a_table_is_shown_it(wire: Wire) -> None:
+    wire.query("create table t (a integer default 5)")
+    wire.query("begin; lock t")
+    assert "a integer" in str(wire.rows("show table t"))
