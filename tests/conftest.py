@@ -150,7 +150,8 @@ def empty(engine_dsn: str, admin: str) -> None:
     """Drop all that users and landing have made, over the engine's own connection.
 
     What the gateway does by itself meanwhile (the refresh of a materialized view) may be dropped under its hands, or
-    hold what is to be dropped, in another order of locks: then it is tried again.
+    hold what is to be dropped, in another order of locks: then it is tried again. So it is where a session that a test
+    has left behind holds a lock, and cannot end before it has looked into a table that is being emptied here.
     """
     import psycopg
 
@@ -159,6 +160,7 @@ def empty(engine_dsn: str, admin: str) -> None:
             return _empty(engine_dsn, admin)
         except (
             psycopg.errors.DeadlockDetected,
+            psycopg.errors.LockNotAvailable,
             psycopg.errors.UndefinedObject,
             psycopg.errors.UndefinedTable,
             # "tuple concurrently updated" or "deleted".
@@ -184,6 +186,7 @@ def _empty(engine_dsn: str, admin: str) -> None:
     )
     with psycopg.connect(engine_dsn) as connection:
         connection.execute("set client_min_messages = warning")
+        connection.execute("set lock_timeout = '10s'")
         # Sessions that a test has left behind would hold locks on what is to go.
         connection.execute(
             "select pg_terminate_backend(pid, 1000) from pg_stat_activity where datname = current_database()"
