@@ -109,6 +109,14 @@ def test_deleting_needs_writers_that_know_the_horizon(tmp_path: Path) -> None:
     (tmp_path / "procedures" / "shop" / "far.sql").unlink()
     (problem,) = safety.problems(replace(policy, table="curated.listing_locations"), tmp_path)
     assert "never deleted" in problem
+    # The view of another policy of this table would lack the rows; that of a snapshot has days of its own.
+    (tmp_path / "procedures" / "archive").mkdir()
+    (tmp_path / "procedures" / "archive" / "days.toml").write_text('table = "shop.sold"\n')
+    (tmp_path / "procedures" / "archive" / f"{policy.name}.toml").write_text(PERIOD)
+    assert list(safety.problems(policy, tmp_path)) == []
+    (tmp_path / "procedures" / "archive" / "kept.toml").write_text(PERIOD)
+    (problem,) = safety.problems(policy, tmp_path)
+    assert problem.startswith("kept.toml archives shop.sold, too") and "archive.all_kept" in problem
 
 
 def test_lint_finds_the_same() -> None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from deployer.project.archive import files
 from deployer.project.archive.model import DELETE, NEVER_DELETED, Policy
 
 HORIZONS = "archive.horizons"
@@ -30,11 +31,32 @@ def problems(policy: Policy, root: Path) -> Iterator[str]:
             ' after = "keep"'
         )
         return
+    for other in files.load(root):
+        if shares(policy, other):
+            yield missed(policy, other)
     for path in _blind_writers(policy, root / "procedures"):
         yield (
             f"{path.relative_to(root)} writes {policy.table} and does not read {HORIZONS}: it could bring deleted rows"
             ' back; leave out what is before the horizon there, or write after = "keep"'
         )
+
+
+def shares(policy: Policy, other: Policy) -> bool:
+    """Whether another policy's view would lack rows that this one deletes. A snapshot's view has days of its own."""
+    return (
+        policy.after == DELETE
+        and other.table == policy.table
+        and other.name != policy.name
+        and not other.is_snapshot
+    )
+
+
+def missed(policy: Policy, other: Policy) -> str:
+    """What is wrong with two such policies."""
+    return (
+        f"{other.name}.toml archives {policy.table}, too: rows that {policy.name} deletes would stand neither in the"
+        f" table nor in archive.all_{other.name}; leave one of the policies out"
+    )
 
 
 def _blind_writers(policy: Policy, directory: Path) -> Iterator[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deployer.project.archive.model import DELETE, NEVER_DELETED, Policy
-from deployer.project.archive.safety import HORIZONS
+from deployer.project.archive.safety import HORIZONS, missed, shares
 from deployer.project.lint.archive_files import ArchiveContent
 from deployer.project.lint.catalog import Catalog
 from deployer.project.lint.findings import ERROR, Rule
@@ -73,7 +73,7 @@ def archive_columns(content: Content, catalog: Catalog) -> Places:
         severity=ERROR,
         problem="The policy deletes rows of a table that a procedure writes without a look at the archive's horizon: a"
         " full refresh brings them back, and they stand in the table and in the archive. Or the table is the only"
-        " record of what its source forgets.",
+        " record of what its source forgets. Or another policy archives the same table, and its view would lack them.",
         redshift="Nothing in the warehouse knows that rows were archived: DELETE takes them, and the next INSERT brings"
         " them again.",
         source="r_DELETE",
@@ -95,6 +95,10 @@ def archive_deletes(content: Content, catalog: Catalog) -> Places:
     if policy.table in catalog.views:
         yield line, 1, f"{policy.table} is a view: there is nothing to delete"
         return
+    for other in catalog.contents:
+        found = _policy(other)
+        if found is not None and shares(policy, found):
+            yield line, 1, missed(policy, found)
     for name, procedures in sorted(catalog.procedures.items()):
         writes = any(
             ".".join(item.parts) == policy.table and item.how == "write" and item.verb in _REBUILDING
