@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -189,14 +190,13 @@ class Aws:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            import boto3
             from botocore.config import Config
 
             if self._session is None:
                 own = self._endpoint or any(os.environ.get(name) for name in _OWN_CREDENTIALS)
                 # The environment's own credentials win, so that CI needs no profile of that name.
                 profile = None if own else self.remote.profile or None
-                self._session = boto3.Session(profile_name=profile, region_name=self.remote.region)
+                self._session = _session(profile, self.remote.region)
             keys = self._assumed
             if self._endpoint is not None and self._endpoint.access_key:
                 keys = {
@@ -221,6 +221,24 @@ class Aws:
                 ),
             )
         return self._clients[service]
+
+
+def _session(profile: str | None, region: str) -> Any:
+    """boto3's session, whose services' models are read once for the process: reading them takes longer than a call."""
+    import boto3
+    import botocore.session
+
+    made = botocore.session.Session(profile=profile)
+    made.register_component("data_loader", _models(made.get_config_variable("data_path")))
+    return boto3.Session(botocore_session=made, profile_name=profile, region_name=region)
+
+
+@cache
+def _models(path: str | None) -> Any:
+    """botocore's models: its own, and those of AWS_DATA_PATH."""
+    from botocore.loaders import create_loader
+
+    return create_loader(path)
 
 
 def is_loopback(host: str) -> bool:

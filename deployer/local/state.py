@@ -108,6 +108,15 @@ def forget_processes(state: State) -> State:
     return replace(state, daemon=None, engine=None, engine_dsn=None, started_at=None, note="")
 
 
+def running_state(home: Path) -> State | None:
+    """What the daemon that runs has written when all of it listened; None when none runs, or not yet. Nobody is asked:
+    a daemon that hangs looks the same."""
+    state = read_state(home)
+    if state is None or not is_held(home / DAEMON_LOCK) or not is_running(state.daemon):
+        return None
+    return state
+
+
 def make_home(home: Path) -> None:
     """Create the environment's directory, private to its owner."""
     try:

@@ -44,7 +44,7 @@ from deployer.local.aws.integrations.store import Store
 from deployer.local.aws.integrations.target import Targets
 from deployer.local.aws.serverless import ACCOUNT, Serverless
 from deployer.local.environment import LocalEnvironment
-from deployer.local.state import describe
+from deployer.local.state import describe, running_state
 
 log = logging.getLogger("zeroshift.aws")
 
@@ -101,7 +101,7 @@ class Daemon:
 
     def _data_api(self) -> int:
         """The port of the Data API in front of the local Redshift, which is started when it does not run."""
-        url = LocalEnvironment(self.home).ensure_up().data_api_url
+        url = (running_state(self.home) or LocalEnvironment(self.home).ensure_up()).data_api_url
         if url is None:
             raise Unavailable(
                 "the local Redshift that runs has no Data API; restart it with `zeroshift local down`"

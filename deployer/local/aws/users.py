@@ -10,6 +10,7 @@ from pathlib import Path
 from deployer.errors import Unavailable
 from deployer.local.aws.environment import ACCESS_KEY, SECRET_KEY
 from deployer.local.environment import LocalEnvironment, Status
+from deployer.local.state import running_state
 from deployer.sql.names import quote_ident, quote_literal
 
 ROLES_TAG = "RedshiftDbRoles"
@@ -26,8 +27,11 @@ class Users:
         self._lock = threading.Lock()
 
     def endpoint(self) -> tuple[str, int]:
-        """Host and port of the local Redshift, which is started when it does not run."""
-        status = self._status()
+        """Host and port of the local Redshift, which is started when it does not run.
+
+        Asked at every GetWorkgroup: one that runs is not measured for that.
+        """
+        status = running_state(self._local.home) or self._status()
         assert status.port is not None
         return status.host, status.port
 

@@ -19,6 +19,7 @@ from data_api_client import WHERE, ended, make_client, started, until
 from deployer.local.data_api.service import KILLED
 from deployer.local.data_api.store import FILE
 from deployer.local.environment import LocalEnvironment, Status
+from deployer.local.state import running_state
 
 DIGITS = " union all ".join(f"select {n} as n" for n in range(10))
 FOREVER = f"with d as ({DIGITS}) select count(*) from {', '.join('d ' + x for x in 'abcdefghijkl')}"
@@ -107,9 +108,12 @@ def test_down_up_and_kill(own: LocalEnvironment) -> None:
     running = client.execute_statement(Sql=FOREVER, **WHERE)["Id"]
     started(client, running)
     os.kill(status.pid, signal.SIGKILL)
+    until(lambda: running_state(own.home) is None)
 
     status = own.up()
     assert status.data_api_url is not None
+    written = running_state(own.home)
+    assert written is not None and (written.port, written.data_api_url) == (status.port, status.data_api_url)
     client = make_client(status.data_api_url)
     assert client.get_statement_result(Id=kept)["Records"] == [[{"longValue": 42}]]
     found = client.describe_statement(Id=running)
@@ -117,7 +121,7 @@ def test_down_up_and_kill(own: LocalEnvironment) -> None:
     assert client.list_statements(Status="STARTED")["Statements"] == []
 
     own.down()
-    assert own.status().data_api_url is None
+    assert own.status().data_api_url is None and running_state(own.home) is None
     url = own.up().data_api_url
     assert url is not None
     client = make_client(url)
