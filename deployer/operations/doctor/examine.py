@@ -14,6 +14,7 @@ from deployer.operations.doctor import (
     deployment,
     identities,
     machine,
+    replication,
     rights,
     route,
     stacks,
@@ -33,6 +34,7 @@ _PARTS: tuple[tuple[str, Part], ...] = (
     ("identities", identities.checks),
     ("stacks", stacks.checks),
     ("zero-ETL", zero_etl.checks),
+    ("replication", replication.checks),
     ("archive", archive.checks),
 )
 
