@@ -7,6 +7,7 @@ policies decide where the local AWS enforces them.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,14 +97,13 @@ class Connector:
 
     def __call__(self, role: str) -> Storage:
         """`role` is "default" or the ARNs of a chain of roles. Raises Refused when there is no S3."""
-        import boto3
         from botocore.config import Config
 
         config = Config(retries={"mode": "standard", "max_attempts": 5}, s3={"addressing_style": "path"})
         named = os.environ.get(ENDPOINT)
         if named:
             # Credentials as boto3 finds them: there is no role to be assumed at an endpoint that is not AWS's.
-            return Storage(boto3.client("s3", endpoint_url=named, region_name=_region(), config=config))
+            return Storage(_client("s3", endpoint_url=named, region_name=_region(), config=config))
         state = read(self._directory)
         if state is None or not health(state.url):
             raise Refused(
@@ -117,7 +117,7 @@ class Connector:
             "aws_session_token": None,
         }
         for arn in [] if role == "default" else role.split(","):
-            sts = boto3.client("sts", endpoint_url=state.url, region_name=REGION, config=config, **keys)
+            sts = _client("sts", endpoint_url=state.url, region_name=REGION, config=config, **keys)
             with _told(arn):
                 given = sts.assume_role(RoleArn=arn, RoleSessionName="RedshiftIamRoleSession")["Credentials"]
             keys = {
@@ -125,7 +125,19 @@ class Connector:
                 "aws_secret_access_key": given["SecretAccessKey"],
                 "aws_session_token": given["SessionToken"],
             }
-        return Storage(boto3.client("s3", endpoint_url=state.url, region_name=REGION, config=config, **keys))
+        return Storage(_client("s3", endpoint_url=state.url, region_name=REGION, config=config, **keys))
+
+
+_making = threading.Lock()
+
+
+def _client(service: str, **given: Any) -> Any:
+    """A client, one at a time: statements of several sessions ask at once, and making clients of one session of boto3's
+    is not safe between threads (boto3's guide, "Multithreading or multiprocessing with sessions")."""
+    import boto3
+
+    with _making:
+        return boto3.client(service, **given)
 
 
 def _region() -> str:
