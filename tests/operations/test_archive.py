@@ -224,7 +224,13 @@ def test_a_restore_that_ended_between_two_runs(archive: ArchiveProject, session:
     # Each run has its own columns.
     session.execute("alter table shop.closed add column colour varchar(10)")
     session.execute("update shop.closed set colour = 'red'")
+    # What an external table is too narrow for would be cut without a word.
+    session.execute("alter table shop.closed alter column name type varchar(400)")
+    session.execute("update shop.closed set name = repeat('n', 400) where id = 1")
+    before = rows(session, "archive.all_old")
+    assert len(before[0][9]) == 400
     archive.run()
+    assert rows(session, "archive.all_old") == before
     first, second = [run.archive_run for run in ledger.runs(session)]
     assert back(archive, "old", into="shop.look").runs == (first, second)
     assert rows(session, "shop.look") == before[:3]
@@ -232,6 +238,12 @@ def test_a_restore_that_ended_between_two_runs(archive: ArchiveProject, session:
     assert back(archive, first).rows == 1
     assert back(archive, "old").runs == (second,)
     assert rows(session) == before
+    # Another type is refused before anything is unloaded.
+    session.execute("alter table shop.closed drop column small")
+    session.execute("alter table shop.closed add column small bigint")
+    with pytest.raises(Unsafe, match="shop.closed.small was archived as smallint and is bigint now"):
+        archive.run(as_of=date(2024, 5, 15))
+    assert len(ledger.runs(session)) == 2
 
 
 @pytest.mark.slow

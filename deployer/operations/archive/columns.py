@@ -217,7 +217,7 @@ def _fits(old: str, new: str) -> bool:
     if before in _NUMBERS and after in _NUMBERS:
         return _NUMBERS.index(before) <= _NUMBERS.index(after)
     if before == after == "varchar":
-        return _length(old) <= _length(new)
+        return length_of(old) <= length_of(new)
     if before == after == "decimal":
         (digits, scale), (room, places) = _numbers(old), _numbers(new)
         return scale <= places and digits - scale <= room - places
@@ -227,8 +227,9 @@ def _fits(old: str, new: str) -> bool:
     ) or before == after == "varbyte"
 
 
-def _length(type_text: str) -> int:
-    return _numbers(type_text)[0]
+def length_of(type_text: str) -> int:
+    """How many bytes a VARCHAR or CHAR has room for; 0 for other types."""
+    return _numbers(type_text)[0] if base_of(type_text) in ("varchar", "char") else 0
 
 
 def _numbers(type_text: str) -> tuple[int, ...]:

@@ -76,39 +76,55 @@ def _schema(session: Session, place: Place) -> None:
         )
 
 
-def _table(session: Session, place: Place, policy: Policy, wanted: Sequence[Column]) -> None:
-    found = session.execute(
-        "select columnname, external_type from svv_external_columns where schemaname = %s and tablename = %s"
-        " and part_key = 0 order by columnnum",
-        (SCHEMA, policy.name),
-    )
-    known = {str(name): str(kind).lower() for name, kind in found.rows}
-    if not known:
-        listed = ", ".join(f"{quote_ident(column.name)} {_external(column)}" for column in wanted)
-        location = place.bucket.url(f"{place.folder}{policy.name}/")
-        session.execute(
-            f"create external table {_name(policy.name)} ({listed})"
-            f" partitioned by ({RUN_COLUMN} varchar(64), {PERIOD_COLUMN} date) stored as parquet"
-            f" location {quote_literal(location)}"
-        )
-        return
+def check(session: Session, policy: Policy, wanted: Sequence[Column]) -> None:
+    """Raise Unsafe for a column that the policy's external table, where there is one, has with another type."""
+    known = _known(session, policy)
     for column in wanted:
-        if column.name not in known:
-            session.execute(
-                f"alter table {_name(policy.name)} add column {quote_ident(column.name)} {_external(column)}"
-            )
-        elif _catalogued(known[column.name]) != _catalogued(_external(column)):
+        if column.name in known and _catalogued(known[column.name]) != _catalogued(_external(column)):
             raise Unsafe(
                 f"{policy.place.path}: {policy.table}.{column.name} was archived as {known[column.name]} and is"
                 f" {_external(column)} now, which one external table cannot hold: go on under a policy of another name"
             )
 
 
+def _known(session: Session, policy: Policy) -> dict[str, str]:
+    """The columns of the policy's external table, with the catalog's types; none before the first run."""
+    found = session.execute(
+        "select columnname, external_type from svv_external_columns where schemaname = %s and tablename = %s"
+        " and part_key = 0 order by columnnum",
+        (SCHEMA, policy.name),
+    )
+    return {str(name): str(kind).lower() for name, kind in found.rows}
+
+
+def _table(session: Session, place: Place, policy: Policy, wanted: Sequence[Column]) -> None:
+    check(session, policy, wanted)
+    known, table = _known(session, policy), _name(policy.name)
+    if not known:
+        listed = ", ".join(f"{quote_ident(column.name)} {_external(column)}" for column in wanted)
+        location = place.bucket.url(f"{place.folder}{policy.name}/")
+        session.execute(
+            f"create external table {table} ({listed})"
+            f" partitioned by ({RUN_COLUMN} varchar(64), {PERIOD_COLUMN} date) stored as parquet"
+            f" location {quote_literal(location)}"
+        )
+        return
+    for column in wanted:
+        name, kind = quote_ident(column.name), _external(column)
+        if column.name in known and columns.length_of(known[column.name]) < columns.length_of(kind):
+            # "results are truncated to fit the defined column size without returning an error" (CREATE EXTERNAL TABLE),
+            # and no statement widens one. Files are read by their columns' names; until the next one queries fail.
+            session.execute(f"alter table {table} drop column {name}")
+            del known[column.name]
+        if column.name not in known:
+            session.execute(f"alter table {table} add column {name} {kind}")
+
+
 _GLUE = {"integer": "int", "real": "float", "double precision": "double"}
 
 
 def _catalogued(kind: str) -> str:
-    """A type as the catalog has it. Lengths may grow, since files are read by what they hold."""
+    """A type as the catalog has it, without a length, which may grow."""
     base = columns.base_of(kind)
     return kind.replace(" ", "") if base == "decimal" else _GLUE.get(base, base)
 

@@ -199,6 +199,8 @@ def _carry_out(work: Work, policy: Policy, as_of: date | None) -> Outcome:
     days = due.due(work.session, policy, due.day(work.session, as_of))
     if days is None:
         return Outcome(policy.name, NOTHING)
+    if work.place.spectrum:
+        external.check(work.session, policy, found)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     registered = ArchiveRun(
         name, policy.name, policy.table, *days, policy.after,
