@@ -138,7 +138,9 @@ def _value(column: Column, alias: str) -> str:
     """The warehouse's value, of the external table's."""
     name = f"{alias}.{quote_ident(column.name)}"
     if column.base == "super":
-        return f"json_parse({name})"
+        # What has been cut to the column's size is no JSON any more: its text is shown, by the guide's own CASE
+        # ("CAN_JSON_PARSE function"). JSON_PARSE would end the whole query.
+        return f"case when can_json_parse({name}) then json_parse({name}) else cast({name} as super) end"
     if column.conversion == HEX:
         return f"from_hex({name})"
     if column.conversion == UTC:
