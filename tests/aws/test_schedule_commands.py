@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from deployer.aws.client import Aws, Endpoint
 from deployer.errors import Unavailable, UsageError
 from deployer.local.aws.environment import AwsStatus, LocalAws
 from deployer.local.environment import LocalEnvironment
+from deployer.local.scheduler import process
 from deployer.local.scheduler.process import LocalScheduler
 from deployer.operations import schedule_service, schedules, status
 from deployer.project.environments import Environment
@@ -143,6 +146,24 @@ def test_without_an_aws_side_there_are_no_schedules(cloud: Cloud) -> None:
             UsageError, match=r"\[env.local\] has no AWS side, and so no schedules; set aws = true"
         ):
             refused(cloud.project, here)
+
+
+def test_somebody_who_looks_for_long_whether_a_scheduler_runs_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "LOCK_SECONDS", 0.05)
+    found = LocalScheduler(tmp_path)
+    with found.held():
+        with pytest.raises(Unavailable, match="runs already"), LocalScheduler(tmp_path).held():
+            pass
+    with (found.directory / process.LOCK_FILE).open() as looking:
+        # As on a machine that stops somebody between the look and the letting go. This process is not one that fires.
+        (found.directory / process.STATE_FILE).unlink()
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.3, fcntl.flock, (looking, fcntl.LOCK_UN)).start()
+        with found.held() as ready:
+            ready()
+            assert found.firing
 
 
 def until(condition: Callable[[], Any], seconds: float = 240) -> Any:

@@ -22,6 +22,8 @@ STATE_FILE = "scheduler.json"
 LOG_FILE = "scheduler.log"
 STOP_SECONDS = 90.0
 """A call that is under way is let end; it has a minute."""
+LOCK_SECONDS, LOOK_SECONDS = 2.0, 30.0
+"""How long the lock may be held by a scheduler that runs, or by somebody else, before another one gives way."""
 
 
 class LocalScheduler:
@@ -57,18 +59,21 @@ class LocalScheduler:
         make_home(self.directory)
         descriptor = os.open(self.directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            for _ in range(100):
+            began = time.monotonic()
+            while True:
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    # Somebody may be looking whether the lock is held.
+                    # Somebody may be looking whether the lock is held, which takes a moment, on a busy machine a long
+                    # one.
+                    waits = LOCK_SECONDS if is_running(self._read()[0]) else LOOK_SECONDS
+                    if time.monotonic() - began > waits:
+                        raise Unavailable(
+                            "the local Scheduler runs already; `zeroshift schedule stop` ends it, and `zeroshift"
+                            " schedule history` shows what it did"
+                        ) from None
                     time.sleep(0.02)
-            else:
-                raise Unavailable(
-                    "the local Scheduler runs already; `zeroshift schedule stop` ends it, and `zeroshift schedule"
-                    " history` shows what it did"
-                )
             self._write(ready=False)
             yield lambda: self._write(ready=True)
         finally:
