@@ -238,6 +238,12 @@ def test_a_restore_that_ended_between_two_runs(archive: ArchiveProject, session:
     assert back(archive, first).rows == 1
     assert back(archive, "old").runs == (second,)
     assert rows(session) == before
+    # The view follows the table, also when nothing is due, and finds what was archived without Spectrum.
+    session.execute("alter table shop.closed drop column colour")
+    session.execute('drop table archive_files."old"')
+    assert archive.run().outcomes[0].state == NOTHING
+    assert rows(session, "archive.all_old") == before
+    assert session.execute('select count(*) from archive_files."old"').rows == ((3,),)
     # Another type is refused before anything is unloaded.
     session.execute("alter table shop.closed drop column small")
     session.execute("alter table shop.closed add column small bigint")

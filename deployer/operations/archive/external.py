@@ -18,7 +18,7 @@ from deployer.operations.archive.place import Place
 from deployer.project.archive.model import PERIOD_COLUMN, RUN_COLUMN, Policy
 from deployer.sql.names import quote_ident, quote_literal
 from deployer.warehouse import archive_ledger as ledger
-from deployer.warehouse.archive_ledger import ArchiveRun
+from deployer.warehouse.archive_ledger import ArchiveRun, Partition
 from deployer.warehouse.session import Session
 
 SCHEMA = "archive_files"
@@ -32,35 +32,63 @@ def view_name(policy: str) -> str:
     return f"archive.all_{policy}"
 
 
-def show(session: Session, place: Place, policy: Policy, run: ArchiveRun) -> None:
-    """Make a verified run's files readable. May be repeated; Unsafe when a column has another type than before."""
-    wanted = [column for column in columns_of(ledger.checks(session, run.archive_run)) if not column.is_own]
+def show(session: Session, place: Place, policy: Policy, run: ArchiveRun | None = None) -> None:
+    """Make a verified run's files readable, and those of earlier ones that are not yet, and renew the view.
+
+    Without a run only the latter: the table may have other columns by now. May be repeated; raises Unsafe when a column
+    has another type than before.
+    """
+    held = [
+        one
+        for one in ledger.runs(session, policy.name)
+        if one.state in ledger.HELD or (run is not None and one.archive_run == run.archive_run)
+    ]
+    if not held:
+        return
     _schema(session, place)
-    _table(session, place, policy, wanted)
-    found = [part for part in ledger.partitions(session, policy.name) if part.archive_run == run.archive_run]
-    table = _name(policy.name)
-    for start in range(0, len(found), _AT_ONCE):
-        listed = " ".join(
-            f"partition ({RUN_COLUMN}={quote_literal(run.archive_run)}, {PERIOD_COLUMN}='{part.archive_period}')"
-            f" location {quote_literal(part.location)}"
-            for part in found[start : start + _AT_ONCE]
-        )
-        session.execute(f"alter table {table} add if not exists {listed}")
+    there = set(_partitions(session, policy.name))
+    parts = ledger.partitions(session, policy.name)
+    for one in held:
+        missing = [
+            part
+            for part in parts
+            if part.archive_run == one.archive_run
+            and (one.archive_run, str(part.archive_period)) not in there
+        ]
+        if missing or one == held[-1]:
+            listed = columns_of(ledger.checks(session, one.archive_run))
+            _table(session, place, policy, [column for column in listed if not column.is_own])
+        _add(session, policy, missing)
     _view(session, policy)
+
+
+def _add(session: Session, policy: Policy, parts: Sequence[Partition]) -> None:
+    for start in range(0, len(parts), _AT_ONCE):
+        listed = " ".join(
+            f"partition ({RUN_COLUMN}={quote_literal(part.archive_run)}, {PERIOD_COLUMN}='{part.archive_period}')"
+            f" location {quote_literal(part.location)}"
+            for part in parts[start : start + _AT_ONCE]
+        )
+        session.execute(f"alter table {_name(policy.name)} add if not exists {listed}")
+
+
+def _partitions(session: Session, policy: str) -> list[tuple[str, str]]:
+    """The partitions of a policy's external table: run and period."""
+    found = session.execute(
+        'select "values" from svv_external_partitions where schemaname = %s and tablename = %s',
+        (SCHEMA, policy),
+    )
+    return [(str(text).split('"')[1], str(text).split('"')[3]) for (text,) in found.rows]
 
 
 def hide(session: Session, run: ArchiveRun) -> None:
     """Drop a run's partitions, before its files go."""
-    found = session.execute(
-        'select "values" from svv_external_partitions where schemaname = %s and tablename = %s',
-        (SCHEMA, run.policy),
-    )
-    periods = [text.split('"')[3] for (text,) in found.rows if str(text).split('"')[1] == run.archive_run]
-    for period in periods:
-        session.execute(
-            f"alter table {_name(run.policy)} drop partition ({RUN_COLUMN}={quote_literal(run.archive_run)},"
-            f" {PERIOD_COLUMN}={quote_literal(period)})"
-        )
+    for name, period in _partitions(session, run.policy):
+        if name == run.archive_run:
+            session.execute(
+                f"alter table {_name(run.policy)} drop partition ({RUN_COLUMN}={quote_literal(name)},"
+                f" {PERIOD_COLUMN}={quote_literal(period)})"
+            )
 
 
 def _name(policy: str) -> str:

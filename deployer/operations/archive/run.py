@@ -198,6 +198,8 @@ def _carry_out(work: Work, policy: Policy, as_of: date | None) -> Outcome:
     found = due.columns_of(work.session, policy)
     days = due.due(work.session, policy, due.day(work.session, as_of))
     if days is None:
+        if work.place.spectrum:
+            external.show(work.session, work.place, policy)
         return Outcome(policy.name, NOTHING)
     if work.place.spectrum:
         external.check(work.session, policy, found)
