@@ -242,9 +242,8 @@ def _character(options: Options, what: str) -> str:
 
 _COLUMNAR = {
     "ACCEPTINVCHARS", "FILLRECORD", "IAM_ROLE", "STATUPDATE", "MANIFEST", "EXPLICIT_IDS", "FORMAT", "PARQUET", "ORC",
-    "REGION",
 }  # fmt: skip
-"""DG "COPY from columnar data formats". REGION is accepted there as everywhere and has no effect here."""
+"""DG "COPY from columnar data formats"."""
 
 
 def _check(copy: Copy) -> None:
@@ -252,6 +251,11 @@ def _check(copy: Copy) -> None:
     if not copy.role:
         raise Refused("COPY needs an authorization: IAM_ROLE default or IAM_ROLE 'arn'", sqlstate="42601")
     if copy.format in COLUMNAR:
+        if "REGION" in given:
+            # The page quotes this error, "even if your Amazon S3 bucket and your database are in the same AWS Region".
+            raise Refused(
+                f"REGION argument is not supported for {copy.format.upper()} based COPY", sqlstate="0A000"
+            )
         exclusive("COPY", [copy.format.upper()], sorted(given - _COLUMNAR))
     if copy.format == "csv":
         exclusive("COPY", ["CSV"], [name for name in ("REMOVEQUOTES", "ESCAPE") if name in given])

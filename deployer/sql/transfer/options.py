@@ -123,6 +123,11 @@ class Options:
             return "default"
         start = self.token.start
         role = self.string()
+        if role.upper() == "SESSION":
+            raise self.refuse(
+                "IAM_ROLE 'SESSION' is not supported by the local Redshift: there is no federated identity",
+                start,
+            )
         if not all(_ROLE.fullmatch(part) for part in role.split(",")):
             raise self.refuse("IAM_ROLE takes default or the ARN of a role", start)
         return role

@@ -107,6 +107,10 @@ REFUSED = [
         "copy x from 's3://lake/in' iam_role default parquet ignoreheader 1",
         "PARQUET cannot be used with IGNOREHEADER",
     ),
+    (
+        "copy x from 's3://lake/in' iam_role default parquet region 'us-east-1'",
+        "REGION argument is not supported for PARQUET based COPY",
+    ),
     ("copy x from 's3://lake/in' iam_role default format orc", "s3://lake/in is not an ORC file"),
     (
         "copy x from 's3://lake/in' iam_role default format avro 'auto'",

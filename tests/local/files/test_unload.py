@@ -159,6 +159,7 @@ REFUSED = [
     ("unload ('select 1 a') to 'lake/x/' iam_role default", "is no place in Amazon S3"),
     ("unload ('select 1 a') to 's3://lake/x/' access_key_id 'a' secret_access_key 'b'", "use IAM_ROLE"),
     ("unload ('select 1 a') to 's3://lake/x/' iam_role 'me'", "the ARN of a role"),
+    ("unload ('select 1 a') to 's3://lake/x/' iam_role 'SESSION'", "there is no federated identity"),
     ("unload ('select 1 a') to 's3://lake/x/' iam_role default parquet gzip", "PARQUET cannot be used with GZIP"),
     ("unload ('select 1 a') to 's3://lake/x/' iam_role default parquet header", "PARQUET cannot be used with HEADER"),
     ("unload ('select 1 a') to 's3://lake/x/' iam_role default json null as 'x'", "JSON cannot be used with NULL"),
