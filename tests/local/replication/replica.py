@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from deployer.local.replication import sources
-from deployer.local.replication.position import Position, PositionLost
+from deployer.local.replication.position import Position, PositionLost, SourceLost
 from deployer.local.replication.settings import Settings
 
 SECONDS = 120.0
@@ -42,6 +42,8 @@ class Replica:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self.error: BaseException | None = None
+        self.patient = False
+        """Whether a source that is lost is tried again, as by the process; else it is the error of `until`."""
 
     def start(self) -> Replica:
         self._stop.clear()
@@ -57,6 +59,11 @@ class Replica:
                 worker.run()
             except PositionLost as error:
                 worker.lose_position(str(error))
+            except SourceLost as error:
+                if not self.patient:
+                    self.error = error
+                    return
+                self._stop.wait(0.1)
             except BaseException as error:
                 self.error = error
                 return
