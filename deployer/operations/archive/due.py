@@ -10,6 +10,7 @@ from deployer.operations.archive.columns import Column
 from deployer.project.archive.model import DELETE, Policy, start_of
 from deployer.sql.names import quote_ident
 from deployer.warehouse import archive_ledger as ledger
+from deployer.warehouse import catalog
 from deployer.warehouse.session import Session
 
 
@@ -48,13 +49,18 @@ def due(session: Session, policy: Policy, today: date) -> tuple[date, date] | No
 def columns_of(session: Session, policy: Policy) -> tuple[Column, ...]:
     """The columns of the policy's table.
 
-    Raises UsageError, at the policy's line, for a table that is not there, or a column
-    that is not there or not of a type that can divide.
+    Raises UsageError, at the policy's line, for a table that is not there, or a column that is not there or not of a
+    type that can divide; Unsafe for a view whose rows are to be deleted.
     """
     try:
         found = columns.of_relation(session, policy.table)
     except (UsageError, Unsafe) as error:
         raise type(error)(f"{policy.place.path}:{policy.place.line('table')}: {error}") from None
+    if policy.after == DELETE and policy.table in catalog.view_names(session):
+        raise Unsafe(
+            f"{policy.place.path}:{policy.place.line('after')}: {policy.table} is a view, whose rows nobody can delete:"
+            ' name its table, or write after = "keep"'
+        )
     types = {column.name: column.type for column in found}
     for key, names in (("period", [policy.period] if policy.period else []), ("partition", policy.partition)):
         at = f"{policy.place.path}:{policy.place.line(key)}"
