@@ -66,9 +66,12 @@ class Cloud:
         return naming.stack(self.project, self.prod, part)
 
     def clear(self) -> None:
+        """Delete the stacks, and what a deployment makes beside them."""
         for part in reversed(naming.PARTS):
             stacks.settle(self.aws, self.stack(part), lambda _: None)
             stacks.delete(self.aws, self.stack(part), lambda _: None)
+        for limit in self.aws.call("redshift-serverless", "list_usage_limits")["usageLimits"]:
+            self.aws.call("redshift-serverless", "delete_usage_limit", usageLimitId=limit["usageLimitId"])
 
 
 def forget_credentials(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:

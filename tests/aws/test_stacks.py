@@ -115,14 +115,6 @@ def test_a_usage_limit_follows_the_file_and_others_are_left_alone(cloud: Cloud) 
         operations.apply_base(cloud.project, cloud.prod, moved)
     cloud.write(TOML + "\n[env.prod.cost]\nusage_limit_rpu_hours = 0\n")
     assert operations.changes(cloud.project, cloud.prod) == ()
-    # Back to what the other tests find.
-    cloud.write(TOML)
-    operations.apply_base(cloud.project, cloud.prod)
-    workgroup = cloud.aws.call("redshift-serverless", "get_workgroup", workgroupName="analytics")["workgroup"]
-    (limit,) = cloud.aws.call(
-        "redshift-serverless", "list_usage_limits", resourceArn=workgroup["workgroupArn"]
-    )["usageLimits"]
-    cloud.aws.call("redshift-serverless", "delete_usage_limit", usageLimitId=limit["usageLimitId"])
 
 
 def test_a_replacement_is_destructive_and_one_of_data_is_refused_always(cloud: Cloud) -> None:
