@@ -7,10 +7,11 @@ A second integration of the same pair of source and target cannot exist beside t
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from deployer.aws import connect, imports, integrations, naming
+from deployer.aws.changesets import ResourceChange
 from deployer.aws.client import Aws
 from deployer.aws.connect import Namespace
 from deployer.aws.imports import Import
@@ -18,6 +19,7 @@ from deployer.aws.integrations import Integration
 from deployer.aws.resources import integration as resource
 from deployer.aws.scope import Scope, scope
 from deployer.errors import Unavailable, Unsafe
+from deployer.operations.changes import Change
 from deployer.project.config import Project
 from deployer.project.environments import Environment
 from deployer.project.zero_etl_aws import AwsZeroEtl
@@ -139,6 +141,43 @@ def adoptions(made_of: Scope, found: tuple[Found, ...]) -> tuple[Import, ...]:
             )
         )
     return tuple(made)
+
+
+def change(item: ResourceChange, each: Found, told: Change) -> Change:
+    """`told`, a change of the integration's resource, with the line where it is written, and what it does: one that
+    exists already is taken into the stack, and then changed to what zeroshift.toml says; what a data filter leaves out
+    goes from landing."""
+    told = replace(told, line=each.one.line)
+    if each.live is None:
+        return told
+    reason, live = "", each.live
+    if each.adopts:
+        reason = (
+            f"exists already, as {live.name} ({live.status}): it is taken over, with all that it has copied"
+        )
+        told = replace(told, action="import", reason=reason, destructive="")
+    elif "DataFilter" not in item.properties:
+        return told
+    if live.data_filter == each.one.filter:
+        return told
+    how = f"its data filter changes from {live.data_filter or 'none'!r} to {each.one.filter or 'none'!r}"
+    return replace(
+        told,
+        reason=f"{told.reason}; {how}",
+        # A filter that is added later removes what does not match it, and resyncs tables (Aurora User Guide,
+        # zero-etl.filtering).
+        destructive=""
+        if widens(live.data_filter, each.one.filter)
+        else f"what {each.one.landing} holds of the tables that the new data filter of {each.one.name} leaves out",
+    )
+
+
+def widens(before: str, after: str) -> bool:
+    """Whether a data filter surely lets through all that another one did: everything, or that one and more includes."""
+    if not after or not before:
+        return not after
+    more = after.removeprefix(before)
+    return more != after and "exclude" not in more.lower()
 
 
 def check_key(aws: Aws, made: Scope, each: Found) -> None:

@@ -85,13 +85,15 @@ def steps(
     for each in found:
         one = each.one
         settings = wanted(one, eventbridge)
+        known = integration_ledger.read(own, one.name)
         if one.landing not in there:
+            feeds = {row.integration: row.database for row in fed.values()}
+            _check_only(environment, each, feeds.get(each.live.id, "") if each.live is not None else "")
             made.append(Step(CREATE, one))
             continue
         row = fed.get(one.landing)
         if admin is not None or each.live is None:
             _check_owner(environment, each, row)
-        known = integration_ledger.read(own, one.name)
         if row is not None:
             # What the warehouse shows counts more than what was noted.
             shown = {
@@ -143,6 +145,19 @@ def _check_owner(environment: Environment, each: Found, row: landing.Landing | N
             f" what that integration has left behind; else {other}"
         )
     raise Unsafe(f"the database {each.one.landing} exists, but {why}; {mend}; nothing was changed")
+
+
+def _check_only(environment: Environment, each: Found, fed: str) -> None:
+    """Raise Unsafe for a second landing database of an integration that feeds one, under another name."""
+    one = each.one
+    # Aurora PostgreSQL replicates several source databases, each into its own.
+    if fed and fed != one.landing and not one.database:
+        raise Unsafe(
+            f'the integration {one.name} feeds the database {fed} already, and only one: write landing = "{fed}"'
+            f" (zeroshift.toml:{one.line}), or let it copy everything anew into {one.landing}:"
+            f" `zeroshift integration recreate {one.name} --env {environment.name}`, which leaves {fed} as it is;"
+            " nothing was changed"
+        )
 
 
 def need(admin: Session | None, environment: Environment, what: str) -> Session:

@@ -74,7 +74,7 @@ class AwsPlan:
         """With the place where it is written: a file of eventbridge/, else the environment's table."""
         if change.name in self.sources and change.kind in run_resources.OF_FILES:
             return replace(change, path=self.sources[change.name], line=1)
-        return replace(change, line=self.line)
+        return replace(change, line=change.line or self.line)
 
     @property
     def fingerprint(self) -> str:
@@ -284,24 +284,17 @@ def _integrations(aws: Aws, project: Project, environment: Environment) -> tuple
 
 def _changes(planned: Planned, integrations: tuple[Found, ...] = ()) -> tuple[Change, ...]:
     """A stack's changes. One that only touches tags or outputs is told as a change of the stack itself."""
-    adopted = {resource.logical_id(each.one): each for each in integrations if each.adopts}
+    ours = {resource.logical_id(each.one): each for each in integrations}
     found = tuple(
-        _adopted(item, adopted[item.logical_id]) if item.logical_id in adopted else _change(planned, item)
+        integration_stack.change(item, ours[item.logical_id], _change(planned, item))
+        if item.logical_id in ours
+        else _change(planned, item)
         for item in planned.changes
     )
     if not found and planned.action != "none":
         action = {"create": "create", "update": "modify", "delete": "remove"}[planned.action]
         return (Change(action, "AWS::CloudFormation::Stack", planned.stack.name, CONFIG_FILE),)
     return found
-
-
-def _adopted(item: ResourceChange, each: Found) -> Change:
-    """An integration that exists already: it is taken into the stack, and then changed to what zeroshift.toml says."""
-    assert each.live is not None
-    reason = f"exists already, as {each.live.name} ({each.live.status}): it is taken over, with all that it has copied"
-    if each.live.data_filter != each.one.filter:
-        reason += f"; its data filter changes from {each.live.data_filter or 'none'!r} to {each.one.filter or 'none'!r}"
-    return Change("import", item.kind, item.logical_id, CONFIG_FILE, line=each.one.line, reason=reason)
 
 
 def _change(planned: Planned, item: ResourceChange) -> Change:

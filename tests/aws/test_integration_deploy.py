@@ -273,6 +273,11 @@ def test_a_foreign_database_is_not_taken_and_a_name_not_changed_in_one_step(stor
         Unsafe, match="in the stack base as IntegrationRental already, and cannot be renamed to second"
     ):
         plans.plan(story.cloud.project, story.cloud.prod)
+    story.write(SOURCE.replace("made_rental", "other_rental"))
+    with pytest.raises(
+        Unsafe, match='rental feeds the database made_rental already, and only one: write landing = "made'
+    ):
+        plans.plan(story.cloud.project, story.cloud.prod)
     # Another integration, whose landing database is the one that is there.
     story.zero_etl.cluster("other")
     story.write(SOURCE.replace('"shop"', '"other"').replace("rental]", "second]"))

@@ -7,7 +7,7 @@ from aws_cloud import TOML, Cloud
 from zero_etl_cloud import ZeroEtlCloud
 
 from deployer.errors import Unsafe
-from deployer.operations import integration_part, stacks
+from deployer.operations import integration_part, integration_stack, stacks
 from deployer.operations.changes import Change
 
 SOURCE = """
@@ -70,7 +70,12 @@ def test_an_integration_is_made_changed_in_place_and_never_replaced(
     assert integrations(deployer.plan()) == []
 
     deployer.write(SOURCE.replace("rental.*", "rental.*, exclude: rental.secrets"))
-    assert integrations(deployer.plan()) == [("modify", "IntegrationRental", "changes DataFilter")]
+    (planned,) = [one for one in deployer.plan() if one.kind == "AWS::RDS::Integration"]
+    assert (planned.action, planned.reason) == (
+        "modify", "changes DataFilter; its data filter changes from 'include: rental.*' to 'include: rental.*, exclude:"
+        " rental.secrets'",
+    )  # fmt: skip
+    assert "tables that the new data filter of rental leaves out" in planned.destructive
     deployer.base()
     (changed,) = zero_etl.rds.describe_integrations()["Integrations"]
     assert changed["IntegrationArn"] == made["IntegrationArn"]
@@ -127,3 +132,18 @@ def test_an_integration_that_exists_is_adopted(
     assert "importing AWS::RDS::Integration IntegrationRental into zeroshift-shop-prod-base" in deployer.said
     deployer.cloud.clear()
     assert zero_etl.status(made) == "active", "what holds data outlives its stack"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "surely"),
+    [
+        ("include: a.*", "", True),
+        ("", "include: a.*", False),
+        ("include: a.*", "include: a.*, include: b.*", True),
+        ("include: a.*", "include: a.*, exclude: a.x", False),
+        ("include: a.*", "include: a.b", False),
+        ("include: a.*, include: b.*", "include: b.*, include: a.*", False),
+    ],
+)
+def test_a_filter_that_may_let_through_less_is_destructive(before: str, after: str, surely: bool) -> None:
+    assert integration_stack.widens(before, after) is surely
