@@ -255,15 +255,18 @@ def test_a_policy_that_fails_keeps_no_other_from_its_turn(archive: ArchiveProjec
     archive.policy("a_wrong", DELETING.replace('"day"', '"dai"').replace("delete", "keep"))
     archive.policy("b_other", DELETING.replace("shop.closed", "shop.clothed").replace("delete", "keep"))
     archive.policy("c_own", 'table = "shop.own"\n')
+    archive.policy("e_number", DELETING.replace("shop.closed", "shop.numbered"))
     archive.policy("d_view", DELETING.replace("shop.closed", "shop.seen"))
     archive.policy("old", DELETING.replace("delete", "keep"))
     archive.deploy()
     fill(session)
     session.execute("create table shop.own (archive_run integer)")
+    session.execute("create table shop.numbered (id bigint identity(1, 1), day date)")
     session.execute("create view shop.seen as select id, day from shop.closed")
     done = {outcome.policy: outcome for outcome in archive.run().outcomes}
     assert {name: outcome.state for name, outcome in done.items()} == {
         "old": ledger.ARCHIVED, "a_wrong": FAILED, "b_other": FAILED, "c_own": REFUSED, "d_view": REFUSED,
+        "e_number": REFUSED,
     }  # fmt: skip
     assert done["a_wrong"].problem.startswith(
         "procedures/archive/a_wrong.toml:2: shop.closed has no column dai;"
@@ -275,6 +278,7 @@ def test_a_policy_that_fails_keeps_no_other_from_its_turn(archive: ArchiveProjec
         "procedures/archive/c_own.toml:1: shop.own has a column archive_run, which"
     )
     assert "d_view.toml:4: shop.seen is a view, whose rows nobody can delete" in done["d_view"].problem
+    assert "e_number.toml:4: shop.numbered.id is an IDENTITY column" in done["e_number"].problem
     with pytest.raises(UsageError, match=r"a_wrong.toml:2: shop.closed has no column dai"):
         archive.run("a_wrong")
     with pytest.raises(Unsafe, match="--as-of 9999-01-01 is in the future"):
@@ -282,7 +286,7 @@ def test_a_policy_that_fails_keeps_no_other_from_its_turn(archive: ArchiveProjec
     # A run that was killed, and can never be finished.
     session.execute("update archive.runs set state = 'unloaded', finished_at = null")
     archive.bucket.delete(archive.keys())
-    for name in ("a_wrong", "b_other", "c_own", "d_view"):
+    for name in ("a_wrong", "b_other", "c_own", "d_view", "e_number"):
         (archive.small.root / "procedures" / "archive" / f"{name}.toml").unlink()
     with pytest.raises(
         Unsafe, match=r"cannot be finished: .*manifest is missing.*prune --run .* --yes` gives the run up"

@@ -50,7 +50,7 @@ def columns_of(session: Session, policy: Policy) -> tuple[Column, ...]:
     """The columns of the policy's table.
 
     Raises UsageError, at the policy's line, for a table that is not there, or a column that is not there or not of a
-    type that can divide; Unsafe for a view whose rows are to be deleted.
+    type that can divide; Unsafe for a relation whose rows cannot be deleted, or could never come back.
     """
     try:
         found = columns.of_relation(session, policy.table)
@@ -61,6 +61,8 @@ def columns_of(session: Session, policy: Policy) -> tuple[Column, ...]:
             f"{policy.place.path}:{policy.place.line('after')}: {policy.table} is a view, whose rows nobody can delete:"
             ' name its table, or write after = "keep"'
         )
+    if policy.after == DELETE:
+        _check_identity(session, policy)
     types = {column.name: column.type for column in found}
     for key, names in (("period", [policy.period] if policy.period else []), ("partition", policy.partition)):
         at = f"{policy.place.path}:{policy.place.line(key)}"
@@ -77,6 +79,20 @@ def columns_of(session: Session, policy: Policy) -> tuple[Column, ...]:
                     f"{at}: UNLOAD cannot divide files by {policy.table}.{name}, which is {types[name]}"
                 )
     return found
+
+
+def _check_identity(session: Session, policy: Policy) -> None:
+    schema, name = policy.table.split(".")
+    found = session.execute(
+        "select column_name, column_default from svv_columns where table_schema = %s and table_name = %s",
+        (schema, name),
+    )
+    for column, default in found.rows:
+        if columns.is_identity(default):
+            raise Unsafe(
+                f"{policy.place.path}:{policy.place.line('after')}: {policy.table}.{column} is an IDENTITY column,"
+                ' whose values INSERT cannot bring back: write after = "keep"'
+            )
 
 
 _DIVIDE = frozenset("smallint integer bigint decimal real boolean char varchar date timestamp".split())

@@ -228,6 +228,12 @@ def _present(session: Session, table: str) -> tuple[tuple[Column, ...], dict[str
         "select column_name, is_nullable, column_default from svv_columns where table_schema = %s and table_name = %s",
         (schema, name),
     )
+    for column, _, default in found.rows:
+        if columns.is_identity(default):
+            raise Unsafe(
+                f"{table}.{column} is an IDENTITY column, which INSERT cannot give its values: restore into another"
+                " table with --into"
+            )
     required = {str(column): nullable == "NO" and default is None for column, nullable, default in found.rows}
     return columns.of_relation(session, table), required
 
