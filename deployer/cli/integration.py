@@ -149,11 +149,12 @@ def reconcile(here: Here, threshold: int, name: str | None, as_json: bool) -> No
         )
     apart = [each for each in found if each.landing_rows is None or each.apart > threshold]
     if apart:
-        mend = (
-            "`zeroshift integration tables` says what is wrong with those that are not Synced"
-            if any(each.state != "Synced" for each in apart)
-            else "`zeroshift integration refresh` copies anew"
-        )
+        if any(not each.state for each in apart):
+            mend = "landing has none without a state, so see whether `zeroshift integration status` is well"
+        elif any(each.state != "Synced" for each in apart):
+            mend = "`zeroshift integration tables` says what is wrong with those that are not Synced"
+        else:
+            mend = "`zeroshift integration refresh` copies anew"
         listed = ", ".join(f"{each.schema}.{each.table}" for each in apart)
         raise Unavailable(f"source and landing differ: {listed}; {mend}")
 

@@ -225,6 +225,7 @@ def reconcile(
     progress: Progress = silent,
 ) -> tuple[Difference, ...]:
     """Count the present rows of every table in the source and in landing; what differs is counted again for a minute.
+    Tables that only the source has are told, too, without a state.
 
     "Synced" is not proof of data. Landing is behind the source by the lag, so a source that is being written to needs
     a `threshold`. Raises UsageError without the key 'connection', Unavailable without a superuser.
@@ -251,22 +252,31 @@ def reconcile(
                 break
             if left:
                 time.sleep(_pause(environment))
+        known = {(t.schema, t.table) for t in listed_tables(admin) if t.landing == one.landing}
+        for schema, name in source_database.tables(source, one).keys() - known:
+            found[schema, name] = Difference(schema, name, "", _count(source, one, schema, name), None)
         return tuple(found[key] for key in sorted(found))
 
 
 def _difference(
     source: source_database.Source, admin: Session, one: AwsZeroEtl, table: IntegrationTable, history: bool
 ) -> Difference:
-    quote = _mysql_name if one.engine == AURORA_MYSQL else quote_ident
     # The source first: what is written after it can only make landing the fuller one for a moment.
-    ((there,),) = source.rows(f"select count(*) from {quote(table.schema)}.{quote(table.table)}")
+    there = _count(source, one, table.schema, table.table)
     here: int | None = None
     if table.state == "Synced":
         name = ".".join(quote_ident(part) for part in (one.landing, table.schema, table.table))
         # Active versions: how _record_delete_time of one reads is not documented.
         active = " where _record_is_active" if history else ""
         here = int(admin.execute(f"select count(*) from {name}{active}").rows[0][0])
-    return Difference(table.schema, table.table, table.state, int(there), here)
+    return Difference(table.schema, table.table, table.state, there, here)
+
+
+def _count(source: source_database.Source, one: AwsZeroEtl, schema: str, name: str) -> int:
+    """The rows of a table of the source."""
+    quote = _mysql_name if one.engine == AURORA_MYSQL else quote_ident
+    ((rows,),) = source.rows(f"select count(*) from {quote(schema)}.{quote(name)}")
+    return int(rows)
 
 
 def _mysql_name(name: str) -> str:

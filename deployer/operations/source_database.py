@@ -14,12 +14,15 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from deployer.aws.client import is_loopback
+from deployer.data_filter import DataFilter
 from deployer.errors import Unavailable
 from deployer.mask import mask
 from deployer.project.config import Project
 from deployer.project.zero_etl_aws import AURORA_MYSQL, AwsZeroEtl, SourceConnection
 
 CONNECT_SECONDS = 10
+MYSQL_SYSTEM = "('mysql', 'information_schema', 'performance_schema', 'sys')"
+"""The databases of MySQL's own, as a list of SQL."""
 
 
 class Source(Protocol):
@@ -76,6 +79,31 @@ def opened(project: Project, one: AwsZeroEtl) -> Iterator[Source]:
         yield _Session(connection, driver.Error, one.name)
     finally:
         connection.close()
+
+
+def tables(source: Source, one: AwsZeroEtl) -> dict[tuple[str, str], str]:
+    """The tables of the source that the data filter lets through, by schema and name, as far as the login sees them; of
+    MySQL each with its engine."""
+    if one.engine == AURORA_MYSQL:
+        chosen = DataFilter.parse(one.filter) if one.filter else DataFilter.everything()
+        return {
+            (str(schema), str(table)): str(engine)
+            for schema, table, engine in source.rows(
+                "select table_schema, table_name, engine from information_schema.tables"
+                f" where table_type = 'BASE TABLE' and table_schema not in {MYSQL_SYSTEM} order by 1, 2"
+            )
+            if chosen.lets_through(str(schema), str(table))
+        }
+    chosen = DataFilter.parse(one.filter or f'include: "{one.database}".*.*', parts=3)
+    return {
+        (str(schema), str(table)): ""
+        for schema, table in source.rows(
+            "select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+            " where c.relkind = 'r' and c.relpersistence = 'p' and n.nspname not like 'pg\\_%'"
+            " and n.nspname <> 'information_schema' order by 1, 2"
+        )
+        if chosen.lets_through(one.database, str(schema), str(table))
+    }
 
 
 def _mysql(driver: Any, where: SourceConnection, secret: str) -> Any:

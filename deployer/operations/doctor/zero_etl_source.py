@@ -21,7 +21,6 @@ from deployer.project.zero_etl_aws import AURORA_MYSQL, AwsZeroEtl
 
 _SHOWN = 5
 
-_MYSQL_SYSTEM = "('mysql', 'information_schema', 'performance_schema', 'sys')"
 _MYSQL_TYPES = frozenset(
     "tinyint smallint mediumint int bigint decimal float double bit binary varbinary char varchar tinytext text"
     " mediumtext longtext enum set date datetime timestamp time year json".split()
@@ -57,15 +56,7 @@ def checks(project: Project, one: AwsZeroEtl) -> Iterator[Check]:
 
 
 def _mysql(source: Source, one: AwsZeroEtl) -> Iterator[Check]:
-    chosen = DataFilter.parse(one.filter) if one.filter else DataFilter.everything()
-    tables = {
-        (str(schema), str(table)): str(engine)
-        for schema, table, engine in source.rows(
-            "select table_schema, table_name, engine from information_schema.tables"
-            f" where table_type = 'BASE TABLE' and table_schema not in {_MYSQL_SYSTEM} order by 1, 2"
-        )
-        if chosen.lets_through(str(schema), str(table))
-    }
+    tables = source_database.tables(source, one)
     yield _count(one, len(tables))
     other = [f"{key[0]}.{key[1]} ({engine})" for key, engine in tables.items() if engine.lower() != "innodb"]
     yield _all(
@@ -87,7 +78,7 @@ def _mysql(source: Source, one: AwsZeroEtl) -> Iterator[Check]:
         (str(schema), str(table), str(column), str(kind).lower())
         for schema, table, column, kind in source.rows(
             "select table_schema, table_name, column_name, data_type from information_schema.columns"
-            f" where table_schema not in {_MYSQL_SYSTEM} order by 1, 2, ordinal_position"
+            f" where table_schema not in {source_database.MYSQL_SYSTEM} order by 1, 2, ordinal_position"
         )
     ]
     odd = [

@@ -70,9 +70,17 @@ def test_counts_are_compared_and_tables_copied_anew(
 
     # Behind for good: the difference stays, after as long as it may take.
     replica.stop()
-    source_server.execute("insert into listings values (4, 'd')")
+    source_server.execute(
+        "insert into listings values (4, 'd')",
+        "create table young (id int primary key) as select 1 as id",
+        "create view seen as select * from young",
+    )
     monkeypatch.setattr(integration_aws, "CATCH_UP_SECONDS", 0.2)
-    assert {one.table: one.apart for one in integration_aws.reconcile(PROJECT, prod)}["listings"] == 1
+    found = {one.table: one for one in integration_aws.reconcile(PROJECT, prod)}
+    assert found["listings"].apart == 1
+    # What has not come into landing at all.
+    assert (found["young"].state, found["young"].source_rows, found["young"].landing_rows) == ("", 1, None)
+    assert "seen" not in found
 
 
 def test_what_cannot_be_compared_is_said(prod: Environment) -> None:
