@@ -256,17 +256,25 @@ def test_a_policy_that_fails_keeps_no_other_from_its_turn(archive: ArchiveProjec
     archive.policy("b_other", DELETING.replace("shop.closed", "shop.clothed").replace("delete", "keep"))
     archive.policy("c_own", 'table = "shop.own"\n')
     archive.policy("e_number", DELETING.replace("shop.closed", "shop.numbered"))
+    archive.policy("f_masked", 'table = "shop.masked"\n')
+    archive.policy("g_masked", 'table = "shop.masked_for_others"\n')
     archive.policy("d_view", DELETING.replace("shop.closed", "shop.seen"))
     archive.policy("old", DELETING.replace("delete", "keep"))
     archive.deploy()
     fill(session)
     session.execute("create table shop.own (archive_run integer)")
     session.execute("create table shop.numbered (id bigint identity(1, 1), day date)")
+    session.execute("create table shop.masked (card varchar(4))")
+    session.execute("create table shop.masked_for_others (card varchar(4))")
+    session.execute("create role masked_role")
+    session.execute("create masking policy hide with (card varchar(4)) using ('x'::varchar(4))")
+    session.execute("attach masking policy hide on shop.masked (card) to public")
+    session.execute("attach masking policy hide on shop.masked_for_others (card) to role masked_role")
     session.execute("create view shop.seen as select id, day from shop.closed")
     done = {outcome.policy: outcome for outcome in archive.run().outcomes}
     assert {name: outcome.state for name, outcome in done.items()} == {
         "old": ledger.ARCHIVED, "a_wrong": FAILED, "b_other": FAILED, "c_own": REFUSED, "d_view": REFUSED,
-        "e_number": REFUSED,
+        "e_number": REFUSED, "f_masked": REFUSED, "g_masked": ledger.ARCHIVED,
     }  # fmt: skip
     assert done["a_wrong"].problem.startswith(
         "procedures/archive/a_wrong.toml:2: shop.closed has no column dai;"
@@ -278,15 +286,22 @@ def test_a_policy_that_fails_keeps_no_other_from_its_turn(archive: ArchiveProjec
         "procedures/archive/c_own.toml:1: shop.own has a column archive_run, which"
     )
     assert "d_view.toml:4: shop.seen is a view, whose rows nobody can delete" in done["d_view"].problem
+    assert (
+        "f_masked.toml:1: the masking policy hide hides values of shop.masked from"
+        in done["f_masked"].problem
+    )
     assert "e_number.toml:4: shop.numbered.id is an IDENTITY column" in done["e_number"].problem
     with pytest.raises(UsageError, match=r"a_wrong.toml:2: shop.closed has no column dai"):
         archive.run("a_wrong")
     with pytest.raises(Unsafe, match="--as-of 9999-01-01 is in the future"):
         archive.run("old", as_of=date(9999, 1, 1))
     # A run that was killed, and can never be finished.
-    session.execute("update archive.runs set state = 'unloaded', finished_at = null")
+    session.execute("drop table shop.masked")
+    session.execute("drop table shop.masked_for_others")
+    session.execute("drop masking policy hide")
+    session.execute("update archive.runs set state = 'unloaded', finished_at = null where policy = 'old'")
     archive.bucket.delete(archive.keys())
-    for name in ("a_wrong", "b_other", "c_own", "d_view", "e_number"):
+    for name in ("a_wrong", "b_other", "c_own", "d_view", "e_number", "f_masked", "g_masked"):
         (archive.small.root / "procedures" / "archive" / f"{name}.toml").unlink()
     with pytest.raises(
         Unsafe, match=r"cannot be finished: .*manifest is missing.*prune --run .* --yes` gives the run up"

@@ -50,7 +50,8 @@ def columns_of(session: Session, policy: Policy) -> tuple[Column, ...]:
     """The columns of the policy's table.
 
     Raises UsageError, at the policy's line, for a table that is not there, or a column that is not there or not of a
-    type that can divide; Unsafe for a relation whose rows cannot be deleted, or could never come back.
+    type that can divide; Unsafe for a relation whose values are masked from us, whose rows cannot be deleted, or could
+    never come back.
     """
     try:
         found = columns.of_relation(session, policy.table)
@@ -61,6 +62,7 @@ def columns_of(session: Session, policy: Policy) -> tuple[Column, ...]:
             f"{policy.place.path}:{policy.place.line('after')}: {policy.table} is a view, whose rows nobody can delete:"
             ' name its table, or write after = "keep"'
         )
+    _check_masks(session, policy)
     if policy.after == DELETE:
         _check_identity(session, policy)
     types = {column.name: column.type for column in found}
@@ -79,6 +81,38 @@ def columns_of(session: Session, policy: Policy) -> tuple[Column, ...]:
                     f"{at}: UNLOAD cannot divide files by {policy.table}.{name}, which is {types[name]}"
                 )
     return found
+
+
+def _check_masks(session: Session, policy: Policy) -> None:
+    """Raise Unsafe where a mask is for us: the files would hold what it shows, and that would count as proved.
+
+    Nobody is exempt from masks ("Considerations when using dynamic data masking"). They are shown to superusers and
+    sys:secadmin only (SVV_ATTACHED_MASKING_POLICY).
+    """
+    schema, name = policy.table.split(".")
+    found = session.execute(
+        "select policy_name, grantee, grantee_type, current_user from svv_attached_masking_policy"
+        " where schema_name = %s and table_name = %s",
+        (schema, name),
+    ).rows
+    if not found:
+        return
+    granted = session.execute("select role_name, granted_role_name from svv_role_grants").rows
+    ours = {
+        row[0]
+        for row in session.execute(
+            "select role_name from svv_user_grants where user_name = current_user"
+        ).rows
+    }
+    while more := {inner for outer, inner in granted if outer in ours} - ours:
+        ours |= more
+    for mask, grantee, kind, user in found:
+        if kind == "public" or (kind == "user" and grantee == user) or (kind == "role" and grantee in ours):
+            raise Unsafe(
+                f"{policy.place.path}:{policy.place.line('table')}: the masking policy {mask} hides values of"
+                f" {policy.table} from {user}, who would archive what it shows: attach it to roles that {user}"
+                " does not have"
+            )
 
 
 def _check_identity(session: Session, policy: Policy) -> None:
