@@ -69,8 +69,13 @@ begin
     for base in select b from zeroshift.materialized_bases(target) b join pg_class c on c.oid = b where c.relkind in ('r', 'p')
     loop
         if not exists (select from pg_trigger where tgrelid = base and tgname = 'zeroshift_change') then
-            execute format('create trigger zeroshift_change after insert or update or delete or truncate on %s'
-                           ' for each statement execute function zeroshift.note_change()', base::regclass);
+            begin
+                execute format('create trigger zeroshift_change after insert or update or delete or truncate on %s'
+                               ' for each statement execute function zeroshift.note_change()', base::regclass);
+            exception when duplicate_object then
+                -- Whoever made another view of the same table at the same time has made it.
+                null;
+            end;
         end if;
     end loop;
 end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -153,3 +154,18 @@ def test_only_its_owner_refreshes_it(cursor: Any, connect: Callable[..., Any]) -
         other.execute("refresh materialized view mv")
     cursor.execute("drop materialized view if exists mv, gone")
     assert rows(cursor, STATE) == []
+
+
+def test_two_of_one_table_may_be_made_at_once(cursor: Any, connect: Callable[..., Any], engine: Any) -> None:
+    first, second = connect(), connect()
+    first.cursor().execute("create materialized view one as select id from sales")
+    made = threading.Thread(
+        target=lambda: second.cursor().execute("create materialized view two as select id from sales")
+    )
+    made.start()
+    waits = "select count(*) from pg_stat_activity where cardinality(pg_blocking_pids(pid)) > 0"
+    wait_until(lambda: engine.execute(waits).fetchone() == (1,))
+    first.commit()
+    made.join()
+    second.commit()
+    assert [row[0] for row in rows(cursor, STATE)] == ["one", "two"]

@@ -114,6 +114,23 @@ def test_two_logins_at_once_do_not_share_the_last_place() -> None:
         gateway.register(second)
 
 
+def test_a_session_that_ends_while_postgresql_recovers_leaves_the_list_later() -> None:
+    gateway = cast(Any, object.__new__(Gateway))
+    session = SimpleNamespace(user="ann", key=(1, 0), ended_by_server=False, timed_out=False)
+    gateway._lock, gateway._sessions, gateway._closing = threading.Lock(), {1: session}, False
+    asked: list[object] = []
+
+    def query(*given: object) -> None:
+        asked.append(given)
+        if len(asked) < 3:
+            raise Disconnected("PostgreSQL recovers")
+
+    gateway.internal = SimpleNamespace(query=query)
+    gateway.unregister(session)
+    wait_until(lambda: len(asked) == 3)
+    assert len(set(map(str, asked))) == 1
+
+
 def test_postgresql_may_end_again_while_it_is_started_again() -> None:
     daemon = cast(Any, object.__new__(Daemon))
     daemon._external = ""

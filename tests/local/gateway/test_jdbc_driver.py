@@ -78,7 +78,7 @@ def test_tour(fresh_database: Status, driver: str) -> None:
     url = f"jdbc:{driver}://{fresh_database.host}:{fresh_database.port}/{fresh_database.database}?ssl=false"
     done = subprocess.run(
         [java, "-cp", path, str(TOUR), url, fresh_database.user, str(fresh_database.password)],
-        capture_output=True, text=True, timeout=240, env=os.environ | {"TZ": "UTC"},
+        capture_output=True, text=True, timeout=600, env=os.environ | {"TZ": "UTC"},
     )  # fmt: skip
     seen = dict(line.split("\t", 1) for line in done.stdout.splitlines())
     assert "closed" in seen, done.stderr

@@ -434,8 +434,9 @@ def test_one_load_at_a_time(source: Source, monkeypatch: pytest.MonkeyPatch) -> 
             source.load()
 
 
-def test_a_load_waits_for_another(source: Source) -> None:
+def test_a_load_waits_for_another(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two loads at once are two loads one after the other."""
+    monkeypatch.setattr(integration, "_LOCK_WAIT", "120s")
     results = []
     rows = [f"{n},1,1,2024-01-01 00:00:00,0," for n in range(2_000)]
     directories = []
