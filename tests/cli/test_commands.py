@@ -25,6 +25,11 @@ ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def hear_ctrl_c() -> None:
+    """Before the command begins: where the tests run in the background, they and their children ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def zeroshift(environment: LocalEnvironment) -> Run:
     def run(*arguments: str, stdin: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -109,7 +114,7 @@ def interrupt_a_run(status: Status, home: Path) -> None:
         session.execute("lock ops.leases")
         process = subprocess.Popen(
             [sys.executable, "-m", "deployer", "run", "rental"], stderr=subprocess.PIPE, text=True, cwd=ROOT,
-            env={**os.environ, "ZEROSHIFT_HOME": str(home)},
+            env={**os.environ, "ZEROSHIFT_HOME": str(home)}, preexec_fn=hear_ctrl_c,
         )  # fmt: skip
         assert process.stderr is not None
         for line in process.stderr:
@@ -180,6 +185,7 @@ def test_ctrl_c_ends_a_long_query_at_once(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_ctrl_c,
     )
     at_work = (
         "select count(*) = {} from pg_stat_activity where state = 'active' and pid <> pg_backend_pid()"
@@ -220,6 +226,7 @@ def test_the_life_of_a_local_warehouse(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_ctrl_c,
     )
     assert process.stdout is not None
     assert process.stdout.readline().startswith("local Redshift on 127.0.0.1:")
