@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deployer.errors import Unsafe
+from deployer.errors import StatementFailed, Unsafe
 from deployer.operations.archive import columns
 from deployer.operations.archive.checks import columns_of
 from deployer.operations.archive.columns import HEX, TEXT, UTC, Column
@@ -48,18 +48,35 @@ def show(session: Session, place: Place, policy: Policy, run: ArchiveRun | None 
     _schema(session, place)
     there = set(_partitions(session, policy.name))
     parts = ledger.partitions(session, policy.name)
-    for one in held:
-        missing = [
+    lacking = {
+        one.archive_run: [
             part
             for part in parts
             if part.archive_run == one.archive_run
             and (one.archive_run, str(part.archive_period)) not in there
         ]
-        if missing or one == held[-1]:
+        for one in held
+    }
+    if run is None and not any(lacking.values()) and _is_current(session, policy, held[-1]):
+        return
+    for one in held:
+        if lacking[one.archive_run] or one == held[-1]:
             listed = columns_of(ledger.checks(session, one.archive_run))
             _table(session, place, policy, [column for column in listed if not column.is_own])
-        _add(session, policy, missing)
+        _add(session, policy, lacking[one.archive_run])
     _view(session, policy)
+
+
+def _is_current(session: Session, policy: Policy, newest: ArchiveRun) -> bool:
+    """Whether the view need not be replaced: that takes a lock, which waits for whoever reads it."""
+    recorded = tuple(one for one in columns_of(ledger.checks(session, newest.archive_run)) if not one.is_own)
+    if not policy.is_snapshot and recorded != columns.of_relation(session, policy.table):
+        return False
+    try:
+        session.execute(f"select 1 from {columns.table_name(view_name(policy.name))} where false")
+    except StatementFailed:
+        return False
+    return True
 
 
 def _add(session: Session, policy: Policy, parts: Sequence[Partition]) -> None:
