@@ -27,6 +27,10 @@ _CONNECTING = "PendingDbConnectState"
 
 PASSING_SECONDS = 10.0
 """How long what a replicator says is wrong may last before a refresh gives up: a source may just restart."""
+REFRESH_PAUSES = (0.1,) * 300
+"""The replicator of a busy source writes its tables' states several times a second, and each time wins against a
+statement that waits for a reader of one: many tries then, and short ones.
+"""
 SETTLING_SECONDS = 10.0
 """How long a status waits for a replicator that has just been started to say how it is."""
 GONE = ("Deleted", "DroppedSource")
@@ -171,9 +175,8 @@ def refresh(
     with _session(project, environment) as (session, dsn, _):
         before = [table for table in listed_tables(session) if table.landing == one.landing]
         # DG "ALTER DATABASE": not said whether it may stand in a transaction block, so it does not.
-        # The replicator may be writing the same tables' states.
         statement = f"alter database {quote_ident(one.landing)} integration refresh {what}"
-        retrying(lambda: session.execute(statement))
+        retrying(lambda: session.execute(statement), pauses=REFRESH_PAUSES)
         meant = {
             (table.schema, table.table)
             for table in before

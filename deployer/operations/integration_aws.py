@@ -18,6 +18,7 @@ from deployer.errors import Unavailable, UsageError
 from deployer.operations import integration_stack, landing_plan, source_database
 from deployer.operations.integration import (
     GONE,
+    REFRESH_PAUSES,
     Difference,
     IntegrationStatus,
     IntegrationTable,
@@ -181,7 +182,7 @@ def refresh(
             return ()
         # DG "ALTER DATABASE": not said whether it may stand in a transaction block, so it does not.
         statement = f"alter database {quote_ident(one.landing)} integration refresh {what}"
-        retrying(lambda: admin.execute(statement))
+        retrying(lambda: admin.execute(statement), pauses=REFRESH_PAUSES)
         return _refreshed(admin, one, before, meant, progress, _pause(environment))
 
 
