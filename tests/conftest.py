@@ -215,6 +215,12 @@ def _empty(engine_dsn: str, admin: str) -> None:
         for (role,) in roles:
             connection.execute(sql.SQL("drop owned by {} cascade").format(sql.Identifier(role)))
             connection.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
+        # What new procedures of the one who stays are open to; granted as it was, PostgreSQL forgets about it.
+        connection.execute(
+            sql.SQL("alter default privileges for role {} grant execute on routines to public").format(
+                sql.Identifier(admin)
+            )
+        )
         connection.execute("delete from zeroshift.integrations")
         connection.execute(
             "truncate zeroshift.external_databases, zeroshift.external_tables, zeroshift.external_partitions"
