@@ -36,9 +36,11 @@ from deployer.local.memory import give_back
 from deployer.local.state import (
     DAEMON_LOCK,
     LOG_FILE,
+    OWNER_LOCK,
     State,
     describe,
     forget_processes,
+    is_held,
     is_running,
     new_state,
     read_state,
@@ -63,6 +65,7 @@ class Daemon:
         self.mirror: Mirror | None = None
         self.state: State = read_state(home) or new_state()
         self._external = os.environ.get("ZEROSHIFT_POSTGRES_DSN", "")
+        self._is_owned = (home / OWNER_LOCK).exists()
 
     def start(self) -> None:
         """Bring everything up and write local.json; raises a ZeroshiftError."""
@@ -141,6 +144,9 @@ class Daemon:
         while True:
             select.select([wakeup], [], [], 5.0)
             give_back()
+            if self._is_owned and not is_held(self.home / OWNER_LOCK):
+                log.info("the process that this environment was made for is gone")
+                return 0
             try:
                 numbers = os.read(wakeup, 64)
             except BlockingIOError:

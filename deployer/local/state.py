@@ -25,6 +25,8 @@ DAEMON_LOCK = "daemon.lock"
 """Held exclusively by the daemon for its whole life: whether it runs is asked of this lock, never of a pid."""
 UP_LOCK = "up.lock"
 """Held by a command while it starts or stops the daemon, so that two at once give one environment."""
+OWNER_LOCK = "owner.lock"
+"""Held by the process that a scratch environment was made for; where it stands, the daemon ends with its holder."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import io
 import os
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,9 +43,12 @@ def plan(
     AWS resources are not part of it. Raises UsageError for a commit that git does not know, and whatever `deploy`
     raises for either state: a base that cannot be deployed is named as such.
     """
-    with tempfile.TemporaryDirectory(prefix="zeroshift-plan-") as directory:
-        before = _checked_out(project, base, Path(directory) / "base")
-        with _scratch(project, Path(directory) / "home") as scratch:
+    # Not at the top: deployer.local is imported only where an environment of that kind is used.
+    from deployer.local.scratch import scratch_home
+
+    with scratch_home("zeroshift-plan-") as home:
+        before = _checked_out(project, base, home.parent / "base")
+        with _scratch(project, home) as scratch:
             there = Environment(environment.name, LOCAL)
             if before is not None:
                 progress(f"deploying {base} into a scratch warehouse")

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from patience import wait_until
 from small_project import SmallProject
 
 from deployer.cli.main import execute
 from deployer.errors import StatementFailed, UsageError
+from deployer.local.environment import LocalEnvironment
+from deployer.local.state import new_state, read_state
 from deployer.operations import plan_offline
 from deployer.operations.plan import Plan
 
@@ -81,3 +86,20 @@ def test_a_commit_that_there_is_not(committed: SmallProject) -> None:
         plan(committed, "nowhere")
     with pytest.raises(UsageError, match="is no commit"):
         plan(committed, "--upload-pack=x")
+
+
+def test_a_killed_plan_leaves_no_warehouse_behind(
+    committed: SmallProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    command = [sys.executable, "-m", "deployer", "plan", "--offline", "--base", "HEAD"]
+    running = subprocess.Popen(command, cwd=committed.root, env=os.environ | {"TMPDIR": str(tmp_path)})
+    wait_until(lambda: any(tmp_path.glob("zeroshift-plan-*/home/local.json")))
+    (home,) = tmp_path.glob("zeroshift-plan-*/home")
+    wait_until(lambda: (read_state(home) or new_state()).daemon is not None)
+    running.kill()
+    running.wait()
+    daemon = LocalEnvironment(home)
+    wait_until(lambda: not daemon.running)
+    assert plan(committed).changes == ()
+    assert not home.parent.exists()
