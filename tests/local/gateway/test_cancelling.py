@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -131,8 +132,8 @@ def test_a_session_that_ends_while_postgresql_recovers_leaves_the_list_later() -
     assert len(set(map(str, asked))) == 1
 
 
-def test_postgresql_may_end_again_while_it_is_started_again() -> None:
-    daemon = cast(Any, object.__new__(Daemon))
+def test_postgresql_may_end_again_while_it_is_started_again(tmp_path: Path) -> None:
+    daemon = cast(Any, Daemon(tmp_path))
     daemon._external = ""
     ends = iter([1, 1, None])
     starts: list[str] = []
