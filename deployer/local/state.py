@@ -147,6 +147,27 @@ def locked(path: Path, wait: float) -> Iterator[None]:
         yield
 
 
+def take_for_life(descriptor: int) -> bool:
+    """Hold the open file exclusively until this process ends; False when another process does.
+
+    Who only asks, `is_held`, shares it for a moment, and is waited for.
+    """
+    while not _taken(descriptor, fcntl.LOCK_EX):
+        if not _taken(descriptor, fcntl.LOCK_SH):
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        time.sleep(0.005)
+    return True
+
+
+def _taken(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def is_held(path: Path) -> bool:
     """Whether some process holds `path` exclusively."""
     try:

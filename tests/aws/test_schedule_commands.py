@@ -148,17 +148,13 @@ def test_without_an_aws_side_there_are_no_schedules(cloud: Cloud) -> None:
             refused(cloud.project, here)
 
 
-def test_somebody_who_looks_for_long_whether_a_scheduler_runs_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(process, "LOCK_SECONDS", 0.05)
+def test_somebody_who_looks_for_long_whether_a_scheduler_runs_is_waited_for(tmp_path: Path) -> None:
     found = LocalScheduler(tmp_path)
     with found.held():
         with pytest.raises(Unavailable, match="runs already"), LocalScheduler(tmp_path).held():
             pass
     with (found.directory / process.LOCK_FILE).open() as looking:
-        # As on a machine that stops somebody between the look and the letting go. This process is not one that fires.
-        (found.directory / process.STATE_FILE).unlink()
+        # As on a machine that stops somebody between the look and the letting go.
         fcntl.flock(looking, fcntl.LOCK_SH)
         threading.Timer(0.3, fcntl.flock, (looking, fcntl.LOCK_UN)).start()
         with found.held() as ready:

@@ -7,7 +7,6 @@ It holds aws.lock for its whole life and writes "ready", or "failed " and a sent
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -44,14 +43,12 @@ from deployer.local.aws.integrations.store import Store
 from deployer.local.aws.integrations.target import Targets
 from deployer.local.aws.serverless import ACCOUNT, Serverless
 from deployer.local.environment import LocalEnvironment
-from deployer.local.state import describe, is_running, running_state
+from deployer.local.state import describe, running_state, take_for_life
 
 log = logging.getLogger("zeroshift.aws")
 
 SERVICES = "cloudformation,cloudwatch,dynamodb,events,iam,kms,logs,rds,s3,scheduler,secretsmanager,sns,sqs,states,sts"
 START_SECONDS = 180.0
-LOCK_SECONDS, LOOK_SECONDS = 2.0, 30.0
-"""How long the lock may be held by a daemon that runs, or by somebody else, before this one gives way."""
 STOP_SECONDS = 90.0
 """ministack saves its state on its way out: being killed before it has, it would lose that."""
 
@@ -198,18 +195,7 @@ def _reserved_port() -> Iterator[int]:
 
 def _hold_lock(directory: Path) -> bool:
     descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    began = time.monotonic()
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            # Somebody may be looking whether the lock is held, which takes a moment, on a busy machine a long one.
-            known = read(directory)
-            runs = known is not None and is_running(known.daemon)
-            if time.monotonic() - began > (LOCK_SECONDS if runs else LOOK_SECONDS):
-                return False
-            time.sleep(0.02)
+    return take_for_life(descriptor)
 
 
 def run(home: Path, ready: int, enforce: bool) -> int:

@@ -9,7 +9,6 @@ asked of that lock.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -31,7 +30,15 @@ from deployer.local.replication import sources
 from deployer.local.replication.position import PositionLost, SourceLost
 from deployer.local.replication.settings import Settings
 from deployer.local.replication.state import CONNECTING, ERROR, State
-from deployer.local.state import DAEMON_LOCK, Process, describe, is_held, is_running, read_state
+from deployer.local.state import (
+    DAEMON_LOCK,
+    Process,
+    describe,
+    is_held,
+    is_running,
+    read_state,
+    take_for_life,
+)
 
 log = logging.getLogger("zeroshift.replication")
 
@@ -207,23 +214,6 @@ class Replicator:
             )
 
 
-def _hold(descriptor: int) -> bool:
-    """Take the lock for the rest of this process's life; False when another one has it."""
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            pass
-        # Somebody may only be looking whether the lock is held, and shares it for that moment.
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        time.sleep(0.005)
-
-
 def main() -> int:
     home, name, ready = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     settings = Settings.loads(sys.stdin.read())
@@ -237,7 +227,7 @@ def main() -> int:
     )
     logging.Formatter.converter = time.gmtime
     descriptor = os.open(_lock(home, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if not _hold(descriptor):
+    if not take_for_life(descriptor):
         os.write(ready, b"running\n")
         return 0
     me = describe(os.getpid())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -15,15 +14,13 @@ from pathlib import Path
 
 from deployer.errors import Unavailable
 from deployer.local.aws.environment import AWS_DIRECTORY
-from deployer.local.state import Process, describe, is_held, is_running, make_home
+from deployer.local.state import Process, describe, is_held, is_running, make_home, take_for_life
 
 LOCK_FILE = "scheduler.lock"
 STATE_FILE = "scheduler.json"
 LOG_FILE = "scheduler.log"
 STOP_SECONDS = 90.0
 """A call that is under way is let end; it has a minute."""
-LOCK_SECONDS, LOOK_SECONDS = 2.0, 30.0
-"""How long the lock may be held by a scheduler that runs, or by somebody else, before another one gives way."""
 
 
 class LocalScheduler:
@@ -59,21 +56,11 @@ class LocalScheduler:
         make_home(self.directory)
         descriptor = os.open(self.directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            began = time.monotonic()
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    # Somebody may be looking whether the lock is held, which takes a moment, on a busy machine a long
-                    # one.
-                    waits = LOCK_SECONDS if is_running(self._read()[0]) else LOOK_SECONDS
-                    if time.monotonic() - began > waits:
-                        raise Unavailable(
-                            "the local Scheduler runs already; `zeroshift schedule stop` ends it, and `zeroshift"
-                            " schedule history` shows what it did"
-                        ) from None
-                    time.sleep(0.02)
+            if not take_for_life(descriptor):
+                raise Unavailable(
+                    "the local Scheduler runs already; `zeroshift schedule stop` ends it, and `zeroshift schedule"
+                    " history` shows what it did"
+                )
             self._write(ready=False)
             yield lambda: self._write(ready=True)
         finally:
