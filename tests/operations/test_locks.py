@@ -91,12 +91,18 @@ def test_a_lease_is_renewed_by_every_transaction_and_beside_a_long_statement(
     assert renewed.is_set()
 
 
+def expired(session: Session) -> lease.Lease:
+    """A lease that is held, and was to be renewed a minute ago."""
+    held = lease.acquire(session)
+    session.execute(f"update {ledger.SCHEMA}.lease set expires_at = dateadd(minute, -1, getdate())")
+    return held
+
+
 def test_an_expired_lease_in_an_open_transaction_is_not_taken(
     small: SmallProject, session: Session, second: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(small)
-    held = lease.acquire(session)
-    session.execute(f"update {ledger.SCHEMA}.lease set expires_at = dateadd(minute, -1, getdate())")
+    held = expired(session)
     monkeypatch.setattr(lease, "_LOCK_SECONDS", 0.5)
     with session.transaction():
         lease.renew(session, held)
@@ -113,8 +119,7 @@ def test_a_lease_that_is_given_back_while_its_lock_is_waited_for_is_taken(
 ) -> None:
     """Between the end of the wait and the look at who has it, the holder has gone."""
     run(small)
-    held = lease.acquire(session)
-    session.execute(f"update {ledger.SCHEMA}.lease set expires_at = dateadd(minute, -1, getdate())")
+    held = expired(session)
     monkeypatch.setattr(lease, "_LOCK_SECONDS", 0.3)
     session.execute("begin")
     lease.renew(session, held)

@@ -65,7 +65,7 @@ def create(connection: Connection, database: str, table: TableDefinition, histor
         ]
     connection.execute(sql.SQL("create table {} ({})").format(name, sql.SQL(", ").join(columns)))
     connection.execute(sql.SQL("grant select on {} to admin with grant option").format(name))
-    # Asleep until the table cannot be read (State.guard).
+    # Asleep until the table cannot be read (`guard`).
     connection.execute(
         sql.SQL(
             "create policy zeroshift_states on {name} using (zeroshift.require_readable_to_plan({place})"
@@ -79,6 +79,22 @@ def create(connection: Connection, database: str, table: TableDefinition, histor
         role = sql.SQL("public") if grantee is None else sql.Identifier(grantee)
         connection.execute(
             sql.SQL("grant select on {} to {}" + (" with grant option" if passing else "")).format(name, role)
+        )
+
+
+def guard(connection: Connection, database: str, place: tuple[str, str], guarded: bool) -> None:
+    """Let the policy of `create` answer who reads the table, with an error that names its state, or not. It is on only
+    then: it would cost plans. Nothing happens where there is no table, or it is so already.
+    """
+    name = name_of(database, *place)
+    found = connection.execute(
+        "select relrowsecurity from pg_class where oid = to_regclass(%s)", (name.as_string(connection),)
+    ).fetchone()
+    if found is not None and found[0] is not guarded:
+        connection.execute(
+            sql.SQL("alter table {} {} row level security").format(
+                name, sql.SQL("enable" if guarded else "disable")
+            )
         )
 
 

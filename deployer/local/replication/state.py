@@ -326,18 +326,13 @@ class State:
         )
 
     def guard(self, connection: Connection, table: Replicated) -> None:
-        """Let a table be read only while it is Synced or DroppedSource: DG r_CREATE_DATABASE, QUERY_ALL_STATES.
-
-        The policy of the guarded table raises, naming the state. It is on only then: it would cost plans.
-        """
-        guarded = table.state not in READABLE and not self.config.query_all_states
-        if self._guarded(connection, table.place) is (not guarded):
-            connection.execute(
-                sql.SQL("alter table {} {} row level security").format(
-                    landing.name_of(self.config.landing, *table.place),
-                    sql.SQL("enable" if guarded else "disable"),
-                )
-            )
+        """Let a table be read only while it is Synced or DroppedSource: DG r_CREATE_DATABASE, QUERY_ALL_STATES."""
+        landing.guard(
+            connection,
+            self.config.landing,
+            table.place,
+            table.state not in READABLE and not self.config.query_all_states,
+        )
 
     def guard_again(self, connection: Connection) -> None:
         """Guard every table by the state that it has now. Not in a transaction.
@@ -356,14 +351,6 @@ class State:
                 name = landing.name_of(self.config.landing, *place)
                 connection.execute(sql.SQL("lock table {}").format(name))
                 self.guard(connection, self.tables(connection)[place])
-
-    def _guarded(self, connection: Connection, place: Place) -> bool | None:
-        """Whether the table is guarded; None for no table."""
-        name = landing.name_of(self.config.landing, *place)
-        found = connection.execute(
-            "select relrowsecurity from pg_class where oid = to_regclass(%s)", (name.as_string(connection),)
-        ).fetchone()
-        return None if found is None else found[0]
 
     def forget_table(self, connection: Connection, place: Place) -> None:
         """The table was never there to be read."""
