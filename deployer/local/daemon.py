@@ -30,6 +30,7 @@ from deployer.local.data_api.service import DataApi, settings
 from deployer.local.engine import Engine
 from deployer.local.events.store import sink
 from deployer.local.files.s3 import ENDPOINT, Connector
+from deployer.local.gateway.errors import ENGINE_STOPPED
 from deployer.local.gateway.mirror import Mirror
 from deployer.local.gateway.server import Gateway
 from deployer.local.memory import give_back
@@ -159,9 +160,7 @@ class Daemon:
             deaths = [moment for moment in deaths if now - moment < RESTART_SECONDS] + [now]
             log.error("PostgreSQL ended with status %s", self.engine.process.returncode)
             assert self.gateway is not None
-            self.gateway.end_sessions(
-                "57P01", "terminating connection: the local Redshift's engine has stopped"
-            )
+            self.gateway.end_sessions("57P01", ENGINE_STOPPED)
             if len(deaths) > RESTARTS:
                 log.error(
                     "PostgreSQL died %s times within %s seconds: giving up", len(deaths), RESTART_SECONDS

@@ -211,15 +211,17 @@ class LocalEnvironment:
     def _start_daemon(self) -> None:
         reader, writer = os.pipe()
         try:
+            # What stops the daemon before it can write its log, e.g. a module that is missing, stands there as well.
             try:
-                starter = subprocess.Popen(
-                    [sys.executable, "-m", "deployer.local.daemon", str(self.home), str(writer)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    pass_fds=[writer],
-                    start_new_session=True,
-                )
+                with (self.home / LOG_FILE).open("ab") as log:
+                    starter = subprocess.Popen(
+                        [sys.executable, "-m", "deployer.local.daemon", str(self.home), str(writer)],
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL,
+                        stderr=log,
+                        pass_fds=[writer],
+                        start_new_session=True,
+                    )
             finally:
                 os.close(writer)
             starter.wait()

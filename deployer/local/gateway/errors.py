@@ -19,6 +19,10 @@ names of tables."""
 
 CANCELLED = "Query cancelled on user's request"
 
+ENGINE_STOPPED = "server closed the connection unexpectedly: the local Redshift's engine has stopped"
+"""Whatever PostgreSQL's end looks like from here. It begins with the words of libpq, the ones that the alerts of
+scheduled runs know a lost connection by."""
+
 _SKIPPED = re.compile(r"(\w+) (.* does not exist), skipping")
 
 _NOT_MAINTAINED = re.compile(r'permission denied to (?:analyze|vacuum) "(.*)", skipping it')
@@ -97,6 +101,9 @@ def as_redshift(error: ServerError) -> ServerError:
     elif code == "57014" and text.endswith(("user request", "statement timeout")):
         # A timeout is told in the same words: DG "statement_timeout".
         fields["M"] = CANCELLED
+    elif code == "57P01" and "postmaster" in text:
+        # A session has seen PostgreSQL's main process die before the gateway did.
+        fields["M"] = ENGINE_STOPPED
     elif code == "22003" and text == "numeric field overflow":
         fields["M"] = "Numeric data overflow (result precision)"
     elif code == "21000" and text.startswith("MERGE command"):

@@ -14,6 +14,7 @@ from deployer.local.gateway import codec, login
 from deployer.local.gateway.backend import Backend, ClientGone, ServerError
 from deployer.local.gateway.codec import Disconnected, Malformed, Stream, message, pack_fields
 from deployer.local.gateway.errors import (
+    ENGINE_STOPPED,
     as_redshift,
     concerns_engine,
     from_lexer,
@@ -197,9 +198,7 @@ class Session:
             self.timed_out = error.sqlstate in _TIMEOUTS
             self._last_words(error)
         elif codec.has_closed(backend.stream.socket):
-            self._last_words(
-                gateway_error("the local Redshift's engine has stopped", "57P01", severity="FATAL")
-            )
+            self._last_words(gateway_error(ENGINE_STOPPED, "57P01", severity="FATAL"))
 
     @property
     def ended_by_server(self) -> bool:
