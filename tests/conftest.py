@@ -41,6 +41,8 @@ from deployer.local.environment import LocalEnvironment, Status
 hypothesis.settings.register_profile("fixed", derandomize=True, print_blob=True, deadline=None)
 hypothesis.settings.register_profile("exploring", print_blob=True, deadline=None)
 hypothesis.settings.load_profile("exploring" if seeds.exploring() else "fixed")
+if not seeds.exploring():
+    seeds.draw_no_constants()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ ZEROSHIFT_FUZZ_SEED is a number, to repeat a run, or `random`, to draw another o
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 
@@ -30,3 +31,16 @@ def seed(usual: int) -> int:
 def count(usual: int) -> int:
     """How many tries: ZEROSHIFT_FUZZ_COUNT, or as many as the test does in CI."""
     return int(os.environ.get("ZEROSHIFT_FUZZ_COUNT", usual))
+
+
+def draw_no_constants() -> None:
+    """Let hypothesis draw nothing that stands in our own modules, as it does for one value in forty.
+
+    It knows the constants of what is imported by then. That depends on the tests that have run before in the same
+    process, and so would the examples, though they are derandomized. Older ones than 6.131 know none.
+    """
+    from hypothesis.internal.conjecture import providers
+
+    if hasattr(providers, "_get_local_constants"):
+        none = copy.deepcopy(providers._local_constants)
+        providers._get_local_constants = lambda: none
