@@ -9,7 +9,7 @@ import click
 
 from deployer.cli import encode, output
 from deployer.cli.options import CONTEXT, Here, environment_option
-from deployer.errors import Unsafe, UsageError
+from deployer.errors import LeaseHeld, Unsafe, UsageError
 from deployer.mask import mask
 
 if TYPE_CHECKING:
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 _WAIT = click.option(
-    "--wait", default=0.0, metavar="SECONDS", help="How long to wait for a deployment or another archive run."
+    "--wait",
+    default=0.0,
+    metavar="SECONDS",
+    help="How long to wait for a deployment, another archive run, or a pipeline whose rows are to go.",
 )
 
 
@@ -57,6 +60,8 @@ def run(here: Here, policies: tuple[str, ...], as_of: str | None, wait: float, a
         )
     states = {outcome.state for outcome in done.outcomes}
     code = Unsafe.exit_code if operations.REFUSED in states else int(operations.FAILED in states)
+    if not code and operations.HELD in states:
+        code = LeaseHeld.exit_code
     if as_json:
         output.line(encode.dump(done))
         return code

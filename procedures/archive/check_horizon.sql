@@ -2,10 +2,11 @@
 --   of the table before it will be deleted, and never be computed again. Which tables may lose rows,
 --   and by which column, is known here and in ops.closed_periods: both dates of a booking must have
 --   passed, and a metric goes by whole periods. All that is closed must have been published, as of an
---   instant when it was over.
+--   instant when it was over. While a run is at work it is refused; and no run begins until the caller's
+--   transaction, which stores the horizon, has ended: none goes on with a horizon that it has not seen.
 -- Grain: one horizon
 -- Reads: ops.freshness, ops.dirty_work, ops.watermarks
--- Writes: nothing
+-- Writes: ops.leases
 -- Params: of_table: schema.table; period_column: what the policy goes by; horizon_day: rows before it go
 -- Schedule: none, called by `zeroshift archive run`
 -- Owner: data engineering
@@ -18,6 +19,10 @@ as $$
 declare
     of_schema varchar(128) := split_part(of_table, '.', 1);
     wanted varchar(128) := '';
+    holder varchar(64) := '';
+    holder_touched timestamp;
+    refusal varchar(1024) := '';
+    run_state varchar(32) := '';
     pending_count bigint;
     published_as_of timestamp;
     published_text varchar(32);
@@ -46,6 +51,16 @@ begin
         raise exception 'rows of % may be deleted by the period % alone: % does not tell when a row is closed',
             of_table, wanted, period_column;
     end if;
+
+    call ops.find_holder('rental', holder, holder_touched, refusal, run_state);
+    if run_state = 'skipped' then
+        raise exception 'what is before % cannot be closed now: %', horizon_day, refusal;
+    end if;
+    -- The row's write lock keeps runs out until the caller commits; a run that committed since our snapshot is a
+    -- conflict, and the caller repeats. A holder that only seems to be dead finds its lease gone and stops.
+    update ops.leases
+    set token = null, expires_at = null, touched_at = null, session_id = null, started_by = null
+    where pipeline = 'rental';
 
     select max(as_of), coalesce(cast(max(as_of) as varchar(32)), 'never')
     into published_as_of, published_text

@@ -34,15 +34,6 @@ begin
     if from_date is null or to_date is null or from_date > to_date then
         raise exception 'backfill from % to %: two dates, the earlier one first', from_date, to_date;
     end if;
-    select horizon, table_name into closed_before, closed_table
-    from archive.horizons
-    where split_part(table_name, '.', 1) in ('curated', 'metrics')
-    order by horizon desc, table_name
-    limit 1;
-    if from_date < closed_before then
-        raise exception 'backfill from %: the archive has closed % before %; begin there, or bring it back first (zeroshift archive restore)',
-            from_date, closed_table, closed_before;
-    end if;
     select max(as_of) into run_as_of from ops.freshness where pipeline = 'rental';
     if run_as_of is null then
         raise exception 'nothing of pipeline rental is published yet: a run computes all of it';
@@ -56,6 +47,16 @@ begin
     commit;
     -- First in its transaction: the snapshot is taken when the lock has been waited for.
     lock ops.leases;
+    -- Whoever stores a horizon holds this lock, or finds our run.
+    select horizon, table_name into closed_before, closed_table
+    from archive.horizons
+    where split_part(table_name, '.', 1) in ('curated', 'metrics')
+    order by horizon desc, table_name
+    limit 1;
+    if from_date < closed_before then
+        raise exception 'backfill from %: the archive has closed % before %; begin there, or bring it back first (zeroshift archive restore)',
+            from_date, closed_table, closed_before;
+    end if;
     select max(as_of) into run_as_of from ops.freshness where pipeline = 'rental';
     call ops.start_run('rental', run_as_of, 'backfill', holder, holder_touched, this_run, run_state);
     commit;

@@ -31,17 +31,6 @@ begin
     if run_mode not in ('incremental', 'full', 'rewind', 'accept_reseed') then
         raise exception 'unknown mode %: use incremental, full, rewind or accept_reseed', run_mode;
     end if;
-    if run_mode = 'rewind' then
-        -- What the archive has closed speaks for a later instant, and is not computed again. All that it closes ends
-        -- within a month behind its horizon.
-        select max(horizon) into closed_before
-        from archive.horizons
-        where split_part(table_name, '.', 1) in ('curated', 'metrics');
-        if run_as_of < dateadd(day, 31, closed_before) then
-            raise exception 'rewind to % UTC: the archive has closed what is before %; bring it back first (zeroshift archive restore), or rewind to 31 days after it at the earliest',
-                run_as_of, closed_before;
-        end if;
-    end if;
     call ops.find_holder('rental', holder, holder_touched, refusal, run_state);
     if run_state = 'skipped' then
         call ops.skip_run('rental', run_as_of, run_mode, refusal);
@@ -51,6 +40,17 @@ begin
     commit;
     -- First in its transaction: the snapshot is taken when the lock has been waited for.
     lock ops.leases;
+    if run_mode = 'rewind' then
+        -- What the archive has closed speaks for a later instant, and is not computed again. All that it closes ends
+        -- within a month behind its horizon. Whoever stores one holds this lock, or finds our run.
+        select max(horizon) into closed_before
+        from archive.horizons
+        where split_part(table_name, '.', 1) in ('curated', 'metrics');
+        if run_as_of < dateadd(day, 31, closed_before) then
+            raise exception 'rewind to % UTC: the archive has closed what is before %; bring it back first (zeroshift archive restore), or rewind to 31 days after it at the earliest',
+                run_as_of, closed_before;
+        end if;
+    end if;
     call ops.start_run('rental', run_as_of, run_mode, holder, holder_touched, this_run, run_state);
     commit;
     if run_state = 'superseded' or run_state = 'skipped' then

@@ -210,3 +210,39 @@ def test_another_users_run_is_alive_by_its_commits_and_its_lock(house: House) ->
         assert states(house) == ["skipped", "skipped", "succeeded", "succeeded"]
     finally:
         house.warehouse.session.execute("drop user a_guard")
+
+
+CHECK = "call archive.check_horizon('curated.bookings', 'closed_on', '2024-02-01')"
+HORIZON = "insert into archive.horizons values ('curated.bookings', 'bookings', 'closed_on', '2024-02-01', getdate())"
+TOO_EARLY = (
+    "call ops.run_rental('2024-02-20', 'rewind')",
+    "call ops.backfill_rental('2024-01-15', '2024-03-01')",
+)
+
+
+def test_nothing_is_closed_while_a_run_is_at_work(house: House) -> None:
+    house.load("2024-01-01", *ROWS)
+    house.run("2024-04-10")
+    before = house.ask("select as_of from ops.freshness")
+    with at_work(house, TOO_EARLY[0]):
+        # It does not wait: the run stands still until we are done.
+        with pytest.raises(StatementFailed, match="cannot be closed now: lease held: run .* is at work"):
+            house.warehouse.session.execute(CHECK)
+        house.warehouse.session.execute("rollback")
+    assert house.ask("select as_of from ops.freshness") != before
+    assert states(house) == ["succeeded", "succeeded"]
+
+
+@pytest.mark.parametrize("call", [TOO_EARLY[0], pytest.param(TOO_EARLY[1], marks=pytest.mark.slow)])
+def test_a_run_that_begins_while_something_is_closed_sees_it(house: House, call: str) -> None:
+    house.load("2024-01-01", *ROWS)
+    house.run("2024-04-10")
+    with Session(house.warehouse.target) as runner, ThreadPoolExecutor(1) as pool:
+        with house.warehouse.session.transaction():
+            house.warehouse.session.execute(CHECK)
+            waiting = pool.submit(runner.execute, call)
+            _until(house, "select count(*) from pg_locks where not granted and locktype = 'relation'", 1)
+            house.warehouse.session.execute(HORIZON)
+        with pytest.raises(StatementFailed, match="the archive has closed"):
+            waiting.result(240)
+    assert house.ask("select as_of from ops.freshness") == ["2024-04-10 00:00:00"]

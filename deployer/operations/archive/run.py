@@ -8,13 +8,14 @@ other is finished. The deployment lease keeps other runs and deployments out mea
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from deployer.errors import StatementFailed, Unsafe, UsageError, ZeroshiftError
+from deployer.errors import LeaseHeld, StatementFailed, Unsafe, UsageError, ZeroshiftError
 from deployer.mask import mask
 from deployer.operations.archive import checks, columns, due, external
 from deployer.operations.archive.columns import OWN, Column
@@ -27,12 +28,14 @@ from deployer.project.config import Environment, Project
 from deployer.sql.names import quote_ident, quote_literal
 from deployer.warehouse import archive_ledger as ledger
 from deployer.warehouse import lease as leases
+from deployer.warehouse import runlog
 from deployer.warehouse.archive_ledger import ArchiveRun
 from deployer.warehouse.lease import Lease
-from deployer.warehouse.retry import retrying
+from deployer.warehouse.retry import is_transient, retrying
 from deployer.warehouse.session import Session
 
-NOTHING, REFUSED, FAILED = "nothing to do", "refused", "failed"
+NOTHING, REFUSED, FAILED, HELD = "nothing to do", "refused", "failed", "held"
+_POLL_SECONDS = 0.5
 CHECK, CHECK_FILE = "archive.check_horizon", "procedures/archive/check_horizon.sql"
 
 
@@ -40,7 +43,7 @@ CHECK, CHECK_FILE = "archive.check_horizon", "procedures/archive/check_horizon.s
 class Outcome:
     """What became of one policy. `run` is None when nothing was due; `resumed`: an earlier, killed run was finished.
 
-    `problem` is why a policy was REFUSED or has FAILED.
+    `problem` is why a policy was REFUSED, has FAILED, or was HELD by a pipeline's run.
     """
 
     policy: str
@@ -68,6 +71,12 @@ class Work:
     progress: Progress
     has_check: bool
     """Whether the project has a procedure CHECK."""
+    deadline: float = 0.0
+    """By time.monotonic(): how long a pipeline's run is waited for, before rows go."""
+
+
+class PipelineRuns(LeaseHeld):
+    """A pipeline is at work on the rows that a policy would delete: this policy has to wait, and no other one."""
 
 
 def chosen(project: Project, names: Sequence[str]) -> tuple[Policy, ...]:
@@ -92,8 +101,9 @@ def run(
     """Carry out the policies of those names, by default all, as of a day, by default the warehouse's today.
 
     One that fails does not keep the others from their turn. Raises its error when it is the only one: Unsafe for a
-    policy that may not delete, or files that do not hold what was unloaded. Raises LeaseHeld while a deployment or
-    another archive run is at work.
+    policy that may not delete, or files that do not hold what was unloaded; LeaseHeld for one that deletes while a
+    pipeline runs. Raises LeaseHeld while a deployment or another archive run is at work. All of them are waited for
+    `wait` seconds.
     """
     policies = chosen(project, names)
     known = {policy.name: policy for policy in files.load(project.root)}
@@ -120,9 +130,11 @@ def run(
     if errors and len({policy.name for policy in policies} | set(errors)) == 1:
         raise next(iter(errors.values()))
     for name, error in errors.items():
-        outcomes.append(
-            Outcome(name, REFUSED if isinstance(error, Unsafe) else FAILED, problem=mask(str(error)))
+        state = next(
+            (known for kind, known in ((Unsafe, REFUSED), (LeaseHeld, HELD)) if isinstance(error, kind)),
+            FAILED,
         )
+        outcomes.append(Outcome(name, state, problem=mask(str(error))))
     return Archived(tuple(outcomes), tuple(given_up))
 
 
@@ -131,7 +143,7 @@ def _noted(errors: dict[str, ZeroshiftError], policy: str) -> Iterator[None]:
     """Keep what is wrong with one policy; what stops all of them goes on its way."""
     try:
         yield
-    except (Unsafe, UsageError, StatementFailed) as error:
+    except (Unsafe, UsageError, StatementFailed, PipelineRuns) as error:
         errors.setdefault(policy, error)
 
 
@@ -140,11 +152,12 @@ def opened(
     project: Project, environment: Environment, where: Place, wait: float, progress: Progress
 ) -> Iterator[Work]:
     """A session that holds the lease. Raises LeaseHeld, Unavailable."""
+    deadline = time.monotonic() + wait
     with Session(target(project, environment, progress)) as session:
         ledger.runs(session)
         lease = leases.acquire(session, wait=wait, on_wait=lambda holder: progress(f"waiting for {holder}"))
         try:
-            yield Work(session, lease, where, progress, (project.root / CHECK_FILE).is_file())
+            yield Work(session, lease, where, progress, (project.root / CHECK_FILE).is_file(), deadline)
         finally:
             leases.release(session, lease)
 
@@ -208,19 +221,43 @@ def _carry_out(work: Work, policy: Policy, as_of: date | None) -> Outcome:
         name, policy.name, policy.table, *days, policy.after,
         location(work.place, policy.name, name), policy.kms_key, ledger.UNLOADING,
     )  # fmt: skip
-    with transaction(work):
-        ledger.register(work.session, registered)
-        if policy.after == DELETE:
-            _check_horizon(work, policy, days[1])
-            # Before anything is unloaded: from now on nobody changes what is about to go.
-            ledger.set_horizon(work.session, policy.table, policy.name, policy.period, days[1])
+    _register(work, policy, registered)
     work.progress(f"{policy.name}: unloading {policy.table} from {days[0]} to {days[1]}")
     _unload(work, policy, registered, found)
     return Outcome(policy.name, ledger.ARCHIVED, _finish(work, policy, _again(work, registered)))
 
 
+def _register(work: Work, policy: Policy, run: ArchiveRun) -> None:
+    """Write the run, and with it the horizon of a policy that deletes. Raises Unsafe, PipelineRuns."""
+
+    def once() -> None:
+        with transaction(work):
+            ledger.register(work.session, run)
+            if policy.after == DELETE:
+                _check_horizon(work, policy, run.period_to)
+                # Before anything is unloaded: from now on nobody changes what is about to go.
+                ledger.set_horizon(work.session, policy.table, policy.name, policy.period, run.period_to)
+
+    told = False
+    while True:
+        try:
+            # A pipeline's run that committed meanwhile is a conflict; then we look again.
+            return retrying(once)
+        except PipelineRuns as held:
+            if time.monotonic() >= work.deadline:
+                raise
+            if not told:
+                work.progress(f"{policy.name}: waiting: {held}")
+                told = True
+        # As for the lease: there is nothing to wait on for another session's commit.
+        time.sleep(_POLL_SECONDS)
+
+
 def _check_horizon(work: Work, policy: Policy, horizon: date) -> None:
-    """Raise Unsafe when the project's own procedure refuses the horizon: it knows what its refreshes can honour."""
+    """Raise Unsafe when the project's own procedure refuses the horizon: it knows what its refreshes can honour.
+
+    Raises PipelineRuns when it refuses because of a run, and what `retrying` knows as it is.
+    """
     if not work.has_check:
         return
     try:
@@ -228,8 +265,12 @@ def _check_horizon(work: Work, policy: Policy, horizon: date) -> None:
             f"call {CHECK}({quote_literal(policy.table)}, {quote_literal(policy.period)}, date '{horizon}')"
         )
     except StatementFailed as error:
-        said = str(error).partition("\n")[0]
-        raise Unsafe(f"{policy.place.path}:{policy.place.line('after')}: {said}") from None
+        said = f"{policy.place.path}:{policy.place.line('after')}: " + str(error).partition("\n")[0]
+        if is_transient(error):
+            raise
+        if isinstance(runlog.explained(error), LeaseHeld):
+            raise PipelineRuns(f"{said}; wait for it (--wait SECONDS), or repeat when it has ended") from None
+        raise Unsafe(said) from None
 
 
 def rows_of(policy: Policy, run: ArchiveRun) -> str:

@@ -1,0 +1,59 @@
+"""What else is at work beside an archive run."""
+
+from __future__ import annotations
+
+import pytest
+from archive_project import DELETING, TODAY, ArchiveProject, fill
+from small_project import SmallProject
+
+from deployer.operations.archive import run as operations
+from deployer.warehouse import archive_ledger as ledger
+from deployer.warehouse.session import Session
+
+CHECK = """-- Purpose: Refuse while a run is noted in shop.held.
+create or replace procedure archive.check_horizon(of_table varchar(255), period_column varchar(128), horizon_day date)
+as $$
+declare
+    found_run varchar(64);
+begin
+    select max(run) into found_run from shop.held;
+    if found_run is not null then
+        raise exception 'lease held: run % is at work', found_run;
+    end if;
+end;
+$$ language plpgsql;
+"""
+
+
+@pytest.mark.slow
+def test_a_pipeline_at_work_holds_up_what_deletes_and_nothing_else(
+    small: SmallProject, session: Session
+) -> None:
+    archive = ArchiveProject(small)
+    archive.policy("old", DELETING)
+    archive.small.migration("0008", "0007", "create table shop.held (run varchar(64))")
+    procedures = archive.small.root / "procedures" / "archive"
+    (procedures / "check_horizon.sql").write_text(CHECK, encoding="utf-8")
+    archive.deploy()
+    fill(session)
+    session.execute("insert into shop.held values ('night')")
+    project = archive.small.load()
+    local = project.environment("local")
+    with pytest.raises(
+        operations.PipelineRuns, match=r"old.toml:4: .*run night is at work; wait for it"
+    ) as held:
+        operations.run(project, local, as_of=TODAY)
+    assert held.value.exit_code == 4 and ledger.runs(session) == () and ledger.horizons(session) == {}
+    archive.policy("tables", 'table = "shop.held"\n')
+    done = operations.run(project, local, as_of=TODAY)
+    assert {one.policy: one.state for one in done.outcomes} == {"old": operations.HELD, "tables": "archived"}
+    said: list[str] = []
+
+    def progress(text: str) -> None:
+        if "old: waiting: " in text:
+            session.execute("delete from shop.held")
+        said.append(text)
+
+    done = operations.run(project, local, ["old"], as_of=TODAY, wait=300, progress=progress)
+    assert [one.state for one in done.outcomes] == ["archived"]
+    assert sum("old: waiting: " in text for text in said) == 1
