@@ -18,7 +18,16 @@ from typing import Any
 
 from deployer.aws import stacks
 from deployer.aws.client import Aws, AwsError
-from deployer.aws.stacks import ABSENT, FAILED_CREATION, REVIEWED, SETTLED, Progress, Stack, StackFailed
+from deployer.aws.stacks import (
+    ABSENT,
+    DELETING,
+    FAILED_CREATION,
+    REVIEWED,
+    SETTLED,
+    Progress,
+    Stack,
+    StackFailed,
+)
 from deployer.errors import Unavailable, Unsafe, UsageError
 from deployer.mask import mask
 
@@ -90,14 +99,16 @@ def plan(aws: Aws, stack: Stack) -> Planned:
         try:
             return _plan(aws, stack)
         except AwsError as error:
-            # Another plan has just cleared away the stack that both were reviewing.
-            if not stacks.is_missing(error):
+            # Another plan has just cleared away the stack that both were reviewing, or is about to.
+            if not stacks.is_missing(error) and not stacks.is_being_deleted(error):
                 raise
     return _plan(aws, stack)
 
 
 def _plan(aws: Aws, stack: Stack) -> Planned:
     state = stacks.status(aws, stack.name)
+    if state == DELETING and stacks.never_was(aws, stack.name):
+        state = stacks.settle(aws, stack.name, lambda _: None)
     if stack.template is None:
         if state == REVIEWED:
             _remove_reviewed(aws, stack.name)

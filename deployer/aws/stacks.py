@@ -22,6 +22,7 @@ REVIEWED = "REVIEW_IN_PROGRESS"
 """A stack that was never made: it only holds change sets that would make it."""
 FAILED_CREATION = "ROLLBACK_COMPLETE"
 """A creation that failed and was undone. CloudFormation can only delete it."""
+DELETING = "DELETE_IN_PROGRESS"
 DELETED = "DELETE_COMPLETE"
 """A deleted stack is still found for 90 days, by its id only."""
 SETTLED = (
@@ -97,6 +98,25 @@ def is_missing(error: AwsError) -> bool:
     return error.code == "ChangeSetNotFound" or (
         error.code in ("ValidationError", "StackNotFoundException") and "does not exist" in error.said
     )
+
+
+def is_being_deleted(error: AwsError) -> bool:
+    """Whether CloudFormation refuses a change set because the stack is on its way out: it says the state that it finds
+    ("... is in DELETE_IN_PROGRESS state and can not be updated"), or, for one that would make the stack, that it is
+    there (CreateChangeSet's errors do not name the case)."""
+    return error.code == "AlreadyExistsException" or (
+        error.code == "ValidationError" and DELETING in error.said
+    )
+
+
+def never_was(aws: Aws, name: str) -> bool:
+    """Whether a stack that is being deleted only stood for review: no resource of it has a history."""
+    try:
+        return all(event.is_stack for event in events(aws, name))
+    except AwsError as error:
+        if is_missing(error):
+            return True
+        raise
 
 
 def is_busy(state: str) -> bool:
@@ -225,7 +245,7 @@ def delete(aws: Aws, name: str, progress: Progress) -> tuple[str, ...]:
         return ()
     stack_id = found["StackId"]
     newest = events(aws, stack_id) if found["StackStatus"] != REVIEWED else []
-    if found["StackStatus"] != "DELETE_IN_PROGRESS":
+    if found["StackStatus"] != DELETING:
         aws.call("cloudformation", "delete_stack", StackName=stack_id)
     state = follow(aws, stack_id, progress, newest[-1].id if newest else "")
     if state != ABSENT:

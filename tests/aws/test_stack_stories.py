@@ -9,7 +9,8 @@ import pytest
 from model_checks import check_request, check_response
 
 from deployer.aws import changesets, stacks
-from deployer.aws.client import Aws
+from deployer.aws.changesets import Planned
+from deployer.aws.client import Aws, AwsError
 from deployer.aws.stacks import Stack
 from deployer.errors import Unavailable
 from deployer.project.environments import Remote
@@ -170,3 +171,49 @@ def test_what_is_stuck_is_left_alone() -> None:
     with pytest.raises(Unavailable, match="continue-update-rollback --stack-name shop"):
         changesets.apply(aws, Stack("shop", {"Resources": {}}), lambda _: None)
     assert set(aws.made) == {"describe_stacks"}
+
+
+REVIEW = ("shop", "REVIEW_IN_PROGRESS", "User Initiated")
+GOING = ("shop", "DELETE_IN_PROGRESS", "User Initiated")
+
+
+def test_a_plan_waits_for_another_one_that_clears_the_reviewed_stack_away() -> None:
+    """And for no stack that was more than reviewed: that may take long, and is somebody's doing."""
+    wanted = Stack("shop", None)
+    going = [at("DELETE_IN_PROGRESS"), at("DELETE_IN_PROGRESS"), at("DELETE_COMPLETE")]
+    aws = Told(describe_stacks=going, describe_stack_events=[history(REVIEW, GOING)])
+    assert changesets.plan(aws, wanted) == Planned(wanted, "none")
+    aws = Told(
+        describe_stacks=[at("DELETE_IN_PROGRESS")],
+        describe_stack_events=[history(("A", "CREATE_COMPLETE", ""), GOING)],
+    )
+    with pytest.raises(Unavailable, match="is being changed just now"):
+        changesets.plan(aws, wanted)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        # The stack went before the change set was made, after it, and between the look and the making.
+        ("ValidationError", "Stack with id shop does not exist"),
+        ("ChangeSetNotFound", "ChangeSet [x] does not exist"),
+        ("AlreadyExistsException", "Stack [shop] already exists"),
+        ("ValidationError", "Stack:*** is in DELETE_IN_PROGRESS state and can not be updated."),
+    ],
+)
+def test_a_plan_whose_reviewed_stack_is_taken_away_is_made_again(
+    monkeypatch: pytest.MonkeyPatch, code: str, said: str
+) -> None:
+    wanted = Stack("shop", {"Resources": {}})
+    errors = [AwsError("cloudformation", "CreateChangeSet", code, said)]
+
+    def made(aws: Aws, stack: Stack) -> Planned:
+        if errors:
+            raise errors.pop()
+        return Planned(stack, "create")
+
+    monkeypatch.setattr(changesets, "_plan", made)
+    assert changesets.plan(Told(), wanted) == Planned(wanted, "create")
+    errors += [AwsError("cloudformation", "CreateChangeSet", "ValidationError", "Template format error")]
+    with pytest.raises(AwsError, match="Template format"):
+        changesets.plan(Told(), wanted)
