@@ -10,7 +10,6 @@ import click
 from deployer.cli import encode, output
 from deployer.cli.options import CONTEXT, Here, environment_option
 from deployer.errors import LeaseHeld, Unsafe, UsageError
-from deployer.mask import mask
 
 if TYPE_CHECKING:
     from deployer.warehouse.archive_ledger import ArchiveRun
@@ -222,7 +221,7 @@ def prune(
             f"{step.what}: {step.archive_run} of {step.policy}, {step.row_count or 0} rows, {step.files} files"
         )
     for stranger in found.strangers:
-        output.line(mask(f"not in the ledger, left alone: {stranger}"))
+        output.line(f"not in the ledger, left alone: {stranger}")
     for name in found.elsewhere:
         output.line(f"in another bucket than this environment's, left alone: {name}")
     if not found.steps:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import TypeVar
 
 from deployer.errors import StatementFailed, Unavailable
+from deployer.mask import mask
 from deployer.warehouse.session import Session
 
 UNLOADING, UNLOADED, VERIFIED, ARCHIVED = "unloading", "unloaded", "verified", "archived"
@@ -71,6 +73,14 @@ class Partition:
     file_count: int
     period_min: datetime | None
     period_max: datetime | None
+
+
+Located = TypeVar("Located", ArchiveRun, Partition)
+
+
+def masked(row: Located) -> Located:
+    """The row for people to read: the bucket's name without the account id that it ends in."""
+    return replace(row, location=mask(row.location))
 
 
 def runs(session: Session, policy: str = "") -> tuple[ArchiveRun, ...]:

@@ -6,6 +6,7 @@ import pytest
 from archive_project import DELETING, TODAY, ArchiveProject, fill
 from small_project import SmallProject
 
+from deployer.operations.archive import look
 from deployer.operations.archive import run as operations
 from deployer.warehouse import archive_ledger as ledger
 from deployer.warehouse.session import Session
@@ -57,3 +58,8 @@ def test_a_pipeline_at_work_holds_up_what_deletes_and_nothing_else(
     done = operations.run(project, local, ["old"], as_of=TODAY, wait=300, progress=progress)
     assert [one.state for one in done.outcomes] == ["archived"]
     assert sum("old: waiting: " in text for text in said) == 1
+    # In AWS the bucket's name ends in the account, which nothing that people read may show.
+    for table in ("archive.runs", "archive.partitions"):
+        session.execute(f"update {table} set location = 's3://shop-prod-archive-123456789012/old/'")
+    listed = look.listed(project, local)
+    assert {one.location for one in (*listed.runs, *listed.partitions)} == {"s3://shop-prod-archive-***/old/"}

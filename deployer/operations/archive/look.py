@@ -21,7 +21,7 @@ from deployer.warehouse.session import Session
 
 @dataclass(frozen=True)
 class Listed:
-    """The ledger of an environment: all runs, and by period what S3 holds."""
+    """The ledger of an environment: all runs, and by period what S3 holds. Locations are masked."""
 
     environment: str
     runs: tuple[ArchiveRun, ...]
@@ -45,7 +45,11 @@ def listed(
     """What was archived, of one policy or of all. Raises Unavailable before the first deployment, UsageError for a name
     that neither a policy nor a run has."""
     with Session(target(project, environment, progress)) as session:
-        found = Listed(environment.name, ledger.runs(session, policy), ledger.partitions(session, policy))
+        found = Listed(
+            environment.name,
+            tuple(map(ledger.masked, ledger.runs(session, policy))),
+            tuple(map(ledger.masked, ledger.partitions(session, policy))),
+        )
     if policy and not found.runs and all(item.name != policy for item in files.load(project.root)):
         raise UsageError(
             f"there is no archive policy {policy}, and nothing was archived under this name;"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from deployer.errors import Unsafe
+from deployer.mask import mask
 from deployer.operations.archive import external
 from deployer.operations.archive.look import held_runs
 from deployer.operations.archive.place import place
@@ -36,8 +37,8 @@ class Step:
 class Pruned:
     """What was done, or would be (`done` False).
 
-    Left alone are `strangers`, prefixes that the ledger does not know, and `elsewhere`, runs whose files are in another
-    bucket.
+    Left alone are `strangers`, prefixes that the ledger does not know (masked), and `elsewhere`, runs whose files are
+    in another bucket.
     """
 
     steps: tuple[Step, ...]
@@ -134,4 +135,4 @@ def _in_s3(work: Work) -> tuple[dict[str, int], tuple[str, ...]]:
             counts[name] = counts.get(name, 0) + 1
         else:
             strangers[work.place.bucket.url(f"{start}/{RUN_COLUMN}={name}/" if name else item.key)] = None
-    return counts, tuple(strangers)
+    return counts, tuple(map(mask, strangers))

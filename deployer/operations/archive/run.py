@@ -43,7 +43,7 @@ CHECK, CHECK_FILE = "archive.check_horizon", "procedures/archive/check_horizon.s
 class Outcome:
     """What became of one policy. `run` is None when nothing was due; `resumed`: an earlier, killed run was finished.
 
-    `problem` is why a policy was REFUSED, has FAILED, or was HELD by a pipeline's run.
+    `run`'s location is masked. `problem` is why a policy was REFUSED, has FAILED, or was HELD by a pipeline's run.
     """
 
     policy: str
@@ -118,7 +118,7 @@ def run(
                 if done is None:
                     continue
                 if done.state == ledger.ARCHIVED:
-                    outcomes.append(Outcome(done.policy, done.state, done, True))
+                    outcomes.append(Outcome(done.policy, done.state, ledger.masked(done), True))
                 else:
                     given_up.append(done.archive_run)
         for policy in policies:
@@ -224,7 +224,8 @@ def _carry_out(work: Work, policy: Policy, as_of: date | None) -> Outcome:
     _register(work, policy, registered)
     work.progress(f"{policy.name}: unloading {policy.table} from {days[0]} to {days[1]}")
     _unload(work, policy, registered, found)
-    return Outcome(policy.name, ledger.ARCHIVED, _finish(work, policy, _again(work, registered)))
+    done = _finish(work, policy, _again(work, registered))
+    return Outcome(policy.name, ledger.ARCHIVED, ledger.masked(done))
 
 
 def _register(work: Work, policy: Policy, run: ArchiveRun) -> None:
