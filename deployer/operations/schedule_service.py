@@ -20,11 +20,13 @@ from deployer.project.config import CONFIG_FILE, Project
 from deployer.project.environments import LOCAL, Environment
 
 if TYPE_CHECKING:
+    from deployer.local.scheduler.process import LocalScheduler
     from deployer.local.scheduler.service import Service
 
 START_SECONDS = 180.0
 """The local Redshift and the local AWS are started, too."""
 _LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,42 @@ def run(project: Project, environment: Environment, tell: Callable[[str], None])
 def start(project: Project, environment: Environment) -> Running:
     """Start `run` in the background, unless it runs. Raises Unavailable with its last words when it does not start."""
     _only_local(project, environment)
+    from deployer.local.scheduler.process import ALREADY
+
     found = local_scheduler(project)
-    if found.running and (pid := found.pid) is not None:
-        return Running(pid, str(found.log), False)
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        if (pid := _other(found, deadline)) is not None:
+            return Running(pid, str(found.log), False)
+        pid, words = _begun(project, environment, found, deadline)
+        if pid is not None:
+            return Running(pid, str(found.log), True)
+        # Somebody else may have begun between our look and its own, or have fired a schedule by hand.
+        if ALREADY not in words:
+            raise Unavailable(f"the local Scheduler did not start: {words or f'see {found.log}'}")
+
+
+def _other(found: LocalScheduler, deadline: float) -> int | None:
+    """The process id of a scheduler that somebody has started, once it fires; None when none runs.
+
+    Whoever fires a schedule by hand holds its place for a moment, and so does one that is about to end.
+    """
+    while found.running:
+        if found.firing and (pid := found.pid) is not None:
+            return pid
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                f"the local Scheduler that is starting does not get to its work; see {found.log}, then"
+                " `zeroshift schedule stop`, and repeat"
+            )
+        time.sleep(_POLL_SECONDS)
+    return None
+
+
+def _begun(
+    project: Project, environment: Environment, found: LocalScheduler, deadline: float
+) -> tuple[int | None, str]:
+    """The process id of a scheduler that was begun and fires, or None and the last words of one that has ended."""
     found.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with found.log.open("ab") as output:
         begun = output.tell()
@@ -89,18 +124,15 @@ def start(project: Project, environment: Environment) -> Running:
             start_new_session=True,
             env=os.environ | {"ZEROSHIFT_HOME": str(project.home)},
         )
-    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if found.firing and found.pid == made.pid:
-            return Running(made.pid, str(found.log), True)
+            return made.pid, ""
         if made.poll() is not None:
             with found.log.open("rb") as log:
                 log.seek(begun)
                 words = log.read().decode(errors="replace").strip().splitlines()
-            raise Unavailable(
-                f"the local Scheduler did not start: {words[-1] if words else 'see ' + str(found.log)}"
-            )
-        time.sleep(0.05)
+            return None, words[-1] if words else ""
+        time.sleep(_POLL_SECONDS)
     raise Unavailable(f"the local Scheduler did not start within {START_SECONDS:.0f} s; see {found.log}")
 
 

@@ -22,12 +22,13 @@ from deployer.project.schedules import calls, files, model
 from deployer.project.schedules.expression import ExpressionError, parse
 
 if TYPE_CHECKING:
+    from deployer.local.scheduler.process import LocalScheduler
     from deployer.local.scheduler.schedules import Schedule
     from deployer.local.scheduler.service import Service
     from deployer.local.scheduler.store import Invocation
 
 FIRED_SECONDS = 180.0
-"""How long a running scheduler may take to make a call that was asked for by hand."""
+"""How long a call may take that was asked for by hand, by the scheduler that runs or the one that begins."""
 NO_HISTORY = (
     "AWS keeps no list of a schedule's invocations; `zeroshift status` has the runs that came of them"
 )
@@ -194,27 +195,37 @@ def fire(
     if environment.kind != LOCAL:
         return _fire_in_aws(_aws(project, environment), found, scheduled)
     local_environment(project).ensure_up()
-    runs = local_scheduler(project)
     service = open_service(project, environment)
     try:
-        if runs.running:
-            made = service.scheduler.fire(found, scheduled)
-            progress("waiting for the scheduler to call")
-            made = _followed(service, made.number)
-        else:
-            with runs.held():
-                made = service.scheduler.fire_alone(found, scheduled)
-        return _fired(service, made)
+        made = service.scheduler.fire(found, scheduled)
+        return _fired(service, _called(service, local_scheduler(project), made.number, progress))
     finally:
         service.close()
 
 
-def _followed(service: Service, number: int) -> Invocation:
+def _called(service: Service, runs: LocalScheduler, number: int, progress: Progress) -> Invocation:
+    """The invocation when it has been called, by the scheduler that runs or else by us.
+
+    One may begin or end at any moment, also when it has been asked whether one runs; and whoever fires another schedule
+    by hand looks like one.
+    """
+    from deployer.local.scheduler.process import Held
+
     deadline = time.monotonic() + FIRED_SECONDS
+    told = False
     while True:
         made = service.store.invocation(number)
         if made.ended is not None or made.code is not None or time.monotonic() > deadline:
             return made
+        if not runs.running:
+            try:
+                with runs.held():
+                    return service.scheduler.call_alone(number)
+            except Held:
+                continue
+        if not told:
+            progress("waiting for the scheduler to call")
+            told = True
         time.sleep(0.05)
 
 

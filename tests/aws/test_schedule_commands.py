@@ -162,6 +162,53 @@ def test_somebody_who_looks_for_long_whether_a_scheduler_runs_is_waited_for(tmp_
             assert found.firing
 
 
+def test_whoever_fires_by_hand_and_finds_no_scheduler_any_more_or_already_one(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was there when we looked has ended, and one that was not has begun."""
+    shop.make("good", "select 1")
+    found = LocalScheduler(shop.project.home)
+    looks = iter([True, False])
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalScheduler, "running", property(lambda self: next(looks)))
+        assert schedules.fire(shop.project, shop.local, "good").state == "DELIVERED"
+    began = threading.Event()
+
+    def running(self: LocalScheduler) -> bool:
+        """No: and then there is one, which calls what waits."""
+        if not began.is_set():
+            began.set()
+            held.__enter__()
+            return False
+        service.scheduler.step()
+        return True
+
+    held, service = found.held(), schedules.open_service(shop.project, shop.local)
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalScheduler, "running", property(running))
+        told: list[str] = []
+        made = schedules.fire(shop.project, shop.local, "good", progress=told.append)
+    held.__exit__(None, None, None)
+    service.close()
+    assert (made.state, len(made.attempts), told) == (
+        "DELIVERED", 1, ["waiting for the scheduler to call"],
+    )  # fmt: skip
+
+
+def test_a_start_beside_another_one_that_is_not_ready_yet_waits_for_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LocalScheduler(shop.project.home).held() as ready:
+        threading.Timer(0.3, ready).start()
+        assert schedule_service.start(shop.project, shop.local).started is False
+    # One that has begun behind our look: what we have started finds it, and is not told to people.
+    ended = [(None, "zeroshift: the local Scheduler runs already; ..."), (4711, "")]
+    monkeypatch.setattr(schedule_service, "_begun", lambda *_: ended.pop(0))
+    assert schedule_service.start(shop.project, shop.local) == schedule_service.Running(
+        4711, str(LocalScheduler(shop.project.home).log), True
+    )
+
+
 def until(condition: Callable[[], Any], seconds: float = 240) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

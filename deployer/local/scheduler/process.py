@@ -19,8 +19,13 @@ from deployer.local.state import Process, describe, is_held, is_running, make_ho
 LOCK_FILE = "scheduler.lock"
 STATE_FILE = "scheduler.json"
 LOG_FILE = "scheduler.log"
+ALREADY = "the local Scheduler runs already"
 STOP_SECONDS = 90.0
 """A call that is under way is let end; it has a minute."""
+
+
+class Held(Unavailable):
+    """Another process is the one that fires."""
 
 
 class LocalScheduler:
@@ -51,15 +56,15 @@ class LocalScheduler:
 
     @contextmanager
     def held(self) -> Iterator[Callable[[], None]]:
-        """Be the one that fires; what is given says that it does. Raises Unavailable when there is another."""
+        """Be the one that fires; what is given says that it does. Raises Held when there is another."""
         make_home(self.home)
         make_home(self.directory)
         descriptor = os.open(self.directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if not take_for_life(descriptor):
-                raise Unavailable(
-                    "the local Scheduler runs already; `zeroshift schedule stop` ends it, and `zeroshift schedule"
-                    " history` shows what it did"
+                raise Held(
+                    f"{ALREADY}; `zeroshift schedule stop` ends it, and `zeroshift schedule history` shows what it"
+                    " did"
                 )
             self._write(ready=False)
             yield lambda: self._write(ready=True)

@@ -166,11 +166,15 @@ class Scheduler:
         made = replace(self._invocation(schedule, scheduled), due=now, next=now, manual=True)
         return self._store.add(made)
 
-    def fire_alone(self, schedule: Schedule, scheduled: datetime) -> Invocation:
-        """As `fire`, when no scheduler runs: the call is made here, once. Only the holder of the lock may."""
-        made = self.fire(schedule, scheduled)
-        self._attempt(made)
-        made = self._store.invocation(made.number)
+    def call_alone(self, number: int) -> Invocation:
+        """Make the call of what `fire` has planned here, once, when no scheduler runs: only the holder of the lock may.
+
+        One that a scheduler has called in between is left alone.
+        """
+        made = self._store.invocation(number)
+        if made.state == states.PENDING and made.attempts == 0:
+            self._attempt(made)
+            made = self._store.invocation(number)
         if made.state == states.PENDING:
             message = f"{made.message}; not repeated, since no scheduler runs"
             made = replace(made, state=states.CANCELLED, next=None, ended=self._clock.now(), message=message)
