@@ -32,9 +32,11 @@ from deployer.local.mariadb.schema import ADMIN, REPLICATOR, WRITER
 from deployer.local.state import is_held, locked, make_home
 
 HOST = "127.0.0.1"
-_UP_SECONDS = 90.0
+_UP_SECONDS = 120.0
 _STOP_SECONDS = 30.0
-_INSTALL_SECONDS = 120.0
+_INSTALL_SECONDS = 300.0
+_LOCK_SECONDS = 2 * _INSTALL_SECONDS + _UP_SECONDS
+"""As long as another first start may take."""
 _NEW = "data.new-"
 
 _SETTINGS = (
@@ -88,6 +90,7 @@ class LocalSource:
         self.directory = self._root / "source"
         self.log = self.directory / "mariadb.log"
         self._data = self.directory / "data"
+        self._temporary = self.directory / "tmp"
         self._lock = self.directory / "server.lock"
 
     @property
@@ -107,7 +110,7 @@ class LocalSource:
         server = program()
         make_home(self._root)
         make_home(self.directory)
-        with locked(self.directory / "up.lock", _UP_SECONDS):
+        with locked(self.directory / "up.lock", _LOCK_SECONDS):
             state = self._read()
             if not self.running:
                 self._install(server)
@@ -123,16 +126,17 @@ class LocalSource:
         """Stop it; False when it did not run. Its data stays."""
         if not self.directory.exists():
             return False
-        with locked(self.directory / "up.lock", _UP_SECONDS):
+        with locked(self.directory / "up.lock", _LOCK_SECONDS):
             return self._stop()
 
     def reset(self) -> None:
         """Stop it and delete all its data, its log included."""
         if not self.directory.exists():
             return
-        with locked(self.directory / "up.lock", _UP_SECONDS):
+        with locked(self.directory / "up.lock", _LOCK_SECONDS):
             self._stop()
-            shutil.rmtree(self._data, ignore_errors=True)
+            for tree in (self._data, self._temporary):
+                shutil.rmtree(tree, ignore_errors=True)
             self._sweep()
             for path in (*self.directory.glob("*.json"), *self.directory.glob("*.sql")):
                 path.unlink()
@@ -164,7 +168,8 @@ class LocalSource:
     def _install(self, server: str) -> None:
         """Make the data directory with the rental database, in one step: a killed attempt is made anew.
 
-        In a directory of its own: what a killed attempt has started may still write to the other one.
+        In a directory of its own: what a killed attempt has started may still write to the other one. Temporary files,
+        too: a server that starts removes all #sql* from where it keeps them, which are another's tables in /tmp.
         """
         if self._data.exists():
             return
@@ -172,32 +177,27 @@ class LocalSource:
         if installer is None:
             raise _missing("mariadb-install-db")
         self._sweep()
-        new = Path(tempfile.mkdtemp(dir=self.directory, prefix=_NEW))
-        self._run(
-            [
-                installer,
-                "--no-defaults",
-                f"--datadir={new}",
-                "--skip-test-db",
-                "--skip-name-resolve",
-                *_as_root(),
-            ]
-        )
+        attempt = Path(tempfile.mkdtemp(dir=self.directory, prefix=_NEW))
+        new, temporary = attempt / "data", attempt / "tmp"
+        temporary.mkdir()
+        common = ("--no-defaults", f"--datadir={new}", *_as_root())
+        self._run([installer, *common, "--skip-test-db", "--skip-name-resolve"], temporary)
         script = ";\n".join([*schema.database(), ""])
-        self._run([server, "--no-defaults", "--bootstrap", f"--datadir={new}", *_as_root()], script)
+        self._run([server, *common, "--bootstrap"], temporary, script)
         os.replace(new, self._data)
+        self._sweep()
 
     def _sweep(self) -> None:
         """Remove what killed attempts have left."""
         for left in self.directory.glob(f"{_NEW}*"):
             shutil.rmtree(left, ignore_errors=True)
 
-    def _run(self, command: list[str], given: str = "") -> None:
+    def _run(self, command: list[str], temporary: Path, given: str = "") -> None:
         with self.log.open("ab") as log:
             try:
                 code = subprocess.run(
                     command, input=given.encode(), stdout=log, stderr=log, timeout=_INSTALL_SECONDS, check=False,
-                    cwd="/",
+                    cwd="/", env=os.environ | {"TMPDIR": str(temporary)},
                 ).returncode  # fmt: skip
             except (OSError, subprocess.TimeoutExpired) as error:
                 raise Unavailable(
@@ -227,6 +227,7 @@ class LocalSource:
         # The accounts belong to this server alone: who replicates it has no use for them.
         script = ";\n".join(["set session sql_log_bin = 0", *schema.accounts(made), ""])
         self._write("accounts.sql", script)
+        self._temporary.mkdir(exist_ok=True)
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -235,7 +236,8 @@ class LocalSource:
                 subprocess.Popen(
                     [
                         "/bin/sh", "-c", _LAUNCH, "sh", server, *_SETTINGS, f"--datadir={self._data}",
-                        f"--port={state.port}", f"--init-file={self.directory / 'accounts.sql'}", *_as_root(),
+                        f"--tmpdir={self._temporary}", f"--port={state.port}",
+                        f"--init-file={self.directory / 'accounts.sql'}", *_as_root(),
                     ],
                     stdin=descriptor, stdout=log, stderr=log, start_new_session=True, cwd="/",
                 )  # fmt: skip

@@ -40,7 +40,8 @@ class MariaDb:
     def __init__(self, directory: Path) -> None:
         self.data = directory / "data"
         self.log = directory / "mariadb.log"
-        # A socket's path may have about a hundred characters, and pytest's directories are long.
+        # A socket's path may have about a hundred characters, and pytest's directories are long. Temporary files lie
+        # here, too: a server that starts removes another's from a directory that they share.
         self._runtime = Path(tempfile.mkdtemp(prefix="zs-mdb-"))
         self.port = lasting_port()
         self.process: subprocess.Popen[bytes] | None = None
@@ -54,7 +55,7 @@ class MariaDb:
                 installer, "--no-defaults", f"--datadir={self.data}", "--skip-test-db",
                 "--auth-root-authentication-method=normal", *self._user,
             ],
-            check=True, capture_output=True, timeout=300,
+            check=True, capture_output=True, timeout=300, env=os.environ | {"TMPDIR": str(self._runtime)},
         )  # fmt: skip
 
     def start(self, *settings: str) -> None:
@@ -64,7 +65,8 @@ class MariaDb:
             self.process = subprocess.Popen(
                 [
                     server, *_SETTINGS, f"--datadir={self.data}", f"--port={self.port}",
-                    f"--socket={self._runtime / 's'}", f"--pid-file={self._runtime / 'pid'}", *self._user, *settings,
+                    f"--tmpdir={self._runtime}", f"--socket={self._runtime / 's'}",
+                    f"--pid-file={self._runtime / 'pid'}", *self._user, *settings,
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
