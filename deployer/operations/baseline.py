@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.errors import StatementFailed, Unsafe, UsageError
+from deployer.errors import Unsafe, UsageError
 from deployer.operations import imported, imported_tables
 from deployer.operations.imported import CannotImport, LeftOut
 from deployer.operations.progress import Progress, silent
@@ -121,7 +121,7 @@ def baseline(
             heads = ledger.migration_heads(session)
             tables = _tables(session, chosen) if not heads else ()
         finally:
-            _release(session, held)
+            lease.give_back(session, held)
     behind = [item.revision for item in versions]
     if heads and heads[0] in behind:
         behind = behind[behind.index(heads[0]) + 1 :]
@@ -330,11 +330,3 @@ def _tables(session: Session, schemas: set[str]) -> tuple[Table, ...]:
 
 def _schema(key: str) -> str:
     return key.partition(" ")[2].partition(".")[0]
-
-
-def _release(session: Session, held: lease.Lease) -> None:
-    try:
-        lease.release(session, held)
-    except StatementFailed:
-        # The connection is gone, and that error is being reported; the lease expires by itself.
-        return

@@ -14,14 +14,14 @@ def commit(root: Path) -> str | None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=10,
+            timeout=60,
         ).stdout.strip()
         changes = subprocess.run(
             ["git", "-C", str(root), "status", "--porcelain"],
             capture_output=True,
             text=True,
             check=True,
-            timeout=10,
+            timeout=60,
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from deployer.errors import StatementFailed, Unsafe
+from deployer.errors import Unsafe
 from deployer.operations import checkout
 from deployer.operations import plan as plans
 from deployer.operations.deploy_run import Deployment, Run, result
@@ -19,7 +19,6 @@ from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import target
 from deployer.project.config import Environment, Project
 from deployer.warehouse import lease, ledger
-from deployer.warehouse.lease import Lease
 from deployer.warehouse.session import Session
 
 __all__ = ["STATEMENT_SECONDS", "Deployment", "deploy", "refuse"]
@@ -82,7 +81,7 @@ def deploy(
                 prune
             )
         finally:
-            _release(session, held)
+            lease.give_back(session, held)
 
 
 def refuse(made: Plan, allow: Collection[str] | None) -> None:
@@ -108,12 +107,3 @@ def _is_older(session: Session) -> bool:
     """Whether an older zeroshift deployed here, whose ledger lacks what this one keeps."""
     lacking = ledger.missing(session)
     return bool(lacking) and "objects" not in lacking and bool(ledger.read(session))
-
-
-def _release(session: Session, held: Lease) -> None:
-    try:
-        lease.release(session, held)
-    except StatementFailed:
-        # The connection is gone, and that error is being reported. The lease names a process that will be
-        # dead.
-        return

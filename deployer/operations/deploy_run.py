@@ -173,7 +173,7 @@ class Run:
                 session.execute(f"set statement_timeout to {int(self._statement_seconds * 1000)}")
                 replace.apply(session, compared.changes, self._progress)
                 self._with_objects = self._provided_with_objects()
-                lease.reset_timeout(session)
+                lease.end_timeout(session)
                 self._refuse_broken(compared)
                 replace.record(
                     session,

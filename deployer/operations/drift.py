@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, replace
 
-from deployer.errors import StatementFailed, UsageError
+from deployer.errors import UsageError
 from deployer.operations import policies
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import target
@@ -64,7 +64,7 @@ def drift(
                 live = catalog.definitions(session)
                 changed = policies.drifted(session)
         finally:
-            _release(session, held)
+            lease.give_back(session, held)
     found = compare(deployed, recorded, live)
     by_hand = tuple(
         replace(_drifted(change, f"{kind} {name}", "", before, after), kind=kind, name=name)
@@ -119,11 +119,3 @@ def _drifted(change: str, key: str, path: str, before: str, after: str) -> Drift
         before.splitlines(), after.splitlines(), f"{name} as deployed", f"{name} now", lineterm=""
     )
     return Drifted(change, kind, name, path, "\n".join(lines))
-
-
-def _release(session: Session, held: lease.Lease) -> None:
-    try:
-        lease.release(session, held)
-    except StatementFailed:
-        # The connection is gone, and that error is being reported; the lease expires by itself.
-        return

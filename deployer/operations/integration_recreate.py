@@ -282,11 +282,7 @@ def _leased(session: Session, wait: float, progress: Progress) -> Iterator[None]
         with lease.kept(session, held):
             yield
     finally:
-        try:
-            lease.release(session, held)
-        except StatementFailed:
-            # The connection is gone, and that error is being reported. The lease names a process that will be dead.
-            pass
+        lease.give_back(session, held)
 
 
 def _role(aws: Aws, environment: Environment) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deployer.errors import UsageError, ZeroshiftError
+from deployer.errors import Unavailable, UsageError, ZeroshiftError
 from deployer.operations import plan as plans
 from deployer.operations.deploy import deploy
 from deployer.operations.plan import Plan
@@ -28,6 +28,8 @@ from deployer.warehouse.session import Session
 
 _VARIABLES = {"ZEROSHIFT_PORT": "0", "ZEROSHIFT_POSTGRES_DSN": None}
 """A free port, since the user's own warehouse may run, and a PostgreSQL of its own."""
+_GIT_SECONDS = 300.0
+"""How long git may take on a busy machine with a large repository."""
 
 
 def plan(
@@ -132,10 +134,12 @@ def _checked_out(project: Project, base: str, directory: Path) -> Project | None
 def _git(root: Path, *arguments: str, what: str) -> bytes:
     try:
         return subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, check=True, timeout=60
+            ["git", "-C", str(root), *arguments], capture_output=True, check=True, timeout=_GIT_SECONDS
         ).stdout
     except FileNotFoundError:
         raise UsageError("`zeroshift plan --offline` needs git, which is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"git does not end within {_GIT_SECONDS:g} s in {root}; repeat") from None
     except subprocess.CalledProcessError as error:
         words = error.stderr.decode(errors="replace").strip().splitlines()
         said = f": {words[0]}" if words else ""

@@ -52,7 +52,7 @@ def repair(project: Project, environment: Environment, progress: Progress = sile
                     progress(problem.repair)
                     _mend(project, session, versions, problem)
         finally:
-            lease.release(session, held)
+            lease.give_back(session, held)
     return Repair(found, mended)
 
 

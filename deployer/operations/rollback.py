@@ -162,5 +162,5 @@ def _mark_drifted(
                     (BY_HAND, item.kind, item.name),
                 )
     finally:
-        lease.release(session, held)
+        lease.give_back(session, held)
     return tuple(item.name for item in changed)

@@ -35,6 +35,10 @@ _RENEW_EVERY = MINUTES * 60 / 5
 _LOCK_SECONDS = 10.0
 """How long to wait for the row's lock at least: the holder's transactions may be about to commit."""
 _POLL_SECONDS = 0.5
+_RESETS = 5
+"""How often a timeout is reset that ends the statement which resets it."""
+_JOIN_SECONDS = 30.0
+"""How long a renewal that is under way is waited for: it would stand in the way of our own."""
 
 _TABLE = f"{SCHEMA}.lease"
 
@@ -140,14 +144,21 @@ def _take(session: Session, lease: Lease, seconds: float) -> tuple[bool, Holder 
     return False, holder(session)
 
 
-def reset_timeout(session: Session) -> None:
-    """Back to the session's own timeout, else to the user's or the workload manager's; a dead connection has none."""
+def end_timeout(session: Session) -> None:
+    """Back to the session's own timeout, else to the user's or the workload manager's. Raises StatementFailed."""
     own = dict(session.target.settings).get("statement_timeout", "")
-    try:
-        session.execute(
-            f"set statement_timeout to {int(own)}" if own.isdigit() else "reset statement_timeout"
-        )
-    except StatementFailed:
+    session.execute(f"set statement_timeout to {int(own)}" if own.isdigit() else "reset statement_timeout")
+
+
+def reset_timeout(session: Session) -> None:
+    """`end_timeout`, for a `finally` outside of transactions; a dead connection has none."""
+    for _ in range(_RESETS):
+        try:
+            end_timeout(session)
+        except StatementFailed as error:
+            # This statement has the old timeout itself: where the machine stands still for so long, it is cancelled.
+            if error.sqlstate == CANCELLED:
+                continue
         return
 
 
@@ -187,7 +198,7 @@ def kept(session: Session, lease: Lease) -> Iterator[None]:
         yield
     finally:
         done.set()
-        thread.join(timeout=5)
+        thread.join(timeout=_JOIN_SECONDS)
 
 
 def reconnect(session: Session, lease: Lease) -> None:
@@ -208,6 +219,17 @@ def lost() -> LeaseHeld:
 def release(session: Session, lease: Lease) -> None:
     """Give the lease back; one that was taken over in between is left alone."""
     retrying(lambda: session.execute(f"delete from {_TABLE} where token = %s", (lease.token,)))
+
+
+def give_back(session: Session, lease: Lease) -> None:
+    """`release`, for a `finally`: what has happened in between is the news, also Ctrl-C, which closes the connection.
+
+    A lease that stays behind names a process that will be dead.
+    """
+    try:
+        release(session, lease)
+    except StatementFailed:
+        return
 
 
 def take_away(session: Session, from_whom: Holder) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from deployer.errors import StatementFailed
+from deployer.errors import StatementFailed, Unavailable
 from deployer.warehouse.session import CONNECTION_LOST
 
 T = TypeVar("T")
@@ -24,6 +24,9 @@ class Transient:
 
 
 _SERIAL = 'Redshift Database Developer Guide, "Serializable isolation"'
+_DEADLOCK = (
+    'Redshift Database Developer Guide, "Write and read/write operations"; the words are PostgreSQL\'s'
+)
 _CLOSED = "PostgreSQL, appendix A, class 57; the driver names no state when the socket breaks"
 
 TRANSIENT = (
@@ -31,6 +34,7 @@ TRANSIENT = (
     Transient("", "serializable isolation violation", "the same, worded", _SERIAL),
     Transient("40001", "", "the transaction could not be serialised with another", _SERIAL),
     Transient("", "conflict with concurrent transaction", "another transaction changed the same table", _SERIAL),
+    Transient("", "deadlock detected", "two transactions waited for each other: one was ended", _DEADLOCK),
     Transient(
         "", "could not open relation with oid", "a table was dropped or replaced meanwhile",
         'Redshift Database Developer Guide, "Concurrent write operations"; dbt-redshift retries it too',
@@ -77,18 +81,27 @@ def retrying(
 
     Safe only for a whole transaction that does the same whether or not an earlier attempt was committed. After a lost
     connection nobody knows which: then `recover` connects again and returns what the work would have, where it finds it
-    done, and None where it is to be repeated. Without `recover` a lost connection is not retried.
+    done, and None where it is to be repeated. Without `recover` a lost connection is not retried. What fails in
+    `recover` may pass as well: a server that is starting lets nobody in, and the session that was lost may be
+    committing just now.
     """
-    for pause in pauses:
+    lost = False
+    for pause in (*pauses, None):
         try:
+            if lost and recover is not None:
+                found = recover()
+                if found is not None:
+                    return found
+                lost = False
             return work()
-        except StatementFailed as error:
-            if not (is_transient(error) or also(error)) or (is_lost(error) and recover is None):
+        except Unavailable:
+            if not lost or pause is None:
                 raise
-            lost = is_lost(error)
+        except StatementFailed as error:
+            if pause is None or not (is_transient(error) or also(error)):
+                raise
+            if is_lost(error) and recover is None:
+                raise
+            lost = lost or is_lost(error)
         sleep(pause)
-        if lost and recover is not None:
-            found = recover()
-            if found is not None:
-                return found
-    return work()
+    raise AssertionError("the last attempt returns or raises")

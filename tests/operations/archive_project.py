@@ -45,11 +45,11 @@ class ArchiveProject:
 
     def deploy(self) -> None:
         project = self.small.load()
-        deploy(project, project.environment("local"), wait=20)
+        deploy(project, project.environment("local"), wait=240)
 
     def run(self, *names: str, as_of: date = TODAY) -> Archived:
         project = self.small.load()
-        return operations.run(project, project.environment("local"), names, as_of=as_of, wait=30)
+        return operations.run(project, project.environment("local"), names, as_of=as_of, wait=240)
 
     @property
     def bucket(self) -> Bucket:

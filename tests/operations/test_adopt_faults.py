@@ -31,12 +31,12 @@ BY_HAND = (
 
 def adopt(small: SmallProject) -> None:
     project = small.load()
-    baseline(project, project.environment("local"), wait=20)
+    baseline(project, project.environment("local"), wait=240)
 
 
 def go_back(small: SmallProject) -> None:
     project = small.load()
-    rollback(project, project.environment("local"), 1, wait=20)
+    rollback(project, project.environment("local"), 1, wait=240)
 
 
 def found(small: SmallProject, status: Status) -> tuple[Any, ...]:

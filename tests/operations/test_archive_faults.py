@@ -120,7 +120,7 @@ def test_a_restore_that_is_killed_anywhere(small: SmallProject, session: Session
 
     def back() -> None:
         project = small.load()
-        restore.restore(project, project.environment("local"), "old", wait=30)
+        restore.restore(project, project.environment("local"), "old", wait=240)
 
     empty(archive, session)
     archive.run()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +39,7 @@ def run(small: SmallProject) -> Deployment:
             "old_mask on shop.sales (amount) from role reader",
             "shown.nothing_else",
         ),
-        wait=60,
+        wait=240,
     )
 
 
@@ -154,14 +156,17 @@ def killed(work: Callable[[], Any], behind: int) -> int:
             redshift_connector.Cursor.execute = execute
             work()
             os.write(writing, str(sent[0]).encode())
+        except BaseException:
+            # For whoever reads why the test has failed.
+            traceback.print_exc()
+            sys.stderr.flush()
         finally:
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as stream:
         said = stream.read()
     _, code = os.waitpid(child, 0)
-    if behind:
-        assert os.WIFSIGNALED(code) or said, "it failed by itself"
+    assert os.WIFSIGNALED(code) or said, "it failed by itself"
     return int(said) if said else 0
 
 

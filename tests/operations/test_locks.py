@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from small_project import SmallProject
 
-from deployer.errors import LeaseHeld, StatementFailed
-from deployer.operations import unlock
+from deployer.errors import LeaseHeld, StatementFailed, Unavailable
+from deployer.operations import plan_migrations, repair, unlock
 from deployer.operations.deploy import Deployment, deploy
 from deployer.warehouse import lease, ledger, retry
 from deployer.warehouse.session import Session
@@ -53,7 +53,7 @@ def test_a_second_deployment_waits_and_is_told_for_whom(
     thread.start()
     assert waiting.wait(120)
     lease.release(session, held)
-    thread.join(120)
+    thread.join(240)
     assert found[0].replaced == ("shown.nothing_else",)
     assert any(f"waiting for {lease.owner()} on {socket.gethostname()} (process " in line for line in told)
 
@@ -136,6 +136,44 @@ def test_a_lease_that_is_given_back_while_its_lock_is_waited_for_is_taken(
     taken = lease.acquire(second)
     found = lease.holder(session)
     assert found is not None and found.token == taken.token
+
+
+def test_a_timeout_that_ends_its_own_reset_is_reset_again(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.execute("set statement_timeout to 5000")
+    execute, left = Session.execute, [2]
+
+    def cancelled(self: Session, sql: str, *arguments: Any, **named: Any) -> Any:
+        if sql.startswith("reset") and left[0]:
+            left[0] -= 1
+            raise StatementFailed("Query cancelled on user's request", sqlstate=retry.CANCELLED)
+        return execute(self, sql, *arguments, **named)
+
+    monkeypatch.setattr(Session, "execute", cancelled)
+    lease.reset_timeout(session)
+    assert left == [0]
+    assert session.execute("show statement_timeout").rows[0][0] in ("0", 0)
+
+
+def test_ctrl_c_is_told_and_not_the_connection_that_it_closed(
+    small: SmallProject, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(small)
+
+    def interrupted(asked: Session) -> None:
+        # As Session.execute leaves it.
+        asked.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plan_migrations, "read", interrupted)
+    project = small.load()
+    with pytest.raises(KeyboardInterrupt):
+        repair.repair(project, project.environment("local"))
+    left = lease.holder(session)
+    assert left is not None
+    lease.give_back(session, lease.Lease(left.token))
+    assert lease.holder(session) is None
 
 
 def test_a_lock_without_a_lease_is_no_endless_wait(
@@ -332,3 +370,32 @@ def test_what_does_not_pass_is_not_retried() -> None:
         sleep=lambda _: None,
     )
     assert found == "done before"
+
+
+def test_what_fails_while_it_recovers_may_pass_as_well() -> None:
+    """A server that is starting refuses the new connection, and the lost session's commit may be a conflict still."""
+    lost = StatementFailed("the connection to the warehouse broke", sqlstate="08006")
+    hindrances = [
+        Unavailable("cannot connect: the database system is starting up"),
+        StatementFailed("conflict", sqlstate="40001"),
+    ]
+
+    def recover() -> str | None:
+        if hindrances:
+            raise hindrances.pop(0)
+        return found
+
+    for found in ("done before", None):
+        left = list(hindrances)
+        assert retry.retrying(failing(1, lost), recover=recover, sleep=lambda _: None) == (found or "done")
+        assert not hindrances
+        hindrances += left
+    # But not for ever, and nothing else.
+    hindrances[:] = [Unavailable("cannot connect")] * 9
+    with pytest.raises(Unavailable):
+        retry.retrying(failing(1, lost), recover=recover, sleep=lambda _: None)
+    assert len(hindrances) == 9 - len(retry.PAUSES)
+    hindrances[:] = [StatementFailed("permission denied", sqlstate="42501")] * 2
+    with pytest.raises(StatementFailed, match="permission denied"):
+        retry.retrying(failing(1, lost), recover=recover, sleep=lambda _: None)
+    assert len(hindrances) == 1

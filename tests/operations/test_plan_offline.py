@@ -92,7 +92,17 @@ def test_a_killed_plan_leaves_no_warehouse_behind(
     committed: SmallProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    command = [sys.executable, "-m", "deployer", "plan", "--offline", "--base", "HEAD"]
+    # A base that takes for ever: the plan cannot be done before it is killed, however slowly that comes.
+    forever = ", ".join(f"d {letter}" for letter in "abcdefghijkl")
+    digits = " union all ".join(f"select {n} as n" for n in range(10))
+    path = committed.migration(
+        "0002", "0001", f"create table shop.late as with d as ({digits}) select count(*) as n from {forever}"
+    )
+    git(committed.root, "add", "-A")
+    git(committed.root, "commit", "-qm", "slow")
+    path.unlink()
+    git(committed.root, "commit", "-qam", "quick again")
+    command = [sys.executable, "-m", "deployer", "plan", "--offline", "--base", "HEAD~1"]
     running = subprocess.Popen(command, cwd=committed.root, env=os.environ | {"TMPDIR": str(tmp_path)})
     wait_until(lambda: any(tmp_path.glob("zeroshift-plan-*/home/local.json")))
     (home,) = tmp_path.glob("zeroshift-plan-*/home")
