@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from deployer.errors import ZeroshiftError
 from deployer.local.aws import query
 from deployer.local.aws.faults import Fault, Faults
+from deployer.local.ports import lasting_port
 
 log = logging.getLogger("zeroshift.aws")
 
@@ -111,7 +112,8 @@ class Front:
         given = {"front": self, "backend": backend, "services": services, "elsewhere": elsewhere}
         handler = type("Handler", (_Handler,), given)
         try:
-            self._server = _Server(("127.0.0.1", wanted), handler)
+            # Its URL stands in environment variables: while it is stopped, nobody should be given the port.
+            self._server = _Server(("127.0.0.1", wanted or lasting_port()), handler)
         except OSError:
             # Another program has the port of the last time.
             self._server = _Server(("127.0.0.1", 0), handler)

@@ -15,6 +15,7 @@ from deployer.local.data_api.service import DataApi
 from deployer.local.environment import Status
 from deployer.local.events.clock import DrivenClock, drive
 from deployer.local.events.store import EventStore
+from deployer.local.ports import lasting_port
 from deployer.local.scheduler.service import Account, Service
 from deployer.project.schedules.expression import parse
 
@@ -31,7 +32,8 @@ class Place:
         self.directory.mkdir()
         self.clock = DrivenClock(utc(START))
         self.inbox = EventStore(self.directory)
-        self.api = self._api(0)
+        # It is stopped and started again: nobody is given its port meanwhile.
+        self.api = self._api(lasting_port())
         self.account = Account(url, "test", SECRET, region, {"redshift-data": self.api.url})
         self.copies: Callable[[Mapping[str, Any]], int] = lambda event: 1
         self.service = self._service()

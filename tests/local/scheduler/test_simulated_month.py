@@ -30,6 +30,7 @@ from deployer.aws.resources.alert_machine import definition
 from deployer.local.aws.environment import LocalAws
 from deployer.local.data_api.store import FILE as STORE_FILE
 from deployer.local.environment import LocalEnvironment
+from deployer.local.ports import lasting_port
 from deployer.local.scheduler.store import DELIVERED, Invocation
 from deployer.local.scheduler.target import TargetError
 from deployer.operations.deploy import deploy
@@ -80,8 +81,7 @@ class Month(Place):
         self.environment = LocalEnvironment(project_home)
         status = self.environment.up()
         url = LocalAws(project_home).up().endpoint_url
-        assert url is not None and status.port is not None
-        os.environ["ZEROSHIFT_PORT"] = str(status.port)
+        assert url is not None
         project = config.load(ROOT)
         deploy(project, project.environment("local"))
         assert status.engine_dsn is not None
@@ -305,7 +305,9 @@ def month(
 ) -> Iterator[Month]:
     home = tmp_path_factory.mktemp("month-home")
     monkeypatch.setenv("ZEROSHIFT_HOME", str(home))
-    monkeypatch.setenv("ZEROSHIFT_PORT", "0")
+    # It is restarted at the same port, which nobody is given meanwhile.
+    monkeypatch.setenv("ZEROSHIFT_PORT", str(lasting_port()))
+    monkeypatch.setenv("ZEROSHIFT_DATA_API_PORT", "0")
     made = Month(tmp_path, home)
     yield made
     made.close()
