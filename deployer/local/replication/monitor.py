@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
@@ -10,9 +11,14 @@ from psycopg import sql
 
 from deployer.errors import Unavailable
 from deployer.local.replication import landing, sources
-from deployer.local.replication.position import SourceLost
+from deployer.local.replication.copy import TableChanged
+from deployer.local.replication.ddl import Place
+from deployer.local.replication.position import Position, SourceLost
 from deployer.local.replication.settings import Settings
-from deployer.local.replication.state import CONNECTING, READABLE, State, integration_id
+from deployer.local.replication.state import CONNECTING, READABLE, Replicated, State, integration_id
+
+_TRIES = 10
+_LOCK_WAIT = "1s"
 
 Row = tuple[str, str, str, int, int | None]
 
@@ -48,38 +54,75 @@ def compare(dsn: str, settings: Settings, seconds: float) -> list[Row]:
     """Schema, table, state and the present rows of each table, in a snapshot of the source and in landing, as soon as
     that has everything up to the snapshot. None: landing has no such table. Raises Unavailable.
     """
-    state = State(settings)
-    try:
-        with sources.snapshot(settings) as taken:
-            counted = {place: taken.count(table) for place, table in taken.tables.items()}
-    except SourceLost as error:
-        raise Unavailable(f"{error}; start it and repeat") from None
+    position, counted = _source_rows(settings)
     deadline = time.monotonic() + seconds
     with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("select set_config('lock_timeout', %s, false)", (_LOCK_WAIT,))
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         while True:
-            with connection.transaction():
-                known = state.load(connection)
-                there = known.position if known is not None else None
-                if there is not None and there >= taken.position:
-                    assert known is not None
-                    return [
-                        (
-                            *place,
-                            known.tables[place].state if place in known.tables else "",
-                            rows,
-                            _count(connection, settings, place)
-                            if place in known.tables and known.tables[place].state in READABLE
-                            else None,
-                        )
-                        for place, rows in sorted(counted.items())
-                    ]
+            # A table may go, or be copied anew, at any moment: then it is looked again.
+            with contextlib.suppress(
+                psycopg.errors.UndefinedTable,
+                psycopg.errors.LockNotAvailable,
+                psycopg.errors.DeadlockDetected,
+            ):
+                found = _landed(connection, settings, position, counted)
+                if found is not None:
+                    return found
             if time.monotonic() > deadline:
                 raise Unavailable(
                     f"landing does not reach the source's position within {seconds:.0f} s;"
                     " `zeroshift integration status` says why"
                 )
             time.sleep(0.1)
+
+
+def _source_rows(settings: Settings) -> tuple[Position, dict[Place, int]]:
+    """The source's tables and their rows, at one position."""
+    try:
+        for _ in range(_TRIES):
+            with contextlib.suppress(TableChanged), sources.snapshot(settings) as taken:
+                return taken.position, {place: taken.count(table) for place, table in taken.tables.items()}
+    except SourceLost as error:
+        raise Unavailable(f"{error}; start it and repeat") from None
+    raise Unavailable("the source's tables are altered all the time: repeat when that is done")
+
+
+def _landed(
+    connection: psycopg.Connection[tuple[Any, ...]],
+    settings: Settings,
+    position: Position,
+    counted: dict[Place, int],
+) -> list[Row] | None:
+    """What `compare` returns; None where landing is not as far as that, or is changed just now."""
+    state = State(settings)
+
+    def readable(tables: dict[Place, Replicated]) -> set[Place]:
+        return {place for place in counted if place in tables and tables[place].state in READABLE}
+
+    there = readable(state.tables(connection))
+    with connection.transaction():
+        # Before the snapshot, which the first query takes: a table that is made anew behind it would seem empty.
+        if there:
+            names = [landing.name_of(settings.landing, *place) for place in sorted(there)]
+            connection.execute(
+                sql.SQL("lock table {} in access share mode").format(sql.SQL(", ").join(names))
+            )
+        known = state.load(connection)
+        if known is None or known.position is None or known.position < position:
+            return None
+        now = readable(known.tables)
+        if not now <= there:
+            return None
+        return [
+            (
+                *place,
+                known.tables[place].state if place in known.tables else "",
+                rows,
+                _count(connection, settings, place) if place in now else None,
+            )
+            for place, rows in sorted(counted.items())
+        ]
 
 
 def _count(

@@ -1,10 +1,13 @@
-"""A refresh guards several landing tables, while somebody reads them in another order: nobody is ended for it."""
+"""A refresh guards several landing tables, while somebody reads them in another order: nobody is ended for it. And who
+counts them is not disturbed by a table that goes or is made anew.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,7 +16,8 @@ import psycopg
 import pytest
 
 from deployer.local.environment import Status
-from deployer.local.replication import landing, tables
+from deployer.local.replication import landing, monitor, sources, tables
+from deployer.local.replication.copy import TableChanged
 from deployer.local.replication.ddl import Place
 from deployer.local.replication.definition import ColumnDefinition, TableDefinition
 from deployer.local.replication.position import Position
@@ -105,3 +109,73 @@ def _until_it_waits(connection: psycopg.Connection[Any], pid: int) -> None:
     ).fetchall():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@dataclass
+class Counted:
+    """A snapshot of the source with a row in each table."""
+
+    position: Position = Position("log.1", 1)
+    tables: dict[Place, None] = field(default_factory=lambda: dict.fromkeys(PLACES))
+
+    def count(self, table: None) -> int:
+        return 1
+
+
+@pytest.fixture
+def a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source's tables are being altered when it is looked at first."""
+    tries = []
+
+    @contextmanager
+    def snapshot(settings: Settings) -> Iterator[Counted]:
+        tries.append(settings)
+        if len(tries) == 1:
+            raise TableChanged
+        yield Counted()
+
+    monkeypatch.setattr(sources, "snapshot", snapshot)
+
+
+def test_a_table_that_goes_before_it_is_counted(
+    reader: psycopg.Connection[Any], engine_dsn: str, a_snapshot: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, looks = State.tables, []
+
+    def then_it_goes(self: State, connection: psycopg.Connection[Any]) -> dict[Place, Replicated]:
+        found = look(self, connection)
+        if not looks:
+            reader.execute('drop table "rental_landing.rental".a')
+            self.forget_table(reader, PLACES[0])
+            reader.commit()
+        looks.append(found)
+        return found
+
+    monkeypatch.setattr(State, "tables", then_it_goes)
+    assert monitor.compare(engine_dsn, SETTINGS, 60) == [
+        (*PLACES[0], "", 1, None), (*PLACES[1], SYNCED, 1, 0),
+    ]  # fmt: skip
+
+
+def test_a_table_that_would_be_made_anew_while_it_is_counted(
+    reader: psycopg.Connection[Any], engine_dsn: str, a_snapshot: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows would be younger than the snapshot: it would seem empty."""
+    reader.execute('insert into "rental_landing.rental".a values (1, true, now(), null)')
+    reader.commit()
+    load, waited = State.load, []
+
+    def meanwhile(self: State, connection: psycopg.Connection[Any]) -> Any:
+        found = load(self, connection)
+        reader.execute("set local lock_timeout = '100ms'")
+        try:
+            reader.execute('truncate "rental_landing.rental".a')
+            reader.commit()
+        except psycopg.errors.LockNotAvailable as error:
+            waited.append(error)
+            reader.rollback()
+        return found
+
+    monkeypatch.setattr(State, "load", meanwhile)
+    assert monitor.compare(engine_dsn, SETTINGS, 60)[0] == (*PLACES[0], SYNCED, 1, 1)
+    assert waited
