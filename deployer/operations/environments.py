@@ -71,7 +71,7 @@ def plan(project: Project, derived: Derived, *, progress: Progress = silent) -> 
             warehouse=plans.stand(session),
             provided=(),
             checksum=made.checksum,
-            warnings=plans.warnings(session),
+            warnings=plans.warnings(session, project, project.environment(derived.base)),
         )
 
 

@@ -23,7 +23,7 @@ from deployer.operations.plan_objects import ObjectPlan
 from deployer.operations.policies import PoliciesPart
 from deployer.operations.progress import Progress, silent
 from deployer.operations.warehouses import target
-from deployer.project import contracts, graph, migrations, objects
+from deployer.project import contracts, graph, history_mode, migrations, objects
 from deployer.project.config import CONFIG_FILE, Environment, Project
 from deployer.project.contracts import Contract
 from deployer.project.migrations import Migration
@@ -233,15 +233,18 @@ def _draft(
         warehouse=stood,
         provided=fingerprints,
         checksum=_checksum(environment.name, changes, fingerprints),
-        warnings=warnings(session),
+        warnings=warnings(session, project, environment),
     )
     return Draft(made, files, pending, compared, provided)
 
 
-def warnings(session: Session) -> tuple[str, ...]:
+def warnings(session: Session, project: Project, environment: Environment) -> tuple[str, ...]:
     """What is wrong with the warehouse itself, as far as it concerns every deployment and run in it."""
     found = isolation.warning(session)
-    return () if found is None else (found,)
+    return (
+        *(() if found is None else (found,)),
+        *history_mode.warnings(project.root, CONFIG_FILE, environment),
+    )
 
 
 def standard_providers(project: Project, environment: Environment) -> tuple[Provider, ...]:

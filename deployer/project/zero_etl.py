@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -56,6 +56,7 @@ class ZeroEtl:
     query_all_states: bool = False
     history_mode: bool = True
     is_postgres: bool = False
+    line: int = field(default=0, compare=False)
 
 
 def read(reader: Reader, at: Table, value: object) -> tuple[ZeroEtl, ...]:
@@ -122,6 +123,7 @@ def _one(reader: Reader, at: Table, name: str, value: object) -> ZeroEtl:
         query_all_states=reader.flag(at, table, "query_all_states"),
         history_mode=reader.flag(at, table, "history_mode", default=True),
         is_postgres=is_postgres,
+        line=reader.line_of(at),
     )
 
 

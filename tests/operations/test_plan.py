@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from deployer.operations import plan as plans
 from deployer.operations import plan_objects
 from deployer.operations.changes import Change
 from deployer.operations.deploy import Deployment, deploy
-from deployer.operations.plan import Plan
+from deployer.operations.plan import Plan, warnings
 from deployer.operations.plan_migrations import losses_of
+from deployer.project.zero_etl_aws import AwsZeroEtl
 from deployer.warehouse import catalog, ledger
 from deployer.warehouse.session import Session
 
@@ -311,6 +313,17 @@ def test_a_serializable_database_is_told_by_plan_and_deployment(
     finally:
         engine.execute(view + real)
     assert plan(small).warnings == ()
+
+
+def test_history_that_is_needed_and_not_kept_is_told(small: SmallProject, session: Session) -> None:
+    small.view("shown.landed", "select _record_is_active from shop_in.shop.sold with no schema binding")
+    off = AwsZeroEtl("shop", "cluster", "shop_in", history_mode=False, line=7)
+    project = small.load()
+    (told,) = warnings(session, project, replace(project.environment("local"), integrations=(off,)))
+    assert (
+        told.startswith("zeroshift.toml:7: history_mode = false")
+        and "procedures/shown/landed.sql:3 reads" in told
+    )
 
 
 def test_a_migration_that_reads_runs_when_its_turn_comes(small: SmallProject, session: Session) -> None:
