@@ -122,10 +122,7 @@ class Worker(ABC):
             self.connection: Connection = connection
             _settle(connection)
             self.state.lock(connection)
-            with connection.transaction():
-                self.state.announce(connection)
-                # What was wrong may be so still.
-                self.state.set_integration(connection, CONNECTING, None)
+            tables.locked(self, self._announce)
             self._begin()
             while not self._stop.is_set():
                 if self.position is None:
@@ -135,6 +132,11 @@ class Worker(ABC):
                         self._stop.wait(_ASK_SECONDS)
                 else:
                     self._follow(self.position)
+
+    def _announce(self) -> None:
+        self.state.announce(self.connection)
+        # What was wrong may be so still.
+        self.state.set_integration(self.connection, CONNECTING, None)
 
     def _begin(self) -> None:
         """Take up where the last life ended, or make the first copy."""
@@ -298,14 +300,7 @@ class Worker(ABC):
         if not wanted:
             return
         log.info("copying %s", ", ".join(sorted(".".join(place) for place in wanted)))
-
-        def mark() -> None:
-            for place in sorted(wanted):
-                table = self.tables.setdefault(place, Replicated(place, INITIATED))
-                table.state, table.reason = INITIATED, ""
-                self.state.save_table(self.connection, table, self.last)
-
-        tables.locked(self, mark)
+        tables.locked(self, lambda: self._initiate(wanted))
         self._copy(wanted, reached or self.position)
 
     def _copy(self, wanted: set[Place] | None, reached: Position | None = None) -> None:
@@ -340,9 +335,14 @@ class Worker(ABC):
                 log.error("table %s.%s: %s: %s", *place, table.state, table.reason)
 
     def _refilter(self) -> None:
-        """The filter has changed: what it no longer lets through ends, what it lets through now is copied."""
-        assert self.last is not None
-        with self.connection.transaction():
+        """The filter has changed: what it no longer lets through ends, what it lets through now is copied.
+
+        Those to be copied are written as such together with the filter, so that a kill in between forgets none.
+        """
+        there = self._places()
+
+        def work() -> set[Place]:
+            assert self.last is not None
             self.last += _TICK
             for table in list(self.tables.values()):
                 if not self.config.lets_through(table.place) and table.state != DROPPED:
@@ -357,10 +357,22 @@ class Worker(ABC):
                         apply.end_all(self.connection, self.config.landing, table.definition, self.last, True)
                     table.state, table.reason = DROPPED, "The data filter no longer lets the table through"
                     self.state.save_table(self.connection, table, self.last)
+            back = {
+                place for place, table in self.tables.items() if place in there and table.state == DROPPED
+            }
+            anew = (there - self.tables.keys()) | back
+            self._initiate(anew)
             self.save_position()
-        there = self._places()
-        back = {place for place, table in self.tables.items() if place in there and table.state == DROPPED}
-        self._resync((there - self.tables.keys()) | back)
+            return anew
+
+        self._resync(tables.locked(self, work))
+
+    def _initiate(self, wanted: set[Place]) -> None:
+        """Write that tables are to be copied anew."""
+        for place in sorted(wanted):
+            table = self.tables.setdefault(place, Replicated(place, INITIATED))
+            table.state, table.reason = INITIATED, ""
+            self.state.save_table(self.connection, table, self.last)
 
 
 def _settle(connection: Connection) -> None:

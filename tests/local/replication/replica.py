@@ -7,11 +7,14 @@ import time
 from typing import Any, Protocol
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from deployer.local.replication import sources
+from deployer.local.replication.ddl import Place
 from deployer.local.replication.position import Position, PositionLost, SourceLost
 from deployer.local.replication.settings import Settings
+from deployer.local.replication.worker import Worker
 
 SECONDS = 120.0
 
@@ -152,8 +155,20 @@ class Replica:
         return self.engine.execute(statement).fetchall()
 
 
-def changed_filter(replica: Replica, server: Server, engine_dsn: str, without_one: str) -> None:
-    """A filter that leaves table one out ends it and begins the other; the filter of before brings it back."""
+def changed_filter(
+    replica: Replica, server: Server, engine_dsn: str, without_one: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filter that leaves table one out ends it and begins the other; the filter of before brings it back, also where
+    the replicator dies before the copy.
+    """
+    resync, died = Worker._resync, []
+
+    def dies(self: Worker, wanted: set[Place], reached: Position | None = None) -> None:
+        if wanted and not died:
+            died.append(wanted)
+            raise SourceLost("as if it were killed")
+        resync(self, wanted, reached)
+
     server.execute(
         "create table one (id int primary key)",
         "create table two (id int primary key)",
@@ -171,8 +186,11 @@ def changed_filter(replica: Replica, server: Server, engine_dsn: str, without_on
         assert other.present("one") == []
         assert other.present("two") == [(2,)]
         other.stop()
+        monkeypatch.setattr(Worker, "_resync", dies)
+        replica.patient = True
         replica.start()
         replica.until_state("one", "Synced")
+        assert died == [{(server.schema, "one")}]
         assert replica.present("one") == [(1,)]
     finally:
         other.close()

@@ -126,8 +126,12 @@ def _file(replica: Replica) -> Any:
 
 
 def test_a_changed_filter_ends_and_begins_tables(
-    postgres_replica: Replica, postgres_source: Postgres, engine_dsn: str
+    postgres_replica: Replica, postgres_source: Postgres, engine_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed_filter(
-        postgres_replica, postgres_source, engine_dsn, "include: rental.*.*, exclude: rental.public.one"
+        postgres_replica,
+        postgres_source,
+        engine_dsn,
+        "include: rental.*.*, exclude: rental.public.one",
+        monkeypatch,
     )

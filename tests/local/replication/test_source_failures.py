@@ -195,9 +195,9 @@ def test_statements_instead_of_rows_copy_everything_anew(replica: Replica, sourc
 
 
 def test_a_changed_filter_ends_and_begins_tables(
-    replica: Replica, source_server: MariaDb, engine_dsn: str
+    replica: Replica, source_server: MariaDb, engine_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changed_filter(replica, source_server, engine_dsn, "include: rental.*, exclude: rental.one")
+    changed_filter(replica, source_server, engine_dsn, "include: rental.*, exclude: rental.one", monkeypatch)
 
 
 def test_values_that_do_not_fit_put_the_table_out_of_sync(replica: Replica, source_server: MariaDb) -> None:
