@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from deployer.errors import LeaseHeld, StatementFailed, UsageError
+from deployer.errors import LeaseHeld, UsageError
 from deployer.warehouse import chunks, lease
-from deployer.warehouse.ledger_tables import SCHEMA
+from deployer.warehouse.ledger_tables import SCHEMA, create
 from deployer.warehouse.retry import retrying
 from deployer.warehouse.session import Session
 
@@ -51,7 +51,6 @@ create table if not exists {_PARTS} (
     is_own boolean not null
 ) diststyle all""",
 }
-_EXISTS_ALREADY = ("23505", "42P06", "42P07", "42710")
 
 
 @dataclass(frozen=True)
@@ -90,12 +89,7 @@ def ensure(session: Session) -> None:
     there = {str(row[0]) for row in found.rows}
     for name, statement in _TABLES.items():
         if name not in there:
-            try:
-                session.execute(statement)
-            except StatementFailed as error:
-                # Two first ones at once: "if not exists" does not wait.
-                if error.sqlstate not in _EXISTS_ALREADY:
-                    raise
+            create(session, statement)
 
 
 def read(session: Session) -> tuple[Listed, ...]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+
 from deployer.errors import StatementFailed
+from deployer.warehouse.retry import retrying
 from deployer.warehouse.session import Session
 
 SCHEMA = "zeroshift_deploy"
@@ -156,10 +159,15 @@ def ensure(session: Session) -> tuple[str, ...]:
         statement for (table, column), statement in _COLUMNS.items() if f"{table}.{column}" in lacking
     ]
     for statement in statements:
-        try:
-            session.execute(statement)
-        except StatementFailed as error:
-            # Two first deployments at once: "if not exists" does not wait, so one of them finds a duplicate.
-            if error.sqlstate not in _EXISTS_ALREADY:
-                raise
+        create(session, statement)
     return lacking
+
+
+def create(session: Session, statement: str) -> None:
+    """Create what another session may be creating just now: "if not exists" does not wait, so that one of two finds a
+    duplicate, or a conflict."""
+    try:
+        retrying(functools.partial(session.execute, statement))
+    except StatementFailed as error:
+        if error.sqlstate not in _EXISTS_ALREADY:
+            raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from small_project import SmallProject
 
 from deployer.errors import StatementFailed
 from deployer.operations.deploy import Deployment, deploy
-from deployer.warehouse import catalog, chunks, ledger
+from deployer.warehouse import catalog, chunks, ledger, ledger_tables
 from deployer.warehouse.session import Session
 
 
@@ -25,6 +27,24 @@ def test_a_text_is_cut_between_characters_and_comes_together_again(text: str) ->
     assert all(len(part.encode()) <= chunks.PART_BYTES for part in parts)
     rows = [("key", number, part) for number, part in enumerate(parts)]
     assert chunks.joined(reversed(rows)) == {"key": long}
+
+
+def test_what_another_session_creates_just_now_is_no_error() -> None:
+    """Of two first deployments one waits for the other's row of the catalog, and finds a conflict or a duplicate."""
+
+    class Racing:
+        said = [("40001", "conflict with concurrent transaction"), ("42P07", "relation already exists")]
+
+        def execute(self, statement: str) -> None:
+            state, words = self.said.pop(0)
+            raise StatementFailed(words, sqlstate=state)
+
+    racing = Racing()
+    ledger_tables.create(cast(Session, racing), "create table if not exists t (id bigint)")
+    assert not racing.said
+    racing.said.append(("42501", "permission denied"))
+    with pytest.raises(StatementFailed, match="permission denied"):
+        ledger_tables.create(cast(Session, racing), "create table if not exists t (id bigint)")
 
 
 def test_every_deployment_keeps_the_files_as_they_were(small: SmallProject, session: Session) -> None:
