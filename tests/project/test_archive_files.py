@@ -134,5 +134,15 @@ def test_lint_finds_the_same() -> None:
     assert (found.code, found.line) == ("ZS902", 4) and "shop.fill writes shop.sold" in found.message
     seeing = blind.replace("values (1)", "select 1 from archive.horizons where horizon < current_date")
     assert findings(deleting, sold, seeing) == []
+    check = (
+        "create procedure archive.check_horizon(of_table varchar(255), of_period varchar(128), day date) as $$ begin"
+        " if of_table <> 'shop.bought' then raise exception '% stays, also before %', of_table, day; end if;"
+        " end; $$ language plpgsql;"
+    )
+    (found,) = findings(deleting, sold, check)
+    assert (found.code, found.line) == ("ZS902", 4)
+    assert found.message == "archive.check_horizon refuses it: shop.sold stays, also before <day>"
+    assert findings(deleting, sold, check.replace("bought", "sold")) == []
+    assert findings(PERIOD, sold, check) == []
     (found,) = findings("table = 3\n")
     assert found.code == "ZS003" or found.message.startswith("table of the file must be")

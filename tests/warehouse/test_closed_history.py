@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -15,6 +17,8 @@ from deployer.operations.archive import restore
 from deployer.operations.archive.run import CHECK, run
 from deployer.project import config
 from deployer.project.archive.model import NEVER_DELETED
+from deployer.project.lint.foresee import refusal
+from deployer.sql.procedure import parse_create_procedure
 from warehouse.conftest import ROOT, House
 from warehouse.rows import listing, place, stay, view
 
@@ -131,6 +135,22 @@ def test_what_cannot_be_closed_or_computed_is_refused(closed: House) -> None:
     closed.warehouse.session.execute("call ops.backfill_rental('2024-02-01', '2024-03-01')")
     closed.warehouse._reconnect()
     closed.warehouse.session.execute(f"call {CHECK}('shop.sold', 'day', '2030-01-01')")
+
+
+@pytest.mark.slow
+def test_lint_foresees_exactly_what_the_warehouse_refuses_by_name(closed: House) -> None:
+    text = (ROOT / "procedures" / "archive" / "check_horizon.sql").read_text(encoding="utf-8")
+    created = parse_create_procedure(text[: text.index("-- Usage")].strip().removesuffix(";"))
+    others = (*NEVER_DELETED, "curated.exchange_rates", "metrics.other", "ops.runs", "shop.sold")
+    periods = sorted({*COLUMNS.values(), "checkin_date"})
+    for table, period in itertools.product((*COLUMNS, *others), periods):
+        foreseen, said = refusal(created, {"of_table": table, "period_column": period}), ""
+        try:
+            closed.warehouse.session.execute(f"call {CHECK}('{table}', '{period}', '2024-02-01')")
+        except StatementFailed as error:
+            said = str(error)
+        assert (foreseen is not None) == bool(re.search("never deleted|may be deleted by", said)), said
+        assert foreseen is None or foreseen in said
 
 
 @pytest.mark.slow

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 
 from deployer.project.archive.model import DELETE, NEVER_DELETED, Policy
 from deployer.project.archive.safety import HORIZONS, missed, shares
+from deployer.project.lint import foresee
 from deployer.project.lint.archive_files import ArchiveContent
 from deployer.project.lint.catalog import Catalog
 from deployer.project.lint.findings import ERROR, Rule
 from deployer.project.lint.registry import on_files
 from deployer.project.lint.units import Content
 from deployer.sql.overloads import type_name
+
+CHECK = "archive.check_horizon"
+"""What the project itself says about horizons; called with table, period column and horizon."""
 
 Places = Iterator[tuple[int, int, str]]
 
@@ -73,7 +77,9 @@ def archive_columns(content: Content, catalog: Catalog) -> Places:
         severity=ERROR,
         problem="The policy deletes rows of a table that a procedure writes without a look at the archive's horizon: a"
         " full refresh brings them back, and they stand in the table and in the archive. Or the table is the only"
-        " record of what its source forgets. Or another policy archives the same table, and its view would lack them.",
+        " record of what its source forgets. Or another policy archives the same table, and its view would lack them."
+        " Or the project's own procedure archive.check_horizon refuses this table or this period, whatever the"
+        " warehouse holds: then `archive run` does, too.",
         redshift="Nothing in the warehouse knows that rows were archived: DELETE takes them, and the next INSERT brings"
         " them again.",
         source="r_DELETE",
@@ -99,6 +105,8 @@ def archive_deletes(content: Content, catalog: Catalog) -> Places:
         found = _policy(other)
         if found is not None and shares(policy, found):
             yield line, 1, missed(policy, found)
+    if told := _refused(policy, catalog):
+        yield line, 1, told
     for name, procedures in sorted(catalog.procedures.items()):
         writes = any(
             ".".join(item.parts) == policy.table and item.how == "write" and item.verb in _REBUILDING
@@ -111,3 +119,13 @@ def archive_deletes(content: Content, catalog: Catalog) -> Places:
                 1,
                 f"{name} writes {policy.table} and does not read {HORIZONS}: deleted rows could come back",
             )
+
+
+def _refused(policy: Policy, catalog: Catalog) -> str | None:
+    """What CHECK is bound to say to the policy, whatever the day and the warehouse."""
+    found = catalog.procedures.get(CHECK, [])
+    if len(found) != 1 or len(found[0].created.arguments) != 3:
+        return None
+    table, period, _ = (argument.name for argument in found[0].created.arguments)
+    told = foresee.refusal(found[0].created, {table: policy.table, period: policy.period})
+    return None if told is None else f"{CHECK} refuses it: {told}"
