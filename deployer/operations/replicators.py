@@ -23,6 +23,9 @@ DEMO_MARK = "demo.json"
 by it.
 """
 
+_START_LOCK = "replicators.lock"
+_START_SECONDS = 180.0
+
 DEMO_INTEGRATION = ZeroEtl(
     "rental", "", 0, "", LOCAL_DATABASE, f"{LOCAL_DATABASE}_landing",
     DataFilter.parse(f"include: {LOCAL_DATABASE}.*"), is_local=True,
@@ -94,24 +97,35 @@ def start(project: Project, environment: Environment) -> list[str]:
         return []
     need_extra()
     from deployer.local.replication import monitor, process
-    from deployer.local.state import read_state
+    from deployer.local.state import locked, read_state
 
     home = project.home.absolute()
     state = read_state(home)
     dsn = state.engine_dsn if state is not None else None
     started = []
     for each in configured:
-        if process.runs_with(home, _settings(home, each, "")):
-            if dsn is None or not monitor.refused(dsn, each.landing) or not _has_password(each):
-                # Who only looks at a replicator that runs needs no password.
-                continue
+        if not _needs_start(home, each, dsn):
+            continue
         with_password = settings(project, each)
-        process.stop(home, each.name)
-        if dsn is not None:
-            monitor.expect(dsn, each.landing)
-        if process.start(home, with_password):
-            started.append(each.name)
+        # One command at a time: what the other's replicator says by then must not be forgotten.
+        with locked(home / _START_LOCK, _START_SECONDS):
+            if not _needs_start(home, each, dsn):
+                continue
+            process.stop(home, each.name)
+            if dsn is not None:
+                monitor.expect(dsn, each.landing)
+            if process.start(home, with_password):
+                started.append(each.name)
     return started
+
+
+def _needs_start(home: Path, one: ZeroEtl, dsn: str | None) -> bool:
+    from deployer.local.replication import monitor, process
+
+    if not process.runs_with(home, _settings(home, one, "")):
+        return True
+    # Who only looks at a replicator that runs needs no password.
+    return dsn is not None and monitor.refused(dsn, one.landing) and _has_password(one)
 
 
 def stop_all(project: Project) -> bool:

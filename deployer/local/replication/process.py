@@ -43,7 +43,7 @@ from deployer.local.state import (
 log = logging.getLogger("zeroshift.replication")
 
 _STOP_SECONDS = 10.0
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 _ORPHAN_SECONDS = 10.0
 """A replicator whose warehouse has been gone for so long ends."""
 _RETRY = {SourceLost: 0.5, psycopg.OperationalError: 0.5}
