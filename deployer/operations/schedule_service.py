@@ -46,6 +46,7 @@ def run(project: Project, environment: Environment, tell: Callable[[str], None])
     """
     _only_local(project, environment)
     from deployer.local.events.clock import Loop
+    from deployer.local.scheduler.process import CALL_SECONDS
     from deployer.local.scheduler.service import POLL
 
     ended = threading.Event()
@@ -67,7 +68,7 @@ def run(project: Project, environment: Environment, tell: Callable[[str], None])
                 for line in told.lines():
                     tell(line)
         finally:
-            loop.stop()
+            loop.stop(CALL_SECONDS)
             service.close()
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -141,15 +141,16 @@ class LocalAws:
 
     def _end(self) -> None:
         lock = self.directory / LOCK_FILE
-        for number, seconds in ((signal.SIGTERM, DOWN_SECONDS), (signal.SIGKILL, 5.0)):
+        for number, seconds in ((signal.SIGTERM, DOWN_SECONDS), (signal.SIGKILL, 30.0)):
             deadline = time.monotonic() + seconds
-            asked = False
+            asked: Process | None = None
             while is_held(lock) and time.monotonic() < deadline:
+                # Of one that is just starting nobody knows the pid before it has written its state.
                 state = read(self.directory)
-                if not asked and state is not None and is_running(state.daemon):
+                if state is not None and state.daemon != asked and is_running(state.daemon):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(state.daemon.pid, number)
-                    asked = True
+                    asked = state.daemon
                 time.sleep(0.02)
         if is_held(lock):
             raise Unavailable(f"the local AWS of {self.home} does not stop; see {self.directory / LOG_FILE}")

@@ -20,8 +20,9 @@ LOCK_FILE = "scheduler.lock"
 STATE_FILE = "scheduler.json"
 LOG_FILE = "scheduler.log"
 ALREADY = "the local Scheduler runs already"
+CALL_SECONDS = 70.0
+"""A call that is under way when it is told to end is let end; it has a minute (service.Clients)."""
 STOP_SECONDS = 90.0
-"""A call that is under way is let end; it has a minute."""
 
 
 class Held(Unavailable):
