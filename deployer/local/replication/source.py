@@ -15,6 +15,12 @@ from deployer.local.replication.settings import Settings
 
 READ_SECONDS = 60
 _LOST = (2002, 2003, 2006, 2013, 2055)
+_PASSING = (1040, 1053, 1205, 1213, 1317, 1927, 4031)
+"""What a server says that is full, stops, or ends a statement or a connection, or whose locks were in the way: it may
+say one of these, or nothing, before the connection breaks (ER_CON_COUNT_ERROR, ER_SERVER_SHUTDOWN,
+ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK, ER_QUERY_INTERRUPTED; MariaDB's ER_CONNECTION_KILLED; MySQL's
+ER_CLIENT_INTERACTION_TIMEOUT).
+"""
 _REQUIRED = {
     "log_bin": ("ON", "1"),
     "binlog_format": ("ROW",),
@@ -78,6 +84,8 @@ def translated(error: pymysql.OperationalError, source: Source) -> Exception:
     code, text = error.args[0], str(error.args[-1])
     if code in _LOST:
         return SourceLost(f"the source {source.host}:{source.port} cannot be reached ({code})")
+    if code in _PASSING:
+        return SourceLost(f"the source {source.host}:{source.port} cannot be reached: {text} ({code})")
     return Unavailable(f"the source {source.host}:{source.port} refuses: {text} ({code})")
 
 

@@ -95,7 +95,7 @@ class Postgres:
             self._until_nobody_reads(connection)
 
     def _until_nobody_reads(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while connection.execute(
             "select 1 from pg_replication_slots where active_pid is not null"
         ).fetchone():

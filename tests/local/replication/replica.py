@@ -16,7 +16,7 @@ from deployer.local.replication.position import Position, PositionLost, SourceLo
 from deployer.local.replication.settings import Settings
 from deployer.local.replication.worker import Worker
 
-SECONDS = 120.0
+SECONDS = 240.0
 
 
 class Server(Protocol):

@@ -46,7 +46,7 @@ def zeroshift(source_server: MariaDb, tmp_path: Path) -> Iterator[Zeroshift]:
     def run(*arguments: str, code: int | None = 0, **more: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "deployer", *arguments],
-            cwd=project, env=os.environ | settings | more, capture_output=True, text=True, timeout=280,
+            cwd=project, env=os.environ | settings | more, capture_output=True, text=True, timeout=600,
         )  # fmt: skip
         assert code in (None, done.returncode), done.stdout + done.stderr
         assert PASSWORD not in done.stdout + done.stderr
@@ -83,7 +83,7 @@ def test_the_pipeline_over_a_real_source(
         " null, 2)",
     )
     zeroshift("local", "up", "--detach")
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while zeroshift("integration", "tables").stdout.count("Synced") < len(TABLES):
         assert time.monotonic() < deadline
     zeroshift("deploy")
@@ -139,7 +139,7 @@ def test_what_is_missing_is_said(zeroshift: Zeroshift, source_server: MariaDb, t
     source_server.stop()
     zeroshift("local", "down")
     zeroshift("local", "up", "--detach")
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while "cannot be reached" not in zeroshift("integration", "status", code=1).stderr:
         assert time.monotonic() < deadline
     assert "cannot be reached" in zeroshift("integration", "reconcile", code=1).stderr
@@ -166,7 +166,7 @@ def test_what_a_monitor_is_told(zeroshift: Zeroshift, source_server: MariaDb, tm
     assert doctor("rental: source")["state"] == "missing"
     assert "Access denied" in doctor("rental: source")["found"]
     # A replicator that was refused takes the password of the next command.
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while (done := zeroshift("integration", "tables")).stdout.count("Synced") < 2:
         assert time.monotonic() < deadline, done.stdout
     assert json.loads(zeroshift("integration", "status", "--json").stdout)[0]["synced"] == 2

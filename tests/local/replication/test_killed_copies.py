@@ -76,7 +76,7 @@ def test_copies_of_a_postgresql(postgres_source: Postgres, home: Path, engine_ds
     is_killed_again_and_again(postgres_source, home, engine_dsn)
     # A killed copy's goes with its connection, when the server notices.
     slots: list[Any] = []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     with postgres_source.connect() as connection:
         while len(slots) != 1:
             assert time.monotonic() < deadline, (

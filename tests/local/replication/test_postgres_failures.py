@@ -64,7 +64,7 @@ def test_source_restarts_and_lost_slots(postgres_replica: Replica, postgres_sour
     replica.stop()
     server.execute("alter system set max_slot_wal_keep_size = '1MB'", "select pg_reload_conf()")
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not _is_lost(server):
             # When the server takes note of the setting is its own affair.
             assert time.monotonic() < deadline

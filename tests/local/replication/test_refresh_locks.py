@@ -44,7 +44,9 @@ class Stub:
 
 @pytest.fixture
 def reader(engine_dsn: str, fresh_database: Status) -> Iterator[psycopg.Connection[Any]]:
-    """A session, with the landing tables a and b in sync."""
+    """A session, with the landing tables a and b in sync. It takes a deadlock for one later than others do: a machine
+    that stands still for a second would else decide who is the first to give way.
+    """
     state = State(SETTINGS)
     with psycopg.connect(engine_dsn, autocommit=True) as connection:
         state.announce(connection)
@@ -54,7 +56,19 @@ def reader(engine_dsn: str, fresh_database: Status) -> Iterator[psycopg.Connecti
             landing.create(connection, SETTINGS.landing, definition, True)
             state.save_table(connection, Replicated(place, SYNCED, "", definition), None)
     with psycopg.connect(engine_dsn) as connection:
+        assert connection.execute("show deadlock_timeout").fetchone() == ("1s",)
+        connection.execute("set deadlock_timeout = '20s'")
+        connection.commit()
         yield connection
+
+
+def test_nothing_is_waited_for_until_a_reader_takes_it_for_a_deadlock(
+    reader: psycopg.Connection[Any],
+) -> None:
+    (found,) = reader.execute(
+        "select proconfig from pg_proc where oid = 'zeroshift.guard_tables'::regproc"
+    ).fetchone() or ([],)
+    assert f"lock_timeout={tables._LOCK_WAIT}" in found and tables._LOCK_WAIT == "500ms"
 
 
 def by_statement(connection: psycopg.Connection[Any]) -> None:
@@ -92,7 +106,7 @@ def test_who_reads_in_another_order_goes_on(
         reader.execute('select from "rental_landing.rental".a')
         assert thread.is_alive()
         reader.commit()
-        thread.join(60)
+        thread.join(120)
         assert not thread.is_alive() and failed == []
         assert State(SETTINGS).initiated(connection) == set(PLACES)
         guarded = connection.execute(

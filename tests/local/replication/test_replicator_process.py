@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from deployer.local.replication import process
 from deployer.local.replication.process import Replicator
 from deployer.local.replication.settings import Settings
+from deployer.local.state import DAEMON_LOCK, new_state, write_state
 
 SETTINGS = Settings("rental", "127.0.0.1", 1, "", "", "rental", "rental_landing", "include: rental.*")
 
@@ -20,18 +22,26 @@ SETTINGS = Settings("rental", "127.0.0.1", 1, "", "", "rental", "rental_landing"
 def test_who_looks_whether_it_runs_does_not_keep_it_from_starting(tmp_path: Path) -> None:
     started: list[bool] = []
     thread = threading.Thread(target=lambda: started.append(process.start(tmp_path, SETTINGS)))
+    # A warehouse that does not answer: without one a replicator ends.
+    write_state(tmp_path, replace(new_state(), engine_dsn="host=127.0.0.1 port=1"))
+    with (tmp_path / DAEMON_LOCK).open("w") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        _starts_while_somebody_looks(tmp_path, thread, started)
+
+
+def _starts_while_somebody_looks(tmp_path: Path, thread: threading.Thread, started: list[bool]) -> None:
     try:
         with (tmp_path / "replication-rental.lock").open("w") as looking:
             fcntl.flock(looking, fcntl.LOCK_SH)
             thread.start()
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 120
             while not process.log_file(tmp_path, "rental").exists():
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
             # It takes the lock next, if it can.
             thread.join(0.5)
             assert started == []
-        thread.join(60)
+        thread.join(180)
         assert started == [True]
         assert process.runs_with(tmp_path, SETTINGS)
     finally:

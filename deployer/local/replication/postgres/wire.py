@@ -23,7 +23,7 @@ _EPOCH = 946_684_800
 """2000-01-01, from which PostgreSQL counts, in seconds since 1970."""
 _LOST = ("42704", "55000", "58P01")
 """The slot or its publication is not there; the slot is invalidated; a file of its WAL is gone."""
-_PASSING = ("57P01", "57P02", "57P03", "53300", "08006", "08003", "55006")
+_PASSING = ("57P01", "57P02", "57P03", "57P05", "57014", "53300", "08006", "08003", "55006")
 
 
 class Wire:

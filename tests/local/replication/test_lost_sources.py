@@ -1,0 +1,48 @@
+"""A source that goes is lost, and tried again, whatever it has said before."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+import pymysql
+import pytest
+from mariadb import MariaDb
+
+from deployer.errors import Unavailable
+from deployer.local.replication import source
+from deployer.local.replication.position import SourceLost
+
+SOURCE = source.Source("h", 1, "u", "p")
+
+
+@pytest.mark.parametrize("code", [2003, 2006, 2013, 1040, 1053, 1205, 1317, 1927, 4031])
+def test_what_passes_by_itself(code: int) -> None:
+    found = source.translated(pymysql.OperationalError(code, "words"), SOURCE)
+    assert isinstance(found, SourceLost) and "the source h:1 cannot be reached" in str(found)
+
+
+def test_what_must_be_mended() -> None:
+    found = source.translated(pymysql.OperationalError(1045, "Access denied"), SOURCE)
+    assert isinstance(found, Unavailable) and "refuses: Access denied (1045)" in str(found)
+
+
+@pytest.mark.slow
+def test_a_statement_that_an_administrator_ends(source_server: MariaDb) -> None:
+    """As one that the server ends because it stops."""
+    asked = source.of(source_server.settings())
+    with (
+        pytest.raises(SourceLost),
+        asked.connect() as connection,
+        contextlib.closing(source_server.connect()) as other,
+    ):
+        number = connection.thread_id()
+        connection._execute_command(3, "select sleep(600)")
+        deadline = time.monotonic() + 60
+        with other.cursor() as cursor:
+            while not cursor.execute(
+                f"select 1 from information_schema.processlist where id = {number} and command = 'Query'"
+            ):
+                assert time.monotonic() < deadline
+            cursor.execute(f"kill query {number}")
+        connection._read_query_result()
