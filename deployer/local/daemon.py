@@ -161,6 +161,8 @@ class Daemon:
             log.error("PostgreSQL ended with status %s", self.engine.process.returncode)
             assert self.gateway is not None
             self.gateway.end_sessions("57P01", ENGINE_STOPPED)
+            if self.data_api is not None:
+                self.data_api.executor.drop_idle()
             if len(deaths) > RESTARTS:
                 log.error(
                     "PostgreSQL died %s times within %s seconds: giving up", len(deaths), RESTART_SECONDS

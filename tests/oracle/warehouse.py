@@ -192,7 +192,7 @@ class Warehouse:
             return
         self._session.close()
         self._session = None
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         shown = "select 1 from zeroshift.sessions where pid = %s"
         while self.engine.execute(shown, [self._process]).fetchone() is not None:
             assert time.monotonic() < deadline, f"session {self._process} does not end"

@@ -64,17 +64,13 @@ class Connection:
 
     @property
     def idle(self) -> bool:
-        """Whether it can be used again: nobody has closed it, and nothing waits to be read."""
+        """Whether it can be used again."""
         return self.alive and not self.in_transaction
 
     @property
     def alive(self) -> bool:
-        """Whether the other side has not closed it."""
-        return (
-            self.usable
-            and not self._backend.stream.buffered
-            and not codec.has_closed(self._backend.stream.socket)
-        )
+        """Whether the other side has not ended it. To be asked while no statement runs."""
+        return self.usable and not self._backend.has_ended()
 
     def run(self, sql: str, values: Sequence[str] = (), rows: Rows | None = None) -> Outcome:
         """Run one statement by the extended protocol; parameters have no declared types, so the statement gives

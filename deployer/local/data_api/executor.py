@@ -63,6 +63,11 @@ class _Running:
                     self.connection.cancel()
             self.done.wait(_PRESS_SECONDS)
 
+    def settle(self) -> None:
+        """What follows must not be cancelled any more."""
+        with self.lock:
+            self.done.set()
+
 
 class Executor:
     """Runs the statements that the store holds. `connect` opens a connection for a Place."""
@@ -144,6 +149,10 @@ class Executor:
             running.cancelled = True
             threading.Thread(target=running.press, name="data api cancel", daemon=True).start()
 
+    def drop_idle(self) -> None:
+        """Keep no idle connection: the warehouse has ended them all, or is about to."""
+        self._pool.expire(0)
+
     # -- time -------------------------------------------------------------------------------------------------
 
     def expire(self) -> None:
@@ -170,7 +179,7 @@ class Executor:
         for one in running:
             one.done.wait(5)
         self._sessions.close_connections()
-        self._pool.expire(0)
+        self.drop_idle()
 
     def interrupt(self, reason: str) -> None:
         """End all statements of the store that are not at their end."""
@@ -237,8 +246,7 @@ class Executor:
             statement.pid = connection.pid
             self._mark(statement, STARTED)
             status, error = self._execute(statement, connection, running)
-        with running.lock:
-            running.done.set()
+        running.settle()
         if running.overdue and status == ABORTED:
             status, error = FAILED, OVERDUE
         # The connection first: whoever sees the end of a session's statement may send the next.
@@ -283,6 +291,9 @@ class Executor:
                     break
             complete = all(part.status == FINISHED for part in statement.parts)
             if request.mode == "TRANSACTION" and connection.usable:
+                if not complete:
+                    # A cancel request that is repeated would hit ROLLBACK, and the transaction stayed open.
+                    running.settle()
                 connection.run("commit" if complete else "rollback")
         except (ServerError, Broken) as refused:
             # BEGIN or COMMIT itself.

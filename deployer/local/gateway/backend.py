@@ -214,6 +214,17 @@ class Backend:
             if not self.stream.buffered:
                 return errors
 
+    def has_ended(self) -> bool:
+        """Whether the other side has ended the connection, which nobody uses just now. It may have said why first, so
+        that there is something to be read."""
+        try:
+            while self.stream.buffered or codec.has_news(self.stream.socket):
+                if self.unasked():
+                    return True
+        except (Disconnected, Malformed):
+            return True
+        return False
+
     def farewell(self) -> dict[str, str]:
         """`parting`, which may not have been read yet. For a connection that is given up; waits for nothing."""
         self.stream.wait = None

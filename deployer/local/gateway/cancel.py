@@ -43,8 +43,10 @@ class Cancellation:
         self._over.set()
 
     def taken(self) -> None:
-        """The statement fails: what cleans up behind it must not be cancelled."""
+        """The statement fails: what cleans up behind it must not be cancelled, nor by a request on its way."""
         self._over.set()
+        with self._lock:
+            pass
 
     def check(self) -> None:
         """Raise ServerError when somebody wants the statement to end."""

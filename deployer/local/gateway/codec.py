@@ -7,6 +7,7 @@ but `Stream`.
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -212,6 +213,13 @@ def has_closed(sock: socket.socket) -> bool:
         return False
     except OSError:
         return True
+
+
+def has_news(sock: socket.socket) -> bool:
+    """Whether there is something to read from `sock`, be it that the other side has closed it."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 # -- what the gateway takes apart ----------------------------------------------------------------------------------

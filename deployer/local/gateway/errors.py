@@ -23,6 +23,10 @@ ENGINE_STOPPED = "server closed the connection unexpectedly: the local Redshift'
 """Whatever PostgreSQL's end looks like from here. It begins with the words of libpq, the ones that the alerts of
 scheduled runs know a lost connection by."""
 
+ENGINE_STARTING = "the database system is starting up: the local Redshift's engine does not answer yet"
+"""Why nobody can log in for as long as PostgreSQL is away or recovers, whichever of it a login meets; the first words
+are PostgreSQL's own, which the alerts know, too."""
+
 _SKIPPED = re.compile(r"(\w+) (.* does not exist), skipping")
 
 _NOT_MAINTAINED = re.compile(r'permission denied to (?:analyze|vacuum) "(.*)", skipping it')
@@ -79,6 +83,12 @@ def notice_in_redshift(fields: dict[str, str]) -> dict[str, str]:
     return kept
 
 
+def announces_end(fields: dict[str, str]) -> bool:
+    """Whether a notice is PostgreSQL's warning that it has crashed or is shut down at once. The connection's end
+    follows, of which the session tells by itself; whether this arrives before it is a matter of luck."""
+    return fields.get("C") in ("57P01", "57P02")
+
+
 def concerns_engine(fields: dict[str, str]) -> bool:
     """Whether a notice is about the engine's own tables, which ANALYZE and VACUUM without a table go over as well."""
     skipped = _NOT_MAINTAINED.fullmatch(fields.get("M", ""))
@@ -104,6 +114,11 @@ def as_redshift(error: ServerError) -> ServerError:
     elif code == "57P01" and "postmaster" in text:
         # A session has seen PostgreSQL's main process die before the gateway did.
         fields["M"] = ENGINE_STOPPED
+    elif code == "57P03":
+        # "is starting up", "is in recovery mode", "is shutting down" ...: as the moment will have it.
+        fields = {letter: value for letter, value in fields.items() if letter not in "DH"} | {
+            "M": ENGINE_STARTING
+        }
     elif code == "22003" and text == "numeric field overflow":
         fields["M"] = "Numeric data overflow (result precision)"
     elif code == "21000" and text.startswith("MERGE command"):

@@ -70,7 +70,7 @@ class GatewayExecutor:
             if runner.unsynced:
                 # After an error PostgreSQL ignores everything up to a Sync.
                 runner.backend.sync()
-            runner.backend.query("rollback")
+            runner.roll_back()
         elif runner.unsynced:
             # The implicit transaction of a pipeline has no other end than an error.
             runner.fail()

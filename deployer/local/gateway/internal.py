@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from deployer.local.gateway.backend import Backend, Result, Target
+from deployer.local.gateway.backend import Backend, Result, ServerError, Target
 from deployer.local.gateway.codec import Disconnected
 
 LOCK_MS = 1000
+
+_AWAY = ("57P01", "57P02", "57P03")
+"""PostgreSQL ends or begins: instead of its greeting it says so, or nothing."""
 
 
 class Internal:
@@ -21,11 +24,14 @@ class Internal:
         self._backend: Backend | None = None
 
     def query(self, sql: str, values: Sequence[bytes | None] = ()) -> Result:
-        """Run one statement with text parameters. A lost connection is made anew once; raises ServerError."""
+        """Run one statement with text parameters. A lost connection is made anew once.
+
+        Raises ServerError, and Disconnected as long as PostgreSQL is away, or lets nobody in while it recovers.
+        """
         with self._lock:
             for attempt in (1, 2):
                 if self._backend is None:
-                    self._backend = Backend(self._target, "zeroshift gateway", self._options)
+                    self._backend = _connected(self._target, self._options)
                 try:
                     return self._backend.query(sql, values)
                 except Disconnected:
@@ -40,7 +46,7 @@ class Internal:
         On a connection of its own, and not for long, since the lock may be that of the session that asks: raises
         ServerError 55P03 then.
         """
-        backend = Backend(self._target, "zeroshift gateway", f"{self._options} -c lock_timeout={LOCK_MS}")
+        backend = _connected(self._target, f"{self._options} -c lock_timeout={LOCK_MS}")
         try:
             return backend.query(sql, values)
         finally:
@@ -54,3 +60,12 @@ class Internal:
     def close(self) -> None:
         with self._lock:
             self._drop()
+
+
+def _connected(target: Target, options: str) -> Backend:
+    try:
+        return Backend(target, "zeroshift gateway", options)
+    except ServerError as error:
+        if error.sqlstate in _AWAY:
+            raise Disconnected(str(error)) from error
+        raise

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from deployer.local.gateway import codec, startup, tls
 from deployer.local.gateway.backend import Backend, ServerError
 from deployer.local.gateway.codec import Body, Disconnected, Malformed, message
-from deployer.local.gateway.errors import as_redshift, gateway_error
+from deployer.local.gateway.errors import ENGINE_STARTING, as_redshift, gateway_error
 from deployer.local.gateway.scram import matches
 
 if TYPE_CHECKING:
@@ -176,9 +177,20 @@ def _open(session: Session, user: str) -> Backend:
             raise gateway_error("too many connections", "53300", severity="FATAL") from error
         raise as_redshift(error) from error
     except Disconnected as error:
-        raise gateway_error(
-            "the local Redshift's engine is not running", "57P03", severity="FATAL"
-        ) from error
+        raise gateway_error(ENGINE_STARTING, "57P03", severity="FATAL") from error
+    try:
+        _become(session, backend, user, asked)
+    except BaseException:
+        said = backend.farewell()
+        backend.close()
+        if said:
+            raise as_redshift(ServerError(said)) from None
+        raise
+    return backend
+
+
+def _become(session: Session, backend: Backend, user: str, asked: Collection[str]) -> None:
+    """Bind the new session to its user, with the settings that the user has."""
     quoted = '"' + user.replace('"', '""') + '"'
     backend.simple(f"set session authorization {quoted}")
     rows = session.gateway.internal.query(
@@ -190,7 +202,6 @@ def _open(session: Session, user: str) -> Backend:
         if name.lower() in asked:
             continue
         backend.query("select set_config($1, $2, false)", [name.encode(), value.encode()])
-    return backend
 
 
 def loopback(address: str) -> bool:

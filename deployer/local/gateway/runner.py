@@ -112,9 +112,22 @@ class Runner:
         self.own_block = False
         if self.unsynced:
             self.backend.sync()
-        if self.backend.status != "I":
-            self.backend.query(how)
-        self.settled()
+        try:
+            if self.backend.status != "I" and how == "commit":
+                self.backend.query(how)
+        finally:
+            # A COMMIT that was cancelled leaves a block behind, of which the client knows nothing.
+            self.roll_back()
+            self.settled()
+
+    def roll_back(self) -> None:
+        """ROLLBACK a block, if one is open, however often a short statement_timeout or a cancel request hits that."""
+        while self.backend.status != "I":
+            try:
+                self.backend.query("rollback")
+            except ServerError as error:
+                if error.sqlstate != "57014":
+                    raise
 
     def settled(self) -> None:
         """Take note of a Sync."""

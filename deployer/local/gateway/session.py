@@ -14,7 +14,9 @@ from deployer.local.gateway import codec, login
 from deployer.local.gateway.backend import Backend, ClientGone, ServerError
 from deployer.local.gateway.codec import Disconnected, Malformed, Stream, message, pack_fields
 from deployer.local.gateway.errors import (
+    ENGINE_STARTING,
     ENGINE_STOPPED,
+    announces_end,
     as_redshift,
     concerns_engine,
     from_lexer,
@@ -160,8 +162,10 @@ class Session:
         except Malformed as error:
             self._last_words(gateway_error(f"protocol violation: {error}", "08P01", severity="FATAL"))
         except ServerError as error:
-            self.timed_out = error.sqlstate in _TIMEOUTS
-            self._last_words(error)
+            if backend is not None and backend.parting:
+                self._backend_lost(backend)
+            else:
+                self._last_words(as_redshift(error))
         except Exception:
             log.exception("session %s: internal error", self.key[0])
             self._last_words(
@@ -185,19 +189,23 @@ class Session:
             pass
 
     def _backend_lost(self, backend: Backend | None) -> None:
-        """Tell the client why, if it is the one who is still there."""
+        """Tell the client why, if it is the one who is still there.
+
+        When PostgreSQL goes, this session's own connection may be the last to notice, after the one that all share.
+        """
         if self._ending is not None:
             code, text = self._ending
             self._last_words(gateway_error(text, code, severity="FATAL"))
         elif backend is None:
-            self._last_words(
-                gateway_error("the local Redshift's engine is not running", "57P03", severity="FATAL")
-            )
+            # Or the client has given up before it was let in.
+            self._last_words(gateway_error(ENGINE_STARTING, "57P03", severity="FATAL"))
         elif said := backend.farewell():
             error = as_redshift(ServerError(said))
+            # Where it was just parsing, in its own text.
+            error.fields.pop("P", None)
             self.timed_out = error.sqlstate in _TIMEOUTS
             self._last_words(error)
-        elif codec.has_closed(backend.stream.socket):
+        elif not codec.has_closed(self.client.socket):
             self._last_words(gateway_error(ENGINE_STOPPED, "57P01", severity="FATAL"))
 
     @property
@@ -232,7 +240,7 @@ class Session:
             self.runner.cancel.request(self.runner.backend)
 
     def _notice(self, fields: dict[str, str]) -> None:
-        if concerns_engine(fields):
+        if concerns_engine(fields) or announces_end(fields):
             return
         if fields.get("C") == CANCEL_ASKED:
             self.gateway.cancel_of(int(fields["M"]))

@@ -19,7 +19,7 @@ Run = Callable[..., dict[str, Any]]
 
 
 def test_a_session_keeps_what_is_its_own(run: Run, client: Any, fresh_database: Any) -> None:
-    first = run("create temp table mine (n int)", SessionKeepAliveSeconds=60)
+    first = run("create temp table mine (n int)", SessionKeepAliveSeconds=600)
     session = first["SessionId"]
     assert run("insert into mine values (1), (2)", SessionId=session)["ResultRows"] == 2
     batch = run(["set search_path to nowhere", "select n from mine"], SessionId=session)
@@ -27,15 +27,15 @@ def test_a_session_keeps_what_is_its_own(run: Run, client: Any, fresh_database: 
     assert run("select n from mine", SessionId=session)["RedshiftPid"] == first["RedshiftPid"]
     assert run("show search_path", SessionId=session)["Status"] == "FINISHED"
     (listed,) = client.list_sessions(SessionId=session)["Sessions"]
-    assert listed["Status"] == "AVAILABLE" and listed["SessionAliveSeconds"] == 60
+    assert listed["Status"] == "AVAILABLE" and listed["SessionAliveSeconds"] == 600
     assert listed["WorkgroupName"] == "rental" and "CurrentStatementId" not in listed
-    assert (listed["SessionTtl"] - listed["UpdatedAt"]).total_seconds() == pytest.approx(60, abs=1)
+    assert (listed["SessionTtl"] - listed["UpdatedAt"]).total_seconds() == pytest.approx(600, abs=1)
     assert "does not exist" in run("select n from mine")["Error"]
 
 
 def test_a_failed_transaction_of_a_session_stays_failed(run: Run) -> None:
     # As awslabs/mcp issue 1489 found it on AWS.
-    session = run("begin", SessionKeepAliveSeconds=60)["SessionId"]
+    session = run("begin", SessionKeepAliveSeconds=600)["SessionId"]
     assert run("select 1/0", SessionId=session)["Status"] == "FAILED"
     assert "current transaction is aborted" in run("select 1", SessionId=session)["Error"]
     assert run("rollback", SessionId=session)["Status"] == "FINISHED"
@@ -44,8 +44,10 @@ def test_a_failed_transaction_of_a_session_stays_failed(run: Run) -> None:
 
 def test_a_busy_session_takes_nothing_more(run: Run, client: Any, fresh_database: Any) -> None:
     run("create table held (n int)")
-    holder = run(["begin", "lock held"], SessionKeepAliveSeconds=60, ExecutionMode="AUTO_COMMIT")["SessionId"]
-    waiting = client.execute_statement(Sql="select count(*) from held", SessionKeepAliveSeconds=60, **WHERE)
+    holder = run(["begin", "lock held"], SessionKeepAliveSeconds=600, ExecutionMode="AUTO_COMMIT")[
+        "SessionId"
+    ]
+    waiting = client.execute_statement(Sql="select count(*) from held", SessionKeepAliveSeconds=600, **WHERE)
     session = waiting["SessionId"]
     (shown,) = client.list_sessions(SessionId=session)["Sessions"]
     assert shown["Status"] == "BUSY" and shown["CurrentStatementId"] == waiting["Id"]

@@ -19,6 +19,7 @@ from data_api_client import WHERE, ended, make_client, started, until
 from deployer.local.data_api.service import KILLED
 from deployer.local.data_api.store import FILE
 from deployer.local.environment import LocalEnvironment, Status
+from deployer.local.gateway.errors import ENGINE_STOPPED
 from deployer.local.state import running_state
 
 DIGITS = " union all ".join(f"select {n} as n" for n in range(10))
@@ -155,13 +156,12 @@ def test_statements_fail_when_the_engine_dies_and_later_ones_run(own: LocalEnvir
     client = make_client(status.data_api_url)
     running = client.execute_statement(Sql=FOREVER, **WHERE)["Id"]
     started(client, running)
+    # Its connection is kept for the next one.
+    idle = client.execute_statement(Sql="select 1", WaitTimeSeconds=30, **WHERE)
+    assert ended(client, idle["Id"])["Status"] == "FINISHED"
     os.kill(status.engine_pid, signal.SIGKILL)
     found = ended(client, running)
-    assert found["Status"] == "FAILED" and "engine has stopped" in found["Error"]
+    assert (found["Status"], found["Error"]) == ("FAILED", f"FATAL: {ENGINE_STOPPED}")
     own.ensure_up()
-
-    def runs() -> bool:
-        told = client.execute_statement(Sql="select 1", WaitTimeSeconds=30, **WHERE)
-        return ended(client, told["Id"])["Status"] == "FINISHED"
-
-    until(runs)
+    told = client.execute_statement(Sql="select 1", WaitTimeSeconds=30, **WHERE)
+    assert ended(client, told["Id"])["Status"] == "FINISHED"

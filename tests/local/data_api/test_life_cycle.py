@@ -112,6 +112,36 @@ def test_a_batch_cancelled_between_two_statements_is_rolled_back(
     assert run("select n from t")["ResultRows"] == 0
 
 
+def test_the_rollback_of_a_cancelled_batch_is_not_cancelled(
+    client: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the transaction would stay open in a session, and fail its next statement."""
+    told = client.batch_execute_statement(Sqls=[FOREVER], SessionKeepAliveSeconds=600, **WHERE)
+    started(client, told["Id"])
+    execute, cancel = Connection.run, Connection.cancel
+    rolling_back = threading.Event()
+    hit: list[bool] = []
+
+    def slow(self: Connection, sql: str, *arguments: Any) -> Any:
+        if sql == "rollback":
+            rolling_back.set()
+            # A request that nobody has heard of would be repeated in the meantime.
+            time.sleep(0.5)
+            rolling_back.clear()
+        return execute(self, sql, *arguments)
+
+    def noticed(self: Connection) -> None:
+        hit.append(rolling_back.is_set())
+        cancel(self)
+
+    monkeypatch.setattr(Connection, "run", slow)
+    monkeypatch.setattr(Connection, "cancel", noticed)
+    client.cancel_statement(Id=told["Id"])
+    assert ended(client, told["Id"])["Status"] == "ABORTED"
+    assert hit and not any(hit)
+    assert run("select 1", SessionId=told["SessionId"])["Status"] == "FINISHED"
+
+
 def test_no_cancel_is_on_its_way_any_more_when_a_statement_has_ended(
     client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,7 +163,7 @@ def test_no_cancel_is_on_its_way_any_more_when_a_statement_has_ended(
 
 
 def test_a_cancelled_statement_of_a_session_leaves_the_session(client: Any, run: Run) -> None:
-    told = client.execute_statement(Sql=FOREVER, SessionKeepAliveSeconds=60, **WHERE)
+    told = client.execute_statement(Sql=FOREVER, SessionKeepAliveSeconds=600, **WHERE)
     pid = started(client, told["Id"])["RedshiftPid"]
     client.cancel_statement(Id=told["Id"])
     assert ended(client, told["Id"])["Status"] == "ABORTED"

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from data_api_client import WHERE, ended, refused
+from patience import PATIENCE
 
 from deployer.errors import Unavailable
 from deployer.local.data_api import errors, limits, service
@@ -219,7 +220,7 @@ def post(url: str, target: str, body: Any, **headers: str) -> tuple[int, dict[st
         "Authorization": "AWS4-HMAC-SHA256 x",
         "Content-Type": "application/x-amz-json-1.1",
     }
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=20)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=PATIENCE)
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     connection.request(
         "POST", "/", data, sent | {name.replace("_", "-"): value for name, value in headers.items()}
@@ -257,9 +258,16 @@ def test_the_port(new_api: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(service, "DEFAULT_PORT", taken)
     second = new_api(wanted=None)
     assert urlsplit(second.url).port != taken
-    last = urlsplit(second.url).port
     second.stop()
-    assert urlsplit(new_api(wanted=None, fallback=last).url).port == last
+    # Another process may be given a port that was free for a moment.
+    for _ in range(5):
+        last = urlsplit(second.url).port
+        second.stop()
+        second = new_api(wanted=None, fallback=last)
+        if urlsplit(second.url).port == last:
+            break
+    else:
+        raise AssertionError("the port of last time is never taken again")
 
 
 def test_settings() -> None:

@@ -11,13 +11,14 @@ from typing import Any, cast
 
 import pytest
 from gateway_wire import Wire
-from patience import wait_until
+from patience import PATIENCE, wait_until
 
 from deployer.local.daemon import Daemon
 from deployer.local.environment import Status
 from deployer.local.gateway.backend import Backend, ServerError
 from deployer.local.gateway.cancel import Cancellation
 from deployer.local.gateway.codec import Disconnected, message, text
+from deployer.local.gateway.runner import Runner
 from deployer.local.gateway.server import Gateway
 from deployer.local.gateway.session import Session
 
@@ -65,6 +66,51 @@ def test_a_request_holds_for_the_whole_batch() -> None:
     with pytest.raises(ServerError, match="cancelled"):
         cancellation.check()
     cancellation.end()
+
+
+def test_what_cleans_up_waits_for_a_request_that_is_on_its_way() -> None:
+    """It would cancel a ROLLBACK, and the client's next statement met a transaction that has failed."""
+    cancellation, reached, passed_on = Cancellation(), threading.Event(), threading.Event()
+
+    def cancel() -> None:
+        reached.set()
+        passed_on.wait(PATIENCE)
+
+    cancellation.begin()
+    asking = threading.Thread(target=cancellation.request, args=(SimpleNamespace(cancel=cancel),))
+    asking.start()
+    assert reached.wait(PATIENCE)
+    failing = threading.Thread(target=cancellation.taken)
+    failing.start()
+    failing.join(0.2)
+    assert failing.is_alive()
+    passed_on.set()
+    failing.join(PATIENCE)
+    asking.join(PATIENCE)
+    assert not failing.is_alive()
+
+
+@pytest.mark.parametrize("ending", ["commit", "rollback"])
+def test_a_block_of_the_gateway_s_own_does_not_stay_open(ending: str) -> None:
+    """A short statement_timeout counts for COMMIT and ROLLBACK as well."""
+    sent: list[str] = []
+
+    def query(sql: str) -> None:
+        sent.append(sql)
+        if len(sent) < 3:
+            backend.status = "E"
+            raise ServerError({"C": "57014", "M": "canceling statement due to statement timeout"})
+        backend.status = "I"
+
+    backend = cast(Any, SimpleNamespace(status="T", query=query))
+    runner = Runner(backend, cast(Any, None), "dev", "ann")
+    runner.own_block = True
+    if ending == "commit":
+        with pytest.raises(ServerError, match="statement timeout"):
+            runner.sync()
+    else:
+        runner.fail()
+    assert sent == [ending, "rollback", "rollback"] and not runner.own_block
 
 
 @pytest.mark.parametrize("sql", ["select pg_cancel_backend({})", "cancel {}"])

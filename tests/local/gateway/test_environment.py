@@ -21,7 +21,9 @@ from patience import PATIENCE, wait_until
 from deployer.errors import Unavailable
 from deployer.local.daemon import LOG_FILE, _hold_lock
 from deployer.local.environment import LocalEnvironment, Status
-from deployer.local.gateway.codec import Disconnected
+from deployer.local.gateway import codec
+from deployer.local.gateway.codec import Disconnected, message, text
+from deployer.local.gateway.errors import ENGINE_STOPPED
 from deployer.local.state import DAEMON_LOCK, STATE_FILE, Process, describe, is_running, locked
 
 
@@ -135,13 +137,20 @@ def test_up_waits_until_a_killed_postgresql_has_recovered(own: LocalEnvironment)
 def test_killed_backend_recovers(own: LocalEnvironment) -> None:
     status = own.up()
     fill(status)
-    with Wire(status) as wire:
+    with Wire(status) as wire, Wire(status) as other:
         wire.login()
+        other.login().query("begin; lock kept")
+        other.send(message(b"Q", text("select count(*) from kept")))
         os.kill(wire.key[0], signal.SIGKILL)
-        wire.rest()
+        # The one that was killed cannot say a word, PostgreSQL ends the other one with a warning, and the gateway's own
+        # connection goes as well: whichever is noticed first, both are told the same.
+        for ended in (wire, other):
+            told = [codec.unpack_fields(data) for kind, data in ended.rest() if kind in (b"E", b"N")]
+            assert [(one["C"], one["M"]) for one in told] == [("57P01", ENGINE_STOPPED)]
     assert settle(status, "select count(*) from kept") == [("2",)]
-    # What PostgreSQL could not be told while it recovered it is told later.
-    wait_until(lambda: rows(status, "select count(*) from stv_sessions") == [("1",)])
+    # What PostgreSQL could not be told while it recovered it is told later. It may have let somebody in before it had
+    # noticed.
+    wait_until(lambda: settle(status, "select count(*) from stv_sessions") == [("1",)])
 
 
 @pytest.mark.slow

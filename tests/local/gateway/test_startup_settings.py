@@ -24,11 +24,11 @@ def test_they_hold_from_the_beginning_and_are_what_reset_returns_to(fresh_databa
         "nothing": "x",
     }
     with Wire(fresh_database) as wire:
-        wire.login(**asked, options="-c statement_timeout=5000 --query-group=a\\ b")
+        wire.login(**asked, options="-c statement_timeout=600000 --query-group=a\\ b")
         # As Redshift does, it says what it has taken.
         assert wire.parameters["TimeZone"] == "Asia/Tokyo"
         assert [shown(wire, name) for name in ("timezone", "search_path", "statement_timeout", "query_group")] == [
-            "Asia/Tokyo", "public, other", "5s", "a b",
+            "Asia/Tokyo", "public, other", "10min", "a b",
         ]  # fmt: skip
         wire.query("set timezone to 'UTC'; reset timezone")
         assert shown(wire, "timezone") == "Asia/Tokyo"
