@@ -37,9 +37,11 @@ from deployer.local.aws.environment import LocalAws
 from deployer.local.environment import LocalEnvironment, Status
 
 # Without an example database: what one run has found must not decide whether the next one passes. Without a deadline,
-# which is 200 ms an example unless it is told otherwise: a busy machine takes longer now and then.
-hypothesis.settings.register_profile("fixed", derandomize=True, print_blob=True, deadline=None)
-hypothesis.settings.register_profile("exploring", print_blob=True, deadline=None)
+# which is 200 ms an example unless it is told otherwise, or a limit to what drawing takes: a busy machine takes longer
+# now and then.
+_TIMELESS = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("fixed", derandomize=True, print_blob=True, **_TIMELESS)
+hypothesis.settings.register_profile("exploring", print_blob=True, **_TIMELESS)
 hypothesis.settings.load_profile("exploring" if seeds.exploring() else "fixed")
 if not seeds.exploring():
     seeds.draw_no_constants()
