@@ -266,6 +266,9 @@ CATALOG_QUERIES: dict[str, str] = {
 in a query that reads nothing but system tables, or that writes pg_catalog. in front of them and reads no user's table;
 anywhere else they are refused. Lower-case name -> the Redshift way."""
 
+OF_COMMENTS = frozenset(["col_description", "obj_description"])
+"""Those of CATALOG_QUERIES that r_COMMENT calls in a query without a table."""
+
 POSTGRESQL_ONLY: dict[str, str] = {name: way for names, way in _GROUPS for name in names.split()}
 """Lower-case name -> the Redshift way."""
 

@@ -40,6 +40,8 @@ _INFORMATION = (
     ("pg_last_unload_count", "redshift.pg_last_unload_count()", BIGINT, 0, False, "PG_LAST_UNLOAD_COUNT"),
     ("current_aws_account", "redshift.current_aws_account()", VARCHAR, 0, True, "r_CURRENT_AWS_ACCOUNT"),
     ("current_namespace", "redshift.current_namespace()", VARCHAR, 0, True, "r_CURRENT_NAMESPACE"),
+    # No database is made with COLLATE CASE_INSENSITIVE here.
+    ("db_collation", "'case_sensitive'::varchar", VARCHAR, 0, False, "r_DB_COLLATION"),
 )
 
 _CATALOG = (

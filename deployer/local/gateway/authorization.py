@@ -2,6 +2,8 @@
 
 Source: Redshift Database Developer Guide, "SET SESSION AUTHORIZATION". Who may is judged by who logged in, so that
 there is a way back; the error's text is that of PostgreSQL 8.0, from which the command comes, since the guide has none.
+As a parameter it is SET session_authorization TO user and RESET session_authorization: both are in the examples of
+stored-procedure-transaction-management.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from deployer.local.gateway.runner import Runner
 
 
+PARAMETER = "session_authorization"
+
+
 @dataclass(frozen=True)
 class Authorization:
     """What the statement asks for: `user` is None for DEFAULT, `local` that it ends with the transaction."""
@@ -27,13 +32,24 @@ class Authorization:
 
 
 def read(text: str) -> Authorization | None:
-    """A SET [LOCAL] SESSION AUTHORIZATION, None for another statement. Raises Refused."""
+    """A SET [LOCAL] SESSION AUTHORIZATION in one of its forms, None for another statement. Raises Refused."""
     tokens = tokenize(text)[:-1]
     words = [token.value if token.kind == "word" else "" for token in tokens]
+    if words == ["reset", PARAMETER]:
+        return Authorization(None, False)
     local = words[1:2] == ["local"]
-    if words[:1] != ["set"] or words[1 + local : 3 + local] != ["session", "authorization"]:
+    scoped = words[1:2] in (["local"], ["session"])
+    if words[:1] != ["set"]:
         return None
-    given = tokens[3 + local :]
+    if words[1 + local : 3 + local] == ["session", "authorization"]:
+        given = tokens[3 + local :]
+    elif words[1 + scoped : 2 + scoped] == [PARAMETER]:
+        given = tokens[2 + scoped :]
+        if not given or given[0].value not in ("to", "="):
+            raise _wrong(text, given[0] if given else None)
+        given = given[1:]
+    else:
+        return None
     if len(given) != 1 or given[0].kind not in ("word", "quoted", "string") or not given[0].value:
         raise _wrong(text, given[1] if len(given) > 1 else given[0] if given else None)
     (name,) = given

@@ -239,7 +239,7 @@ def _show(tokens: list[Token]) -> Setting:
         raise _refuse("SHOW VERSION is not supported on Redshift; use SELECT VERSION()", tokens[0])
     name, rest = _name(tokens)
     if name == "all" and rest[0].kind == "end":
-        raise _refuse("SHOW ALL is not supported by the local Redshift yet; name the parameter", tokens[0])
+        return Setting(_all())
     if name in _LISTS or (rest and rest[0].kind != "end"):
         what = f"{name} {rest[0].value}" if name in ("external", "identity", "masking", "rls") else name
         raise _refuse(
@@ -256,12 +256,22 @@ def _show(tokens: list[Token]) -> Setting:
     if name in SHOWN:
         return Setting(f"select {_literal(SHOWN[name])}::varchar" if SHOWN[name] else f"show {name}", name)
     if name in KEPT or name in FIXED or name in SWITCHED:
-        fallback = _literal((KEPT | FIXED | SWITCHED)[name])
-        return Setting(
-            f"select coalesce(nullif(current_setting('zeroshift.{name}', true), ''), {fallback})::varchar",
-            name,
-        )
+        return Setting(f"select {_kept(name)}::varchar", name)
     raise _unknown(name, tokens[0])
+
+
+def _kept(name: str) -> str:
+    """The value of a parameter that PostgreSQL does not have."""
+    fallback = _literal((KEPT | FIXED | SWITCHED)[name])
+    return f"coalesce(nullif(current_setting('zeroshift.{name}', true), ''), {fallback})"
+
+
+def _all() -> str:
+    """SHOW ALL: every parameter that can be set, with the columns that r_SHOW prints."""
+    values = {name: f"current_setting('{name}')" for name in SHARED}
+    values |= {name: _kept(name) for name in KEPT | FIXED | SWITCHED}
+    rows = ", ".join(f"('{name}', {value})" for name, value in sorted(values.items()))
+    return f"select name::varchar, setting::varchar from (values {rows}) as parameters (name, setting)"
 
 
 def _name(tokens: list[Token]) -> tuple[str, list[Token]]:

@@ -89,7 +89,8 @@ def control(runner: Runner, text: str, kind: Kind, sink: Sink, *, last: bool = F
             runner.sync()
         return
     chosen = setting(text)
-    runner.options.forget(chosen.sql)
+    if kind.name != "show":
+        runner.options.forget(chosen.sql)
     runner.control(
         chosen.sql,
         kind,

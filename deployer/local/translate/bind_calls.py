@@ -12,6 +12,7 @@ from deployer.local.translate.bind_functions import UserFunctionBinder
 from deployer.local.translate.casts import pg_literal
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.scope import Scope, Typed
+from deployer.sql.functions import OF_COMMENTS
 from deployer.sql.parse.nodes import FunctionCall, Literal, OrderItem
 from deployer.sql.refused import Refused
 from deployer.sql.types import INTEGER, UNKNOWN, VARCHAR
@@ -69,9 +70,9 @@ class CallBinder(UserFunctionBinder):
         return Typed(f"(zeroshift.{node.name}({given}))::text", VARCHAR)
 
     def _collate(self, node: FunctionCall, scope: Scope) -> Typed:
-        """COLLATE(text, 'case_sensitive' | 'case_insensitive'): the same value, compared in another way (r_COLLATE)."""
+        """COLLATE(text, 'case_sensitive' | 'cs' | 'case_insensitive' | 'ci'): as r_COLLATE has it."""
         name = node.args[1] if len(node.args) == 2 else None
-        collations = {"case_sensitive": "", "case_insensitive": "ci"}
+        collations = {"case_sensitive": "", "cs": "", "case_insensitive": "ci", "ci": "ci"}
         if not isinstance(name, Literal) or name.kind != "string" or name.value.lower() not in collations:
             raise Refused(
                 "COLLATE takes a text and 'case_sensitive' or 'case_insensitive'",
@@ -93,7 +94,9 @@ class CallBinder(UserFunctionBinder):
         if function.bare != node.bare and not (function.bare and not node.args):
             raise Refused(f"{node.name.upper()} needs its argument list", sqlstate="42601")
         if function.unsupported and node.schema != "pg_catalog":
-            self.context.catalog_only.append(
+            context = self.context
+            beside = context.over_user_tables if function.name in OF_COMMENTS else context.catalog_only
+            beside.append(
                 Refused(
                     f"function {node.name}() is not supported on Redshift, but in queries that read the system catalog "
                     f"only: {function.unsupported}",

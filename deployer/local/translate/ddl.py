@@ -342,6 +342,12 @@ def _comment(parser: Parser, context: Context) -> Translation:
         target = f"{kind.value.upper()} {physical(relation)}"
     elif kind.value == "database":
         target = f"DATABASE {quote_ident(parser.identifier())}"
+    elif kind.value == "schema":
+        # Among the parameters of r_COMMENT, not in its synopsis.
+        name = "raw" if parser.accept("raw") else parser.identifier()
+        if name in SYSTEM_SCHEMAS or name in ("redshift", "zeroshift"):
+            parser.refuse(f'permission denied: "{name}" is a system schema', kind, "42501")
+        target = f"SCHEMA {quote_ident(name)}"
     elif kind.value == "constraint":
         parser.refuse(
             "COMMENT ON CONSTRAINT is not supported by the local Redshift: constraints are recorded only"
@@ -349,7 +355,7 @@ def _comment(parser: Parser, context: Context) -> Translation:
     else:
         parser.refuse(
             f"COMMENT ON {kind.value.upper()} is not supported on Redshift: it takes TABLE, VIEW, COLUMN, "
-            "CONSTRAINT or DATABASE", kind,
+            "CONSTRAINT, SCHEMA or DATABASE", kind,
         )  # fmt: skip
     parser.expect("is")
     text = "NULL" if parser.accept("null") else pg_literal(parser.string())

@@ -52,6 +52,21 @@ def test_the_session_has_the_user_s_rights_until_default(session: psycopg.Connec
     assert session.execute("select * from public.secret").fetchall() == []
 
 
+def test_it_is_a_parameter_too(session: psycopg.Connection[Any]) -> None:
+    """The examples of stored-procedure-transaction-management."""
+    admin = users(session)[0]
+    for said in ("set session_authorization to ann", "set session session_authorization = 'ann'"):
+        session.execute(said)
+        assert users(session)[:2] == ("ann", "ann")
+        session.execute("reset session_authorization")
+        assert users(session)[0] == admin
+    session.execute("set session_authorization to bob")
+    session.execute("set session_authorization to default")
+    assert users(session)[0] == admin
+    with pytest.raises(psycopg.errors.SyntaxError, match="at end of input"):
+        session.execute("set session_authorization to")
+
+
 def test_local_and_a_rollback_end_with_the_transaction(session: psycopg.Connection[Any]) -> None:
     admin = users(session)[0]
     session.execute("begin")

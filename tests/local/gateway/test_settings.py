@@ -11,7 +11,7 @@ from gateway_wire import Wire
 from patience import PATIENCE, wait_until
 
 from deployer.local.environment import Status
-from deployer.local.gateway.settings import FIXED, KEPT, SWITCHED
+from deployer.local.gateway.settings import FIXED, KEPT, SHARED, SWITCHED
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def wire(fresh_database: Status) -> Iterator[Wire]:
         ("set search_path to '$user', public", "search_path", '"$user", public'),
         ("set session timezone to 'Europe/Berlin'", "timezone", "Europe/Berlin"),
         ("set timezone = 'UTC'", "timezone", "UTC"),
-        ("set statement_timeout to 5000", "statement_timeout", "5s"),
+        ("set statement_timeout to 600000", "statement_timeout", "10min"),
         ("set query_group to 'etl'", "query_group", "etl"),
         ("set enable_result_cache_for_session to off", "enable_result_cache_for_session", "off"),
         ("set wlm_query_slot_count to 3", "wlm_query_slot_count", "3"),
@@ -59,6 +59,20 @@ def test_a_context_variable_is_null_after_reset_and_belongs_to_the_session(wire:
     assert wire.rows("select current_setting('app_context.user_id')") == [(None,)]
     assert wire.rows("select current_setting('app_context.other', false)") == [(None,)]
     assert wire.error("select current_setting('app_context.other')")["C"] == "42704"
+
+
+def test_show_all_names_every_parameter(wire: Wire) -> None:
+    """r_SHOW prints the columns name and setting."""
+    wire.tags("set query_group to 'etl'")
+    shown = dict(wire.rows("show all"))
+    assert shown.keys() == SHARED | KEPT.keys() | FIXED.keys() | SWITCHED.keys()
+    assert (shown["query_group"], shown["extra_float_digits"], shown["datestyle"]) == ("etl", "0", "ISO, MDY")
+
+
+def test_what_was_only_shown_counts_as_never_set(wire: Wire) -> None:
+    for name in (*SWITCHED, "all"):
+        wire.rows(f"show {name}")
+        assert wire.rows("select 1") == [("1",)]
 
 
 def test_current_setting_says_what_show_says(wire: Wire) -> None:

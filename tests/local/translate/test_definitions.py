@@ -44,6 +44,7 @@ TEXTS = [
     ("alter group g add user bob", 'GRANT "g" TO "bob"'),
     ("drop user if exists bob", 'DROP ROLE IF EXISTS "bob"'),
     ("comment on table listing is 'it''s'", "COMMENT ON TABLE \"public\".\"listing\" IS 'it''s'"),
+    ("comment on schema public is 'a'", "COMMENT ON SCHEMA \"public\" IS 'a'"),
     ("comment on column curated.bookings.user_id is null",
      'COMMENT ON COLUMN "curated"."bookings"."user_id" IS NULL'),
     ("alter table listing owner to bob", 'ALTER TABLE "public"."listing" OWNER TO "bob"'),
@@ -94,7 +95,7 @@ def test_a_table_with_everything() -> None:
     )
     table, index, record = found.statements
     assert table == (
-        'CREATE TABLE IF NOT EXISTS "curated"."new_table" ("id" bigint GENERATED ALWAYS AS IDENTITY (START WITH 5 '
+        'CREATE TABLE "curated"."new_table" ("id" bigint GENERATED ALWAYS AS IDENTITY (START WITH 5 '
         'INCREMENT BY 2 MINVALUE 1 MAXVALUE 9223372036854775807) NOT NULL, "name" character varying(256) NOT NULL, '
         '"note" character varying(256), "wide" character varying(65535), "code" character(1), "amount" '
         'numeric(18,0), "ref" bigint, "made" timestamp DEFAULT (redshift.getdate()), '

@@ -64,6 +64,7 @@ ANSWERS: list[tuple[str, Rows]] = [
     ("select a.cs from ci a join ci_copy b using (name) where b.name = 'MARY'", [("m",)]),
     ("select count(*) from ci where collate(name, 'case_sensitive') = 'john'", [("1",)]),
     ("select count(*) from ci where collate(cs, 'case_insensitive') = 'J'", [("2",)]),
+    ("select count(*) from ci where collate(cs, 'ci') = 'J' and collate(name, 'cs') <> 'x'", [("2",)]),
     ("select case name when 'MARY' then 1 else 0 end from ci where cs = 'm'", [("1",)]),
     ("select count(*) from ci where upper(name) = 'bob'", [("2",)]),
 ]  # fmt: skip
