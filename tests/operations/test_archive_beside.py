@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from archive_project import DELETING, TODAY, ArchiveProject, fill
 from small_project import SmallProject
 
-from deployer.operations.archive import look
+from deployer.errors import Unsafe
+from deployer.operations.archive import due, look
 from deployer.operations.archive import run as operations
+from deployer.project.archive import files
 from deployer.warehouse import archive_ledger as ledger
 from deployer.warehouse.session import Session
 
@@ -63,3 +68,32 @@ def test_a_pipeline_at_work_holds_up_what_deletes_and_nothing_else(
         session.execute(f"update {table} set location = 's3://shop-prod-archive-123456789012/old/'")
     listed = look.listed(project, local)
     assert {one.location for one in (*listed.runs, *listed.partitions)} == {"s3://shop-prod-archive-***/old/"}
+
+
+def test_who_is_not_shown_masks_may_not_delete(small: SmallProject, session: Session) -> None:
+    session.execute("create schema sold")
+    session.execute("create table sold.closed (id bigint, day date)")
+    session.execute("create user ann_archives password 'Ordinary-User-1'")
+    session.execute("grant usage on schema sold to ann_archives")
+    session.execute("grant select, delete on sold.closed to ann_archives")
+
+    def seen(after: str) -> int:
+        text = DELETING.replace("shop.", "sold.").replace('"delete"', f'"{after}"')
+        policy = files.parse(text, small.root / "procedures" / "archive" / "old.toml", Path("old.toml"))
+        with Session(replace(session.target, user="ann_archives", password="Ordinary-User-1")) as ann:
+            return len(due.columns_of(ann, policy))
+
+    assert seen("keep") == 2
+    with pytest.raises(
+        Unsafe,
+        match=r"old.toml:4: whether .* of sold.closed from ann_archives is shown to superusers and",
+    ):
+        seen("delete")
+    session.execute("create masking policy hide_id with (id bigint) using (0::bigint)")
+    session.execute("grant role sys:secadmin to ann_archives")
+    assert seen("delete") == 2
+    session.execute("attach masking policy hide_id on sold.closed (id) to ann_archives")
+    with pytest.raises(
+        Unsafe, match=r"old.toml:1: the masking policy hide_id hides values of sold.closed from"
+    ):
+        seen("keep")

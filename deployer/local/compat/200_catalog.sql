@@ -456,8 +456,8 @@ from pg_catalog.pg_auth_members m
 join pg_catalog.pg_roles u on u.oid = m.member and u.rolcanlogin
 join pg_catalog.pg_roles r on r.oid = m.roleid and zeroshift.role_kind(r.oid) = 'role'
 where r.rolname not like 'pg\_%' and r.rolname <> 'zeroshift_superusers'
-  -- PostgreSQL gives every new role to its maker, twice.
-  and m.grantor not in (10, m.member)
+  -- PostgreSQL gives every new role to its maker, twice. The roles that Redshift itself has are given by grant_secadmin.
+  and (m.grantor not in (10, m.member) or r.rolname like 'sys:%')
   and ((select zeroshift.is_superuser(current_user)) or u.rolname = current_user);
 
 create or replace view redshift_catalog.svv_role_grants as
@@ -466,7 +466,8 @@ select m.member::integer as role_id, u.rolname::text as role_name, m.roleid::int
 from pg_catalog.pg_auth_members m
 join pg_catalog.pg_roles u on u.oid = m.member and zeroshift.role_kind(u.oid) = 'role'
 join pg_catalog.pg_roles r on r.oid = m.roleid and zeroshift.role_kind(r.oid) = 'role'
-where u.rolname not like 'pg\_%' and r.rolname not like 'pg\_%' and m.grantor not in (10, m.member)
+where u.rolname not like 'pg\_%' and r.rolname not like 'pg\_%'
+  and (m.grantor not in (10, m.member) or r.rolname like 'sys:%')
   and ((select zeroshift.is_superuser(current_user)) or pg_catalog.pg_has_role(current_user, u.oid, 'member'));
 
 create or replace view redshift_catalog.svv_relation_privileges as

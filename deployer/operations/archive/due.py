@@ -10,7 +10,7 @@ from deployer.operations.archive.columns import Column
 from deployer.project.archive.model import DELETE, Policy, start_of
 from deployer.sql.names import quote_ident
 from deployer.warehouse import archive_ledger as ledger
-from deployer.warehouse import catalog
+from deployer.warehouse import catalog, landing
 from deployer.warehouse.session import Session
 
 
@@ -87,7 +87,8 @@ def _check_masks(session: Session, policy: Policy) -> None:
     """Raise Unsafe where a mask is for us: the files would hold what it shows, and that would count as proved.
 
     Nobody is exempt from masks ("Considerations when using dynamic data masking"). They are shown to superusers and
-    sys:secadmin only (SVV_ATTACHED_MASKING_POLICY).
+    sys:secadmin only, "regular users will see 0 rows" (SVV_ATTACHED_MASKING_POLICY): then a policy that deletes is
+    refused, too, since what is only masked in the files would be gone.
     """
     schema, name = policy.table.split(".")
     found = session.execute(
@@ -96,7 +97,32 @@ def _check_masks(session: Session, policy: Policy) -> None:
         (schema, name),
     ).rows
     if not found:
+        if policy.after == DELETE and not landing.is_superuser(session):
+            _check_sight(session, policy)
         return
+    ours = _roles(session)
+    for mask, grantee, kind, user in found:
+        if kind == "public" or (kind == "user" and grantee == user) or (kind == "role" and grantee in ours):
+            raise Unsafe(
+                f"{policy.place.path}:{policy.place.line('table')}: the masking policy {mask} hides values of"
+                f" {policy.table} from {user}, who would archive what it shows: attach it to roles that {user}"
+                " does not have"
+            )
+
+
+def _check_sight(session: Session, policy: Policy) -> None:
+    """Raise Unsafe unless we, who are no superuser, are shown masks: then there are none."""
+    if not _roles(session) & {"sys:secadmin", "sys:superuser"}:
+        ((user,),) = session.execute("select current_user").rows
+        raise Unsafe(
+            f"{policy.place.path}:{policy.place.line('after')}: whether a masking policy hides values of {policy.table}"
+            f" from {user} is shown to superusers and sys:secadmin alone, and what it hides would be lost: let an"
+            f' administrator run `grant role sys:secadmin to {quote_ident(user)}`, or write after = "keep"'
+        )
+
+
+def _roles(session: Session) -> set[str]:
+    """Our own roles, and those that they have."""
     granted = session.execute("select role_name, granted_role_name from svv_role_grants").rows
     ours = {
         row[0]
@@ -106,13 +132,7 @@ def _check_masks(session: Session, policy: Policy) -> None:
     }
     while more := {inner for outer, inner in granted if outer in ours} - ours:
         ours |= more
-    for mask, grantee, kind, user in found:
-        if kind == "public" or (kind == "user" and grantee == user) or (kind == "role" and grantee in ours):
-            raise Unsafe(
-                f"{policy.place.path}:{policy.place.line('table')}: the masking policy {mask} hides values of"
-                f" {policy.table} from {user}, who would archive what it shows: attach it to roles that {user}"
-                " does not have"
-            )
+    return ours
 
 
 def _check_identity(session: Session, policy: Policy) -> None:
