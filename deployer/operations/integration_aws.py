@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from deployer.aws import connect, integrations
 from deployer.aws.client import Aws, AwsError
-from deployer.errors import Unavailable, UsageError
+from deployer.errors import StatementFailed, Unavailable, UsageError
 from deployer.operations import integration_stack, landing_plan, source_database
 from deployer.operations.integration import (
     GONE,
@@ -269,7 +269,15 @@ def _difference(
         name = ".".join(quote_ident(part) for part in (one.landing, table.schema, table.table))
         # Active versions: how _record_delete_time of one reads is not documented.
         active = " where _record_is_active" if history else ""
-        here = int(admin.execute(f"select count(*) from {name}{active}").rows[0][0])
+        try:
+            here = int(admin.execute(f"select count(*) from {name}{active}").rows[0][0])
+        except StatementFailed:
+            # It may be copied anew by now, and not be queried, or be gone.
+            key = table.landing, table.schema, table.table
+            state = next((t.state for t in listed_tables(admin) if (t.landing, t.schema, t.table) == key), "")
+            if state == table.state:
+                raise
+            return Difference(table.schema, table.table, state, there, None)
     return Difference(table.schema, table.table, table.state, there, here)
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 import psycopg
 from psycopg import sql
 
+from deployer.errors import Unavailable
 from deployer.local.replication import ahead, landing
 from deployer.local.replication.ddl import Place
 from deployer.local.replication.definition import TableDefinition
@@ -85,7 +86,7 @@ def copy(
     A table that cannot land becomes Failed, with its reason. Every row's version begins at the snapshot's instant,
     or at `last` if that is later. Raises SourceLost, Unavailable, psycopg errors.
     """
-    for attempt in range(_TRIES):
+    for _ in range(_TRIES):
         _wait_for(take, reached)
         try:
             with take(wanted) as taken, connection.transaction():
@@ -108,9 +109,8 @@ def copy(
                 finish(copied)
             return copied
         except TableChanged:
-            if attempt == _TRIES - 1:
-                raise
-    raise AssertionError("unreachable")
+            continue
+    raise Unavailable("the source's tables are altered all the time: they cannot be copied")
 
 
 def _wait_for(

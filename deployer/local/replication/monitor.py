@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -23,9 +25,24 @@ _LOCK_WAIT = "1s"
 Row = tuple[str, str, str, int, int | None]
 
 
+@contextmanager
+def _engine(dsn: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """A connection to the engine. Raises Unavailable when it goes away, which may be noticed here before a session of
+    the warehouse breaks.
+    """
+    try:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise Unavailable(
+            f"the local engine cannot be reached or went away ({first}); start it with `zeroshift local up` and repeat"
+        ) from None
+
+
 def message(dsn: str, database: str) -> str:
-    """What the replicator says is wrong; "" when nothing is."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    """What the replicator says is wrong; "" when nothing is. Raises Unavailable."""
+    with _engine(dsn) as connection:
         row = connection.execute(
             "select message from zeroshift.replicators where integration_id = %s", (integration_id(database),)
         ).fetchone()
@@ -39,7 +56,7 @@ def refused(dsn: str, database: str) -> bool:
 
 def expect(dsn: str, database: str) -> None:
     """Forget what the last replicator said: another one is about to be started, and no other runs."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with _engine(dsn) as connection:
         connection.execute(
             "update zeroshift.integrations set state = %s where integration_id = %s",
             (CONNECTING, integration_id(database)),
@@ -56,7 +73,7 @@ def compare(dsn: str, settings: Settings, seconds: float) -> list[Row]:
     """
     position, counted = _source_rows(settings)
     deadline = time.monotonic() + seconds
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with _engine(dsn) as connection:
         connection.execute("select set_config('lock_timeout', %s, false)", (_LOCK_WAIT,))
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         while True:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import mariadb
 import pytest
@@ -81,6 +82,19 @@ def test_counts_are_compared_and_tables_copied_anew(
     # What has not come into landing at all.
     assert (found["young"].state, found["young"].source_rows, found["young"].landing_rows) == ("", 1, None)
     assert "seen" not in found
+
+    # One that is to be copied anew when it is counted.
+    count = integration_aws._count
+
+    def refreshed_meanwhile(*asked: Any) -> int:
+        replica.engine.execute(
+            "select zeroshift.refresh_integration('rental_landing', 'table', array['rental', 'listings'])"
+        )
+        return count(*asked)
+
+    monkeypatch.setattr(integration_aws, "_count", refreshed_meanwhile)
+    found = {one.table: one for one in integration_aws.reconcile(PROJECT, prod)}
+    assert (found["listings"].state, found["listings"].landing_rows) == ("ResyncInitiated", None)
 
 
 def test_what_cannot_be_compared_is_said(prod: Environment) -> None:

@@ -1,16 +1,17 @@
-"""A source that goes is lost, and tried again, whatever it has said before."""
+"""A source that goes is lost, and tried again, whatever it has said before; of an engine that goes a sentence tells."""
 
 from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 
 import pymysql
 import pytest
 from mariadb import MariaDb
 
 from deployer.errors import Unavailable
-from deployer.local.replication import source
+from deployer.local.replication import monitor, source
 from deployer.local.replication.position import SourceLost
 
 SOURCE = source.Source("h", 1, "u", "p")
@@ -46,3 +47,11 @@ def test_a_statement_that_an_administrator_ends(source_server: MariaDb) -> None:
                 assert time.monotonic() < deadline
             cursor.execute(f"kill query {number}")
         connection._read_query_result()
+
+
+@pytest.mark.parametrize("ask", [monitor.message, monitor.refused, monitor.expect])
+def test_an_engine_that_is_gone(ask: Callable[[str, str], object]) -> None:
+    with pytest.raises(
+        Unavailable, match="the local engine cannot be reached or went away .*zeroshift local up"
+    ):
+        ask("host=127.0.0.1 port=1", "rental_landing")
