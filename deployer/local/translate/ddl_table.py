@@ -102,8 +102,11 @@ def _finished(table: Table, quietly: bool, context: Context) -> Translation:
             temp = "TEMP " if table.temporary else ""
             sql = f"CREATE {temp}TABLE IF NOT EXISTS {target_sql(table)} ({definition})"
             return finish(context, [sql], kind="create_table")
-    created = create_sql(table, quietly)
-    return finish(context, [created, *afterwards(table)], kind="create_table", written=table.name)
+    after = afterwards(table)
+    # If another session has made one since the catalog was asked, that one must not get our zone map and attributes:
+    # then it is an error that there is one. Of two at once PostgreSQL refuses one in any case.
+    created = create_sql(table, quietly and not after)
+    return finish(context, [created, *after], kind="create_table", written=table.name)
 
 
 def _elements(parser: Parser, table: Table, context: Context) -> None:

@@ -228,3 +228,13 @@ def test_through_the_gateway(fresh_database: Any, connect: Callable[..., Any], e
     # Of this table: what is kept of others is none of its business.
     attributes = "select count(*) from zeroshift.table_attributes where oid = %s"
     assert engine.execute(attributes, [oid]).fetchone() == (0,)
+
+
+def test_a_table_that_another_session_makes_meanwhile_keeps_its_attributes() -> None:
+    plain = translate("create table if not exists curated.new_table (a date)", CATALOG).statements
+    assert plain == ('CREATE TABLE IF NOT EXISTS "curated"."new_table" ("a" date)',)
+    for attribute in ("sortkey (a)", "diststyle all"):
+        created, *after = translate(
+            f"create table if not exists curated.new_table (a date) {attribute}", CATALOG
+        ).statements
+        assert created == 'CREATE TABLE "curated"."new_table" ("a" date)' and after
