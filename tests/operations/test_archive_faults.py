@@ -12,6 +12,7 @@ from test_deploy_faults import killed
 
 from deployer.errors import StatementFailed
 from deployer.operations.archive import restore
+from deployer.operations.archive import run as operations
 from deployer.operations.archive.external import SCHEMA, view_name
 from deployer.sql.classify import classify
 from deployer.warehouse import archive_ledger as ledger
@@ -138,3 +139,28 @@ def test_a_restore_that_is_killed_anywhere(small: SmallProject, session: Session
             archive.run()
         settled(archive, session, before)
         assert rows(session) == before, number
+
+
+@pytest.mark.slow
+def test_ctrl_c_during_an_unload_is_no_broken_connection(
+    small: SmallProject, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = ArchiveProject(small)
+    archive.policy("old", DELETING)
+    archive.deploy()
+    fill(session)
+    before = rows(session)
+
+    def interrupted(work: operations.Work, *_: Any) -> None:
+        # As Session.execute leaves it.
+        work.session.close()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(operations, "_unload", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            archive.run()
+    # The lease names this process, which lives on here.
+    session.execute("delete from zeroshift_deploy.lease")
+    archive.run()
+    settled(archive, session, before)
