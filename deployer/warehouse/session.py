@@ -178,6 +178,8 @@ class Session:
         self.execute("begin")
         try:
             yield
+            # One that is cancelled, as by statement_timeout, leaves a transaction open that has failed.
+            self.execute("commit")
         except BaseException:
             try:
                 self.execute("rollback")
@@ -185,7 +187,6 @@ class Session:
                 # The connection broke: the server rolls back what it holds, and the first error is the news.
                 self.close()
             raise
-        self.execute("commit")
 
 
 def failure(error: BaseException, *, sql: str = "", where: str = "") -> StatementFailed:

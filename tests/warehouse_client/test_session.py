@@ -55,6 +55,22 @@ def test_a_transaction_is_rolled_back_by_an_error(fresh_database: Status) -> Non
         assert session.execute("select count(*) from s.t").rows == ((1,),)
 
 
+def test_a_commit_that_is_cancelled_leaves_no_transaction_open(status: Status) -> None:
+    with Session(target_of(status)) as session:
+        execute, sent = session.execute, []
+
+        def cancelled(sql: str) -> Any:
+            sent.append(sql)
+            if sql == "commit":
+                raise StatementFailed("Query cancelled on user's request", sqlstate="57014")
+            return execute(sql)
+
+        session.execute = cancelled  # type: ignore[method-assign,assignment]
+        with pytest.raises(StatementFailed, match="cancelled"), session.transaction():
+            execute("select 1")
+        assert sent == ["begin", "commit", "rollback"]
+
+
 def test_a_wrong_password_and_a_closed_port_are_one_sentence(status: Status) -> None:
     with pytest.raises(Unavailable, match="cannot connect to admin@"):
         Session(replace(target_of(status), password="wrong"))
