@@ -15,17 +15,20 @@ from deployer.local.translate.bind_base import (
 )
 from deployer.local.translate.datatypes import pg_type
 from deployer.local.translate.infer import Kind
+from deployer.local.translate.intervals import OF_MONTHS
 from deployer.local.translate.scope import Scope, Typed
 from deployer.sql.parse.datatypes import redshift_text
 from deployer.sql.parse.nodes import (
     Binary,
     Expr,
+    IntervalLiteral,
     Literal,
     Unary,
 )
 from deployer.sql.refused import Refused
 from deployer.sql.types import (
     BOOLEAN,
+    DATE,
     DOUBLE,
     INTEGER,
     OID,
@@ -210,6 +213,10 @@ class OperatorBinder(BinderBase):
             left_sql = f"({left.sql})::integer" if a.name == "bigint" else left.sql
             right_sql = f"({right.sql})::integer" if b.name == "bigint" else right.sql
             return Typed(f"({left_sql} {node.op} {right_sql})", kind)
+        if "date" in (a.name, b.name) and (_of_months(left, node.left) or _of_months(right, node.right)):
+            # r_interval_data_types: "a date if it is a YEAR TO MONTH interval, and a timestamp if it is DAY TO SECOND".
+            # Without a qualifier it is a timestamp whatever its units: r_interval_literals.
+            return Typed(f"({plain})::date", DATE)
         return Typed(plain, kind)
 
     def _concatenate(self, node: Binary, left: Typed, right: Typed) -> Typed:
@@ -235,6 +242,14 @@ class OperatorBinder(BinderBase):
         if value.type is not None and value.type.is_text:
             return value.type
         return VARCHAR
+
+
+def _of_months(value: Typed, node: Expr) -> bool:
+    """Whether it is an INTERVAL YEAR TO MONTH."""
+    qualifier = (
+        node.qualifier if isinstance(node, IntervalLiteral) else value.type.qualifier if value.type else ""
+    )
+    return qualifier in OF_MONTHS
 
 
 def _is_number(kind: RedshiftType | None) -> bool:

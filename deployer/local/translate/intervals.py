@@ -40,6 +40,8 @@ _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*([A-Za-z]*)\s*,?")
 _CLOCK = re.compile(r"\s*([+-]?\d+:\d\d?(?::\d\d?(?:\.\d+)?)?)\s*,?")
 _YEAR_MONTH = re.compile(r"\s*[+-]?\d+-\d+\s*")
 _BEYOND_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
+OF_MONTHS = frozenset(["year", "month", "year to month"])
+"""The qualifiers of INTERVAL YEAR TO MONTH."""
 _MONTHS = frozenset(["millennium", "century", "decade", "year", "quarter", "month"])
 
 
@@ -48,7 +50,7 @@ def render(node: IntervalLiteral, *, forbid: bool = True) -> str:
     if not node.qualifier:
         return _plain(node)
     node = replace(node, text=_BEYOND_MICROSECONDS.sub(r"\1", node.text))
-    of_months = node.qualifier in ("year", "month", "year to month")
+    of_months = node.qualifier in OF_MONTHS
     odd = [found for found in _QUANTITY.finditer(node.text) if _is_odd(found[2], of_months)]
     if odd and forbid:
         kinds, parts = ("Year To Month", "day-second") if of_months else ("Day To Second", "year-month")

@@ -125,7 +125,15 @@ QUERIES = [
     ("select day - date '2024-01-01' from sales where id = 1", [(30,)]),
     ("select day + interval '1 day, 3 hours' from sales where id = 1", [("2024-02-01 03:00:00",)]),
     ("select day + interval '90' from sales where id = 1", [("2024-01-31 00:01:30",)]),
-    ("select '2024-01-15'::date + interval '1' month", [("2024-02-15 00:00:00",)]),
+    # r_interval_data_types, r_interval_literals.
+    (
+        "select '2024-01-15'::date + interval '1' month, date '2024-02-29' - interval '1' year",
+        [("2024-02-15", "2023-02-28")],
+    ),
+    (
+        "select '2024-01-15'::date + interval '1 month', '2024-01-15'::date + interval '1' day",
+        [("2024-02-15 00:00:00", "2024-01-16 00:00:00")],
+    ),
     ("select 'größe'::varchar(4), 'abcdef'::char(3)", [("grö", "abc")]),
     ("select city::varchar(3) from sales where id = 1", [("Rom",)]),
     ("select 109.652::decimal(4,1), 0.5::decimal(2,0), -0.5::decimal(2,0)", [("109.7", "1", "-1")]),
