@@ -159,7 +159,7 @@ def opened(
         try:
             yield Work(session, lease, where, progress, (project.root / CHECK_FILE).is_file(), deadline)
         finally:
-            leases.release(session, lease)
+            leases.give_back(session, lease)
 
 
 @contextmanager
