@@ -106,7 +106,9 @@ class LocalSource:
         state = self._read()
         if state is not None and self.running:
             with contextlib.suppress(Unavailable):
-                return self._status(state, True, self._wait(state))
+                version = self._wait(state)
+                # It may have been started anew since, elsewhere.
+                return self._status(self._read() or state, True, version)
         server = program()
         make_home(self._root)
         make_home(self.directory)

@@ -8,6 +8,7 @@ whether more is there to read, so that a batch ends when the source pauses.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import struct
@@ -109,21 +110,30 @@ class Connection(pymysql.connections.Connection):  # type: ignore[misc]  # pymys
             first.raise_for_error()
         while not self._read_packet().is_eof_packet():
             pass
-        reader = self._rfile
-        done = False
-        try:
-            while not done:
-                lines: list[bytes] = []
-                try:
-                    done = _cut(reader, lines)
-                except BaseException:
-                    done = True
-                    raise
-                if lines:
-                    lines.append(b"")
-                    yield b"\n".join(lines)
-        finally:
-            # Who stops reading half-way goes on with another statement: the answer must be out of the way.
+        yield from _pieces(self._rfile)
+
+
+def _pieces(reader: SocketReader) -> Iterator[bytes]:
+    """The rows of a result in large pieces. Raises SourceLost however the connection ends."""
+    done = False
+    try:
+        while not done:
+            lines: list[bytes] = []
+            try:
+                done = _cut(reader, lines)
+            except OSError as error:
+                done = True
+                raise SourceLost(f"the connection to the source broke ({error})") from None
+            except BaseException:
+                done = True
+                raise
+            if lines:
+                lines.append(b"")
+                yield b"\n".join(lines)
+    finally:
+        # Who stops reading half-way goes on with another statement: the answer must be out of the way. Where the source
+        # is gone by now that statement says so, and what has stopped the reading is not forgotten for it.
+        with contextlib.suppress(OSError, SourceLost, pymysql.MySQLError):
             while not done:
                 done = _cut(reader, [])
 

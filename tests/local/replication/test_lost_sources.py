@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import struct
 import time
 from collections.abc import Callable
 
@@ -11,7 +13,7 @@ import pytest
 from mariadb import MariaDb
 
 from deployer.errors import Unavailable
-from deployer.local.replication import monitor, source
+from deployer.local.replication import monitor, source, wire
 from deployer.local.replication.position import SourceLost
 
 SOURCE = source.Source("h", 1, "u", "p")
@@ -26,6 +28,58 @@ def test_what_passes_by_itself(code: int) -> None:
 def test_what_must_be_mended() -> None:
     found = source.translated(pymysql.OperationalError(1045, "Access denied"), SOURCE)
     assert isinstance(found, Unavailable) and "refuses: Access denied (1045)" in str(found)
+
+
+ROW = b"\x02\x00\x00\x01\x01a"
+
+
+def reading(rows: int) -> tuple[socket.socket, wire.SocketReader]:
+    """A server that has sent rows, and who reads them."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        server, _ = listener.accept()
+    client.settimeout(60)
+    server.sendall(ROW * rows)
+    return server, wire.SocketReader(client)
+
+
+def hang_up(server: socket.socket) -> None:
+    server.close()
+
+
+def reset(server: socket.socket) -> None:
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    server.close()
+
+
+@pytest.mark.parametrize("ends", [hang_up, reset])
+def test_a_copy_whose_source_goes(ends: Callable[[socket.socket], None]) -> None:
+    """However the connection ends, and whoever notices it."""
+    server, reader = reading(1)
+    pieces = wire._pieces(reader)
+    assert next(pieces) == b"a\n"
+    ends(server)
+    with pytest.raises(SourceLost):
+        list(pieces)
+    reader._socket.close()
+
+    server, reader = reading(1)
+    pieces = wire._pieces(reader)
+    assert next(pieces) == b"a\n"
+    ends(server)
+    # The engine did not want more: its own error is told.
+    pieces.close()
+    reader._socket.close()
+
+
+def test_a_copy_whose_source_hangs() -> None:
+    server, reader = reading(1)
+    reader._socket.settimeout(0.05)
+    pieces = wire._pieces(reader)
+    with pytest.raises(SourceLost, match="timed out"):
+        list(pieces)
+    server.close()
+    reader._socket.close()
 
 
 @pytest.mark.slow
