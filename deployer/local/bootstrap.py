@@ -37,7 +37,7 @@ def prepare(dsn: str, database: str, user: str, password: str) -> Server:
     Raises Unavailable, naming what lacks, when that PostgreSQL cannot serve.
     """
     try:
-        with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
+        with psycopg.connect(dsn, autocommit=True, connect_timeout=30) as connection:
             version = _check_server(connection)
             _create_database(connection, database)
     except psycopg.OperationalError as error:

@@ -41,6 +41,17 @@ _CATALOGS = {
 }
 """The compatibility schemas: no user knows of them. Functions and types of ours are named without theirs."""
 
+_TAKEN = {
+    "pg_class_relname_nsp_index": ("42P07", 'relation "{}" already exists'),
+    "pg_type_typname_nsp_index": ("42P07", 'relation "{}" already exists'),
+    "pg_proc_proname_args_nsp_index": ("42723", 'function "{}" already exists with same argument types'),
+    "pg_namespace_nspname_index": ("42P06", 'schema "{}" already exists'),
+    "pg_authid_rolname_index": ("42710", 'role "{}" already exists'),
+}
+"""What PostgreSQL says where the same was made before. Of what two make at once only its catalog's index tells."""
+
+_KEY = re.compile(r"Key \([^=]*\)=\((.+?)[,)]")
+
 _TEXTS = {
     # Redshift's text under snapshot isolation, e.g. github.com/aws/amazon-redshift-jdbc-driver/issues/147.
     "40001": "could not complete because of conflict with concurrent transaction",
@@ -105,7 +116,15 @@ def as_redshift(error: ServerError) -> ServerError:
     """The same error in Redshift's words, without what concerns only PostgreSQL's inside."""
     fields = {letter: value for letter, value in error.fields.items() if letter in _KEPT}
     code, text = fields.get("C", ""), fields.get("M", "")
-    if code in _TEXTS:
+    taken, key = _TAKEN.get(error.fields.get("n", "")), _KEY.match(fields.get("D", ""))
+    if code == "23505" and taken is not None and key is not None:
+        code, text = taken
+        fields |= {"C": code, "M": text.format(key[1])}
+        fields.pop("D")
+    elif code == "XX000" and text in ("tuple concurrently updated", "tuple concurrently deleted"):
+        # Two sessions have altered the same object, or granted something on it.
+        fields |= {"C": "40001", "M": _TEXTS["40001"]}
+    elif code in _TEXTS:
         fields["M"] = _TEXTS[code]
         fields.pop("D", None)
     elif code == "57014" and text.endswith(("user request", "statement timeout")):

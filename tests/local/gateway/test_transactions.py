@@ -138,6 +138,48 @@ def test_definitions_are_transactional(pair: tuple[Wire, Wire]) -> None:
     assert second.error("select c from t")["C"] == "42703"
 
 
+@pytest.mark.parametrize(
+    ("create", "code"),
+    [
+        ("create table made (a int)", "42P07"),
+        ("create view made as select 1 as one", "42P07"),
+        ("create procedure made() as $$ begin null; end $$ language plpgsql", "42723"),
+        ("create schema made", "42P06"),
+        ("create user made password 'Password1'", "42710"),
+    ],
+)
+def test_what_two_make_at_once_is_there_already(
+    pair: tuple[Wire, Wire], engine: Any, create: str, code: str
+) -> None:
+    first, second = pair
+    first.query(f"begin; {create}")
+    told: list[dict[str, str]] = []
+    thread = threading.Thread(target=lambda: told.append(second.error(create)))
+    thread.start()
+    blocked = "select %s = any (pg_blocking_pids(%s))"
+    wait_until(lambda: engine.execute(blocked, [first.key[0], second.key[0]]).fetchone()[0])
+    first.query("commit")
+    thread.join(PATIENCE)
+    # As if it had come a moment later.
+    later = {letter: value for letter, value in second.error(create).items() if letter != "P"}
+    assert told == [later] and later["C"] == code and '"made" already exists' in later["M"]
+
+
+def test_what_two_replace_at_once_is_a_conflict(pair: tuple[Wire, Wire], engine: Any) -> None:
+    first, second = pair
+    create = "create or replace procedure made() as $$ begin null; end $$ language plpgsql"
+    first.query(create)
+    first.query(f"begin; {create}")
+    told: list[dict[str, str]] = []
+    thread = threading.Thread(target=lambda: told.append(second.error(create)))
+    thread.start()
+    blocked = "select %s = any (pg_blocking_pids(%s))"
+    wait_until(lambda: engine.execute(blocked, [first.key[0], second.key[0]]).fetchone()[0])
+    first.query("commit")
+    thread.join(PATIENCE)
+    assert [(one["C"], one["M"]) for one in told] == [("40001", CONFLICT)]
+
+
 def test_a_prepared_statement_follows_a_changed_table(pair: tuple[Wire, Wire], connect: Any) -> None:
     first, _ = pair
     cursor = connect(autocommit=True).cursor()
