@@ -158,9 +158,11 @@ def test_of_runs_at_the_same_instant_one_works(house: House) -> None:
 def test_a_killed_run_keeps_nobody_waiting(house: House) -> None:
     house.load("2024-01-01", *ROWS)
     with at_work(house) as worker:
-        house.warehouse.engine.execute(f"select pg_terminate_backend(pid, 5000) from ({WAITING}) as waiting")
-        _until(house, "select count(*) from zeroshift.sessions where pid <> pg_backend_pid()", 1)
-        house.warehouse.engine.execute("select pg_advisory_unlock_all()")
+        engine = house.warehouse.engine
+        ((pid,),) = engine.execute(WAITING).fetchall()
+        engine.execute("select pg_terminate_backend(%s, 5000)", [pid])
+        _until(house, f"select count(*) from zeroshift.sessions where pid = {pid}", 0)
+        engine.execute("select pg_advisory_unlock_all()")
         house.warehouse.session.execute(CALL)
     assert worker.error is not None
     assert states(house) == ["failed", "succeeded"]
