@@ -18,6 +18,7 @@ LEADER_NODE_ONLY = frozenset(
 """Functions that fail in a query over user tables (DG c_SQL_functions_leader_node_only, Date_functions_header)."""
 
 _CLUSTER = "; it speaks about a real cluster"
+_PROVIDER = "; it speaks about an identity provider"
 _SKETCH = "; COUNT(DISTINCT ...) is exact"
 
 NOT_YET: dict[str, str] = {
@@ -26,6 +27,7 @@ NOT_YET: dict[str, str] = {
     "change_user_priority": _CLUSTER,
     "default_iam_role": _CLUSTER,
     "explain_model": "; there is no machine learning locally",
+    "get_mounted_role": _CLUSTER,
     "has_assumerole_privilege": _CLUSTER,
     "hll": _SKETCH,
     "hll_cardinality": _SKETCH,
@@ -35,6 +37,7 @@ NOT_YET: dict[str, str] = {
     "json_table": "",
     "pg_get_grantee_by_iam_role": _CLUSTER,
     "pg_get_iam_role_by_user": _CLUSTER,
+    "pg_get_session_roles": _PROVIDER,
     "reboot_cluster": _CLUSTER,
     "slice_num": _CLUSTER,
     "size": "; it measures Redshift's own storage of a SUPER",
@@ -92,7 +95,7 @@ _GROUPS: tuple[tuple[str, str], ...] = (
     ("div", "divide integers with /"),
     ("setseed", "use SET seed TO value"),
     ("width_bucket", "use FLOOR((x - low) / width) or CASE"),
-    ("gcd lcm factorial random_normal erf erfc min_scale scale trim_scale", "there is no such function"),
+    ("gcd lcm random_normal erf erfc min_scale scale trim_scale", "there is no such function"),
     (
         "sinh cosh tanh asinh acosh atanh sind cosd tand cotd asind acosd atand atan2d",
         "use EXP, or RADIANS with SIN",

@@ -169,6 +169,16 @@ FUNCTIONS: tuple[Function, ...] = (
     _float("dlog1", "pg_catalog.ln({args})", "r_DLOG1"),
     _float("dlog10", "pg_catalog.log({args})", "r_DLOG10"),
     Function("log", _log, DOUBLE, 1, 2, source=page("r_LOG")),
+    # Named there only; DECIMAL(38,0) is the widest integer that there is.
+    Function(
+        "factorial",
+        "pg_catalog.factorial({args})::numeric(38,0)",
+        RedshiftType("decimal", 38, 0),
+        1,
+        1,
+        leader_only=True,
+        source=page("c_SQL_functions_leader_node_only"),
+    ),
     _float("degrees", "pg_catalog.degrees({args})", "r_DEGREES"),
     _float("radians", "pg_catalog.radians({args})", "r_RADIANS"),
     _float("sin", "pg_catalog.sin({args})", "r_SIN"),

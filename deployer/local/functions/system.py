@@ -34,12 +34,16 @@ _INFORMATION = (
     ("version", "redshift.version()", VARCHAR, 0, False, "r_VERSION"),
     ("pg_backend_pid", "pg_catalog.pg_backend_pid()", INTEGER, 0, False, "PG_BACKEND_PID"),
     ("pg_last_query_id", "redshift.pg_last_query_id()", BIGINT, 0, False, "PG_LAST_QUERY_ID"),
+    # Whatever is logged here is a user's query.
+    ("last_user_query_id", "redshift.pg_last_query_id()", BIGINT, 0, False, "LAST_USER_QUERY_ID"),
     ("pg_last_copy_id", "redshift.pg_last_copy_id()", INTEGER, 0, False, "PG_LAST_COPY_ID"),
     ("pg_last_copy_count", "redshift.pg_last_copy_count()", BIGINT, 0, False, "PG_LAST_COPY_COUNT"),
     ("pg_last_unload_id", "redshift.pg_last_unload_id()", INTEGER, 0, False, "PG_LAST_UNLOAD_ID"),
     ("pg_last_unload_count", "redshift.pg_last_unload_count()", BIGINT, 0, False, "PG_LAST_UNLOAD_COUNT"),
     ("current_aws_account", "redshift.current_aws_account()", VARCHAR, 0, True, "r_CURRENT_AWS_ACCOUNT"),
     ("current_namespace", "redshift.current_namespace()", VARCHAR, 0, True, "r_CURRENT_NAMESPACE"),
+    # "Local users aren't supported and result in a null response", and there are no others here.
+    ("current_session_arn", "null::varchar", VARCHAR, 0, False, "r_CURRENT_SESSION_ARN"),
     # No database is made with COLLATE CASE_INSENSITIVE here.
     ("db_collation", "'case_sensitive'::varchar", VARCHAR, 0, False, "r_DB_COLLATION"),
 )

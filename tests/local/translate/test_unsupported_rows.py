@@ -118,7 +118,7 @@ ROWS: dict[str, Cases] = {
         ("select inet '10.0.0.1'", "INET"),
         ("select cidr '10.0.0.0/8'", "CIDR"),
     ],
-    "Mathematical functions": calls("gcd(4, 6)", "lcm(4, 6)", "factorial(3)", "log10(10)"),
+    "Mathematical functions": calls("gcd(4, 6)", "lcm(4, 6)", "log10(10)"),
     "DIV()": calls("div(7, 2)"),
     "SETSEED()": calls("setseed(0.5)"),
     "WIDTH_BUCKET()": calls("width_bucket(1, 2, 3, 4)"),
