@@ -35,10 +35,13 @@ def archive() -> None:
     metavar="D",
     help="The day that decides what is closed, and that a snapshot is told to be of. Default: the warehouse's today.",
 )
+@click.option("--restored", is_flag=True, help="Archive again what `archive restore` brought back, too.")
 @_WAIT
 @_AS_JSON
 @environment_option
-def run(here: Here, policies: tuple[str, ...], as_of: str | None, wait: float, as_json: bool) -> int:
+def run(
+    here: Here, policies: tuple[str, ...], as_of: str | None, restored: bool, wait: float, as_json: bool
+) -> int:
     """Archive what is due, of POLICIES or of all.
 
     Rows are unloaded as Parquet, the files are checked against their manifest and read back, and only then, where the
@@ -54,6 +57,7 @@ def run(here: Here, policies: tuple[str, ...], as_of: str | None, wait: float, a
             here.environment,
             policies,
             as_of=_day(as_of, "--as-of"),
+            restored=restored,
             wait=wait,
             progress=progress,
         )

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from archive_project import DELETING, ArchiveProject, fill, rows
+from archive_project import DELETING, TODAY, ArchiveProject, fill, rows
 from small_project import SmallProject
 
 from deployer.errors import Unsafe, UsageError
@@ -210,6 +210,36 @@ def test_a_policy_that_deletes_since_lately_begins_anew(archive: ArchiveProject,
     ledger.set_horizon(session, "shop.closed", "old", "day", date(2024, 4, 1))
     assert [step.what for step in pruned(archive, runs=[open_run.archive_run]).steps] == [prune.GIVE_UP]
     assert ledger.horizons(session) == {"shop.closed": date(2024, 3, 1)}
+
+
+@pytest.mark.slow
+def test_what_was_restored_may_leave_again(archive: ArchiveProject, session: Session) -> None:
+    def again() -> list[tuple[date, int | None]]:
+        project = archive.small.load()
+        done = operations.run(project, project.environment("local"), as_of=TODAY, restored=True, wait=30)
+        return [(one.run.period_from, one.run.row_count) for one in done.outcomes if one.run is not None]
+
+    archive.policy("old", DELETING)
+    archive.deploy()
+    fill(session)
+    before = rows(session)
+    archive.run(as_of=date(2024, 2, 15))
+    archive.run()
+    assert again() == []
+    first, second = (run.archive_run for run in ledger.runs(session))
+    back(archive, first)
+    session.execute("update shop.closed set name = 'corrected' where id = 3")
+    wanted = rows(session, "archive.all_old")
+    assert archive.run().outcomes[0].state == NOTHING
+    assert again() == [(date(2023, 12, 1), 1)]
+    assert rows(session) == before[3:] and rows(session, "archive.all_old") == wanted
+    assert ledger.horizons(session) == {"shop.closed": date(2024, 2, 1)}
+    assert again() == [] and verified(archive) == ["", "", ""]
+    # The newer one comes back, and both leave together.
+    assert back(archive, "old").runs == (second, ledger.runs(session)[-1].archive_run)
+    assert rows(session) == wanted and ledger.horizons(session) == {"shop.closed": date.min}
+    assert again() == [(date(2023, 12, 1), 1), (date(2024, 1, 1), 2)]
+    assert rows(session) == before[3:] and rows(session, "archive.all_old") == wanted
 
 
 @pytest.mark.slow

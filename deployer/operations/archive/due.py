@@ -46,6 +46,21 @@ def due(session: Session, policy: Policy, today: date) -> tuple[date, date] | No
     return (first, closed) if first < closed else None
 
 
+def restored(session: Session, policy: Policy, today: date) -> list[tuple[date, date]]:
+    """The ranges of days, the oldest first, that a policy has deleted and that were brought back since."""
+    if policy.after != DELETE:
+        return []
+    runs = [run for run in ledger.runs(session, policy.name) if run.table_name == policy.table]
+    gone = [(run.period_from, run.period_to) for run in runs if run.is_visible]
+    back = {(run.period_from, run.period_to) for run in runs if run.state == ledger.RESTORED}
+    closed = policy.closed_before(today)
+    return sorted(
+        (first, last)
+        for first, last in back
+        if last <= closed and not any(first < until and start < last for start, until in gone)
+    )
+
+
 def columns_of(session: Session, policy: Policy) -> tuple[Column, ...]:
     """The columns of the policy's table.
 

@@ -11,7 +11,8 @@ from deployer.operations.archive import checks, columns
 from deployer.operations.archive.columns import Column
 from deployer.operations.archive.look import held_runs, read_back
 from deployer.operations.archive.place import place
-from deployer.operations.archive.run import Work, opened, rows_of, transaction
+from deployer.operations.archive.run import Work, opened, transaction
+from deployer.operations.archive.selection import rows_of
 from deployer.operations.progress import Progress, silent
 from deployer.project.archive import files
 from deployer.project.archive.model import PERIOD_COLUMN, Policy

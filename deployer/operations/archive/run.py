@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime
 
 from deployer.errors import LeaseHeld, StatementFailed, Unsafe, UsageError, ZeroshiftError
 from deployer.mask import mask
-from deployer.operations.archive import checks, columns, due, external
+from deployer.operations.archive import checks, columns, due, external, selection
 from deployer.operations.archive.columns import OWN, Column
 from deployer.operations.archive.place import Place, location, place
 from deployer.operations.progress import Progress, silent
@@ -25,7 +25,7 @@ from deployer.operations.warehouses import target
 from deployer.project.archive import files, safety
 from deployer.project.archive.model import DELETE, PERIOD_COLUMN, Policy
 from deployer.project.config import Environment, Project
-from deployer.sql.names import quote_ident, quote_literal
+from deployer.sql.names import quote_literal
 from deployer.warehouse import archive_ledger as ledger
 from deployer.warehouse import lease as leases
 from deployer.warehouse import runlog
@@ -35,7 +35,7 @@ from deployer.warehouse.retry import is_transient, retrying
 from deployer.warehouse.session import Session
 
 NOTHING, REFUSED, FAILED, HELD = "nothing to do", "refused", "failed", "held"
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 2.0
 CHECK, CHECK_FILE = "archive.check_horizon", "procedures/archive/check_horizon.sql"
 
 
@@ -95,10 +95,12 @@ def run(
     names: Sequence[str] = (),
     *,
     as_of: date | None = None,
+    restored: bool = False,
     wait: float = 0.0,
     progress: Progress = silent,
 ) -> Archived:
-    """Carry out the policies of those names, by default all, as of a day, by default the warehouse's today.
+    """Carry out the policies of those names, by default all, as of a day, by default the warehouse's today; with
+    `restored` what was brought back into their tables leaves again, too.
 
     One that fails does not keep the others from their turn. Raises its error when it is the only one: Unsafe for a
     policy that may not delete, or files that do not hold what was unloaded; LeaseHeld for one that deletes while a
@@ -126,7 +128,7 @@ def run(
                 with _noted(errors, policy.name):
                     for problem in safety.problems(policy, project.root):
                         raise Unsafe(f"{policy.place.path}:{policy.place.line('after')}: {problem}")
-                    outcomes.append(_carry_out(work, policy, as_of))
+                    outcomes.extend(_carry_out(work, policy, as_of, restored))
     if errors and len({policy.name for policy in policies} | set(errors)) == 1:
         raise next(iter(errors.values()))
     for name, error in errors.items():
@@ -206,16 +208,26 @@ def give_up(work: Work, found: ArchiveRun) -> None:
         ledger.set_state(work.session, found.archive_run, ledger.PRUNED)
 
 
-def _carry_out(work: Work, policy: Policy, as_of: date | None) -> Outcome:
+def _carry_out(work: Work, policy: Policy, as_of: date | None, restored: bool) -> Iterator[Outcome]:
     # First: a wrong name would be found on the day that something is due, or never.
     found = due.columns_of(work.session, policy)
-    days = due.due(work.session, policy, due.day(work.session, as_of))
-    if days is None:
+    today = due.day(work.session, as_of)
+    ranges = due.restored(work.session, policy, today) if restored else []
+    days = due.due(work.session, policy, today)
+    if days is not None:
+        ranges.append(days)
+    if not ranges:
         if work.place.spectrum:
             external.show(work.session, work.place, policy)
-        return Outcome(policy.name, NOTHING)
+        yield Outcome(policy.name, NOTHING)
+        return
     if work.place.spectrum:
         external.check(work.session, policy, found)
+    for days in ranges:
+        yield _archive(work, policy, days, found)
+
+
+def _archive(work: Work, policy: Policy, days: tuple[date, date], found: Sequence[Column]) -> Outcome:
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     registered = ArchiveRun(
         name, policy.name, policy.table, *days, policy.after,
@@ -235,9 +247,12 @@ def _register(work: Work, policy: Policy, run: ArchiveRun) -> None:
         with transaction(work):
             ledger.register(work.session, run)
             if policy.after == DELETE:
-                _check_horizon(work, policy, run.period_to)
+                # What is archived again lies below what later runs have closed.
+                gone = [one.period_to for one in ledger.runs(work.session, policy.name) if one.is_visible]
+                horizon = max([run.period_to, *gone])
+                _check_horizon(work, policy, horizon)
                 # Before anything is unloaded: from now on nobody changes what is about to go.
-                ledger.set_horizon(work.session, policy.table, policy.name, policy.period, run.period_to)
+                ledger.set_horizon(work.session, policy.table, policy.name, policy.period, horizon)
 
     told = False
     while True:
@@ -250,6 +265,8 @@ def _register(work: Work, policy: Policy, run: ArchiveRun) -> None:
             if not told:
                 work.progress(f"{policy.name}: waiting: {held}")
                 told = True
+        # The refused transaction's own renewal was rolled back with it.
+        leases.renew(work.session, work.lease)
         # As for the lease: there is nothing to wait on for another session's commit.
         time.sleep(_POLL_SECONDS)
 
@@ -274,28 +291,10 @@ def _check_horizon(work: Work, policy: Policy, horizon: date) -> None:
         raise Unsafe(said) from None
 
 
-def rows_of(policy: Policy, run: ArchiveRun) -> str:
-    """The condition that the run's rows of the table meet; empty for a snapshot."""
-    if policy.is_snapshot:
-        return ""
-    column = quote_ident(policy.period)
-    return f" where {column} >= date '{run.period_from}' and {column} < date '{run.period_to}'"
-
-
-def _query(policy: Policy, run: ArchiveRun, found: Sequence[Column]) -> str:
-    """What is unloaded: the columns as files have them, and the period last."""
-    if policy.is_snapshot:
-        period = f"cast('{run.period_from}' as date)"
-    else:
-        period = f"cast(date_trunc('{policy.unit}', {quote_ident(policy.period)}) as date)"
-    listed = ", ".join(column.unloaded for column in found)
-    return f"select {listed}, {period} as {PERIOD_COLUMN} from {columns.table_name(policy.table)}{rows_of(policy, run)}"
-
-
 def _unload(work: Work, policy: Policy, run: ArchiveRun, found: Sequence[Column]) -> None:
     """UNLOAD, and what the columns held in the same snapshot, in one transaction."""
     session = work.session
-    query = _query(policy, run, found)
+    query = selection.query(policy, run, found)
     divided = ",".join((PERIOD_COLUMN, *policy.partition))
     with transaction(work):
         session.execute(
@@ -358,10 +357,10 @@ def _delete(work: Work, policy: Policy, run: ArchiveRun) -> None:
     present = columns.of_relation(session, policy.table)
     if tuple(present) != tuple(column for column in listed if not column.is_own):
         raise Unsafe(_changed(run, "its columns are others"))
-    rows, found = checks.counted(session, listed, f"({_query(policy, run, present)}) as present")
+    rows, found = checks.counted(session, listed, f"({selection.query(policy, run, present)}) as present")
     if rows != run.row_count or found != wanted:
         raise Unsafe(_changed(run, f"it has {rows} rows there now, or other values"))
-    deleted = session.execute(f"delete from {table}{rows_of(policy, run)}").row_count
+    deleted = session.execute(f"delete from {table}{selection.rows_of(policy, run)}").row_count
     if deleted != rows:
         raise Unsafe(_changed(run, f"{deleted} rows were deleted instead of {rows}, and brought back"))
 
