@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from deployer.local.data_api import tokens
@@ -18,6 +18,7 @@ from deployer.local.gateway.backend import ServerError
 PAGE = 1000
 TIMEOUT_SECONDS = 60.0
 """Not documented: after how long QueryTimeoutException comes."""
+_PRESS_SECONDS = 0.2
 
 _SYSTEM = ("information_schema", "pg_catalog", "pg_internal")
 _NAMES = {
@@ -105,14 +106,8 @@ class Catalog:
 
     def _query(self, where: Place, sql: str, values: Sequence[str]) -> list[tuple[str | None, ...]]:
         try:
-            with self._borrowed(where) as connection:
-                timer = threading.Timer(TIMEOUT_SECONDS, connection.cancel)
-                timer.daemon = True
-                timer.start()
-                try:
-                    return connection.fetch(sql, values)
-                finally:
-                    timer.cancel()
+            with self._borrowed(where) as connection, _limited(connection):
+                return connection.fetch(sql, values)
         except Broken as broken:
             raise NotConnected(str(broken)) from broken
         except ServerError as refused:
@@ -121,6 +116,30 @@ class Catalog:
             if refused.fields.get("S") == "FATAL":
                 raise NotConnected(told(refused)) from refused
             raise Invalid(told(refused)) from refused
+
+
+@contextmanager
+def _limited(connection: Connection) -> Iterator[None]:
+    """Cancel what the body does on the connection when it takes too long, until it has ended.
+
+    A request that comes before the query has begun has no effect. None is on its way any more when somebody else gets
+    the connection.
+    """
+    done = threading.Event()
+
+    def press() -> None:
+        pause = TIMEOUT_SECONDS
+        while not done.wait(pause):
+            connection.cancel()
+            pause = _PRESS_SECONDS
+
+    thread = threading.Thread(target=press, name="data api limit", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _conditions(request: Mapping[str, Any], members: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:

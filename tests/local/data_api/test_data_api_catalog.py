@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from data_api_client import WHERE, refused
+from data_api_client import WHERE, refused, until
+from patience import PATIENCE
 
 from deployer.local.data_api import catalog
+from deployer.local.data_api.connection import Connection
 
 Run = Callable[..., dict[str, Any]]
 
@@ -107,3 +111,26 @@ def test_a_query_that_takes_too_long(
         found._query(place, slow, ())
     monkeypatch.undo()
     assert impatient.list_databases(**WHERE)["Databases"] == ["dev"]
+
+
+def test_what_takes_too_long_is_cancelled_until_it_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that comes before the query has begun hits nothing, one that comes after it the next one's."""
+    monkeypatch.setattr(catalog, "TIMEOUT_SECONDS", 0.01)
+    asked, passed_on = [], threading.Event()
+
+    def cancel() -> None:
+        asked.append(passed_on.is_set())
+        if len(asked) > 1:
+            passed_on.wait(PATIENCE)
+
+    def query() -> None:
+        with catalog._limited(cast(Connection, SimpleNamespace(cancel=cancel))):
+            until(lambda: len(asked) >= 2)
+
+    thread = threading.Thread(target=query)
+    thread.start()
+    thread.join(0.5)
+    assert thread.is_alive(), "the second request is on its way"
+    passed_on.set()
+    thread.join(PATIENCE)
+    assert not thread.is_alive() and asked[:2] == [False, False]
