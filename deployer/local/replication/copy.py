@@ -51,7 +51,7 @@ class Snapshot(Protocol):
         ...
 
     def count(self, table: TableDefinition) -> int:
-        """The table's rows."""
+        """The table's rows. Raises TableChanged."""
         ...
 
 

@@ -47,20 +47,27 @@ class Snapshot:
         parts = [_expression(column) for column in table.columns]
         if ending is not None:
             parts.append(_literal(ending))
-        try:
+        with _unchanged():
             yield from self._connection.single_values(
                 f"select concat_ws({_literal(chr(9))}, {', '.join(parts)}) from {_place(table.schema, table.name)}"
             )
-        except pymysql.MySQLError as error:
-            if error.args[0] in (_CHANGED, _GONE):
-                raise TableChanged from None
-            raise
 
     def count(self, table: TableDefinition) -> int:
-        """The table's rows."""
-        with self._connection.cursor() as cursor:
+        """The table's rows. Raises TableChanged."""
+        with _unchanged(), self._connection.cursor() as cursor:
             cursor.execute(f"select count(*) from {_place(table.schema, table.name)}")
             return int(cursor.fetchone()[0])
+
+
+@contextmanager
+def _unchanged() -> Iterator[None]:
+    """Raises TableChanged where the table is another one than the snapshot's."""
+    try:
+        yield
+    except pymysql.MySQLError as error:
+        if error.args[0] in (_CHANGED, _GONE):
+            raise TableChanged from None
+        raise
 
 
 @contextmanager
@@ -78,7 +85,9 @@ def take(source: Source, data_filter: DataFilter, wanted: set[tuple[str, str]] |
                 snapshot = _open(connection, data_filter, wanted)
                 break
             except TableChanged:
+                # The next one may not come about, and closing this one twice is an error.
                 connection.close()
+                connection = None
         else:
             raise Unavailable(
                 "the source's tables are altered all the time: no snapshot of them can be taken"
@@ -105,12 +114,9 @@ def _open(connection: Any, data_filter: DataFilter, wanted: set[tuple[str, str]]
             if data_filter.lets_through(*place)
         }
         for schema, table in names:
-            try:
-                cursor.execute(f"select 1 from {_place(schema, table)} limit 0")
-            except pymysql.MySQLError as error:
-                if error.args[0] in (_CHANGED, _GONE):
-                    raise TableChanged from None
-                raise
+            # A row of it, if it has any: without one the server does not look whether the table is the snapshot's.
+            with _unchanged():
+                cursor.execute(f"select 1 from {_place(schema, table)} limit 1")
         # Now that nothing can alter them, as they really are.
         found = definition.read(connection, set(names), server.is_mariadb)
     return Snapshot(server, position, at, found, connection)

@@ -12,8 +12,10 @@ import pymysql
 import pytest
 from mariadb import MariaDb
 
+from deployer.data_filter import DataFilter
 from deployer.errors import Unavailable
-from deployer.local.replication import monitor, source, wire
+from deployer.local.replication import monitor, snapshot, source, wire
+from deployer.local.replication.copy import TableChanged
 from deployer.local.replication.position import SourceLost
 
 SOURCE = source.Source("h", 1, "u", "p")
@@ -109,3 +111,42 @@ def test_an_engine_that_is_gone(ask: Callable[[str, str], object]) -> None:
         Unavailable, match="the local engine cannot be reached or went away .*zeroshift local up"
     ):
         ask("host=127.0.0.1 port=1", "rental_landing")
+
+
+class Silent:
+    """A connection; it is an error to close it twice, as it is with pymysql's."""
+
+    closed = False
+
+    def __init__(self, **_: object) -> None:
+        pass
+
+    def close(self) -> None:
+        if self.closed:
+            raise pymysql.err.Error("Already closed")
+        self.closed = True
+
+
+def test_a_source_that_goes_while_its_tables_are_altered(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[object] = []
+
+    def altered(connection: object, *_: object) -> None:
+        tries.append(connection)
+        raise TableChanged
+
+    def connect(**arguments: object) -> Silent:
+        if gone and tries:
+            raise SourceLost("the source cannot be reached")
+        return Silent()
+
+    monkeypatch.setattr(snapshot, "_open", altered)
+    monkeypatch.setattr(wire, "Connection", connect)
+    gone = True
+    with pytest.raises(SourceLost), snapshot.take(SOURCE, DataFilter.everything(), None):
+        pass
+    gone = False
+    with (
+        pytest.raises(Unavailable, match="altered all the time"),
+        snapshot.take(SOURCE, DataFilter.everything(), None),
+    ):
+        pass
