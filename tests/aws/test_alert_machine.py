@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,11 @@ import pytest
 from botocore.validate import ParamValidator
 
 from deployer.aws.resources.alert_machine import definition
+from deployer.local.data_api.connection import Broken, Connection
+from deployer.local.data_api.connection import told as described
 from deployer.local.events.clock import DrivenClock
+from deployer.local.gateway.errors import ENGINE_STARTING, ENGINE_STOPPED
+from deployer.local.gateway.session import SHUTTING_DOWN
 from deployer.local.states.definition import parse
 from deployer.local.states.errors import StatesError
 from deployer.local.states.interpreter import FAILED, SUCCEEDED, Execution
@@ -92,6 +97,36 @@ def test_what_may_pass_is_repeated_as_a_statement_of_its_own(
         {"Sql": "call ops.run()", "WorkgroupName": "analytics", "Database": "dev", "WithEvent": True,
          "StatementName": repeated, "ClientToken": token},
     )  # fmt: skip
+
+
+def never_made() -> str:
+    """What DescribeStatement says of a statement that met nobody, while the warehouse was being restarted."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with pytest.raises(Broken) as raised:
+            Connection("127.0.0.1", nobody.getsockname()[1], "dev", "u", lambda user: "p")
+    return described(raised.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        # Whoever notices first that the warehouse goes or comes, and at whichever moment.
+        "FATAL: terminating connection due to administrator command",
+        "FATAL: terminating connection because of crash of another server process",
+        "FATAL: the database system is starting up",
+        "FATAL: the database system is in recovery mode",
+        "FATAL: the database system is shutting down",
+        f"FATAL: {SHUTTING_DOWN[1]}",
+        f"FATAL: {ENGINE_STOPPED}",
+        f"FATAL: {ENGINE_STARTING}",
+        "ERROR: the connection to the warehouse was lost: [Errno 104] Connection reset by peer",
+        never_made(),
+    ],
+)
+def test_a_run_that_the_warehouse_s_restart_met_is_repeated_whoever_noticed_it(error: str) -> None:
+    done, tasks = run(describeStatement=[{**CONFLICT, "Error": error}])
+    assert (done.trail[-1], told(tasks)) == ("Repeated", [])
 
 
 def test_a_batch_is_repeated_as_a_batch() -> None:

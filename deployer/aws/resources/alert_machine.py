@@ -32,8 +32,10 @@ REMEMBERED = 7 * 86400
 """How long the table knows whom it has told of, seconds. Events are delivered for a day at most."""
 
 LOST_CONNECTION = (
-    "terminating connection due to administrator command", "the database system is starting up",
-    "connection to the warehouse was lost", "connection reset by peer", "server closed the connection unexpectedly",
+    "terminating connection due to administrator command", "because of crash of another server process",
+    "the database system is starting up", "the database system is in recovery mode",
+    "the database system is shutting down", "connection to the warehouse was lost", "connection reset by peer",
+    "server closed the connection unexpectedly",
 )  # fmt: skip
 """PostgreSQL's texts of class 57 and libpq's of a broken connection: DescribeStatement tells no SQLSTATE. How the Data
 API words a lost connection is not documented; what is not among these is told to people at once. Repeating is safe

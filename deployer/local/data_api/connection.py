@@ -50,7 +50,10 @@ class Connection:
         try:
             self._backend = Backend(Target(host, port, user, passes(user), database), APPLICATION)
         except Disconnected as error:
-            raise Broken(f"the local Redshift does not answer: {error}") from error
+            # The words of a connection that breaks a moment later: both happen while the warehouse is restarted.
+            raise Broken(
+                f"the connection to the warehouse was lost while it was being made: {error}"
+            ) from error
         self.usable = True
         self.uses = 0
 
