@@ -150,6 +150,8 @@ def test_ctrl_c_during_an_unload_is_no_broken_connection(
     archive.deploy()
     fill(session)
     before = rows(session)
+    # Files of an earlier test.
+    empty(archive, session)
 
     def interrupted(work: operations.Work, *_: Any) -> None:
         # As Session.execute leaves it.
