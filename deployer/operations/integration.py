@@ -32,8 +32,8 @@ REFRESH_PAUSES = (0.1,) * 300
 statement that waits for a reader of one: many tries then, and short ones.
 """
 SETTLING_SECONDS = 30.0
-"""How long a status waits for a replicator that has just been started to say how it is: longer than a source may take to
-answer (connect_timeout of both kinds, 10 s).
+"""How long a status waits for a replicator that has just been started to say how it is: longer than a source may take
+to answer (connect_timeout of both kinds, 10 s).
 """
 GONE = ("Deleted", "DroppedSource")
 """States of tables that the source has no more, so that nothing can be copied."""
