@@ -22,7 +22,7 @@ from deployer.local.gateway.errors import gateway_error
 from deployer.local.gateway.executor import create_procedure
 from deployer.local.gateway.prepared import Portal, Prepared
 from deployer.local.gateway.runner import Runner
-from deployer.local.gateway.shows import definition_column, show_definition, shown_column
+from deployer.local.gateway.shows import definition_column, show_definition, shown_columns
 from deployer.local.gateway.sinks import Sink
 from deployer.local.gateway.statements import CONTROLLED, control
 from deployer.local.gateway.transfers import BULK
@@ -121,7 +121,7 @@ class Extended:
         prepared = Prepared(text, kind, offset, declared=oids, cycle=self._cycle)
         listed = kind.name == "show" and show_lists.lists(text)
         if kind.name == "show" and not listed:
-            prepared.columns = (shown_column(text),)
+            prepared.columns = shown_columns(text)
         if listed or (kind.name not in CONTROLLED and kind.name not in BULK):
             try:
                 self._translate(prepared, oids)

@@ -17,9 +17,14 @@ def definition_column(text: str) -> codec.Column | None:
     return show_table.DEFINITION if show_table.shows_table(text) else None
 
 
-def shown_column(text: str) -> codec.Column:
-    """The one column that a SHOW answers with. Raises Refused."""
-    return definition_column(text) or codec.Column(setting(text).column, 0, 0, types.VARCHAR_OID, -1, -1, 0)
+def shown_columns(text: str) -> tuple[codec.Column, ...]:
+    """The column that a SHOW answers with, or the two of SHOW ALL. Raises Refused."""
+    definition = definition_column(text)
+    if definition is not None:
+        return (definition,)
+    named = setting(text).column
+    names = (named,) if named else ("name", "setting")
+    return tuple(codec.Column(name, 0, 0, types.VARCHAR_OID, -1, -1, 0) for name in names)
 
 
 def show_definition(runner: Runner, text: str, sink: Sink) -> None:

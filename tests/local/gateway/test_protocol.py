@@ -290,6 +290,10 @@ def test_show_and_empty_in_the_extended_protocol(wire: Wire) -> None:
     wire.send(codec.pack_parse("", "show search_path"), describe(), bind(), execute(), SYNC)
     seen = wire.until()
     assert kinds(seen) == "1tT2DCZ"
+    wire.send(codec.pack_parse("", "show all"), describe(), bind(), execute(), SYNC)
+    seen = wire.until()
+    assert [column.name for column in codec.unpack_columns(seen[2][1])] == ["name", "setting"]
+    assert {len(codec.unpack_row(data)) for kind, data in seen if kind == b"D"} == {2}
     wire.send(codec.pack_parse("", ""), describe(), bind(), execute(), SYNC)
     assert kinds(wire.until()) == "1tn2IZ"
 
