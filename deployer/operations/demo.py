@@ -148,7 +148,7 @@ def _publish(
             deployment=deployment,
             run=record,
             metrics=shown,
-            rejected=status.rejected(session),
+            rejected=status.rejected(session, ledger.read(session)),
             warehouse=warehouse,
             snapshots=snapshots[0].path.parent if keep else None,
             live=live,

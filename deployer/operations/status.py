@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -63,11 +63,12 @@ class Rejected:
 
 @dataclass(frozen=True)
 class WarehouseStatus:
-    """Everything `status` shows. `deployed` is False before the first deployment: then only landing is
-    known. `firing`: whether somebody fires the schedules; on AWS they fire when they are deployed.
-    `schedules_note` says where they were read when not where they fire. `stale` is what the schedules' own checks
-    (ops.assert_fresh) say now. `landing_note` says why the landing tables are not shown. `problems` are what people
-    should look at, one sentence each; without any the warehouse is healthy.
+    """Everything `status` shows. `deployed` is False before the first deployment: then only landing is known.
+
+    `logs_runs`: whether what was deployed logs runs (ops.start_run). `firing`: whether somebody fires the schedules; on
+    AWS they fire when they are deployed. `schedules_note` says where they were read when not where they fire. `stale`
+    is what the schedules' own checks (ops.assert_fresh) say now. `landing_note` says why the landing tables are not
+    shown. `problems` are what people should look at, one sentence each; without any the warehouse is healthy.
     """
 
     deployed: bool
@@ -78,6 +79,7 @@ class WarehouseStatus:
     landing: tuple[LandingTable, ...]
     rejected: tuple[Rejected, ...]
     integrations: tuple[Integration, ...] = ()
+    logs_runs: bool = False
     schedules: tuple[Expected, ...] = ()
     firing: bool = False
     schedules_note: str = ""
@@ -103,13 +105,16 @@ def status(project: Project, environment: Environment) -> WarehouseStatus:
         firing = environment.kind != LOCAL or local_scheduler(project).running
         schedules, note = planned(project, environment)
         now = datetime.now(UTC).replace(tzinfo=None)
-        log = runlog.logged(session, now - expected.LOOK_BACK) if found.deployed else ()
+        if found.deployed and not found.logs_runs:
+            # None of their runs can be missed.
+            schedules = tuple(replace(one, pipeline="") for one in schedules)
+        log = runlog.logged(session, now - expected.LOOK_BACK) if found.logs_runs else ()
         found = replace(
             found,
             firing=firing,
             schedules=expected.expected(schedules, log, now, firing=firing, always=environment.kind != LOCAL),
             schedules_note=note,
-            stale=unfresh(session, schedules) if firing and found.deployed else (),
+            stale=unfresh(session, schedules) if firing and found.logs_runs else (),
         )
         if environment.kind == LOCAL:
             engine_dsn = local_environment(project).status().engine_dsn
@@ -218,14 +223,17 @@ def read(session: Session) -> WarehouseStatus:
     if not ledger.exists(session) or not (deployed := ledger.read(session)):
         return WarehouseStatus(False, None, 0, (), (), tables, (), landing_note=note)
     heads = ledger.migration_heads(session)
+    # A project has what it has: one without the rental pipeline may log no runs, publish no metrics, reject no rows.
+    logs_runs = "procedure ops.start_run" in deployed
     return WarehouseStatus(
         deployed=True,
+        logs_runs=logs_runs,
         migration=heads[0] if heads else None,
         objects=len(deployed),
-        freshness=runlog.freshness(session),
-        runs=runlog.with_steps(session, runlog.latest(session, RUNS_SHOWN)),
+        freshness=runlog.freshness(session) if "view presentation.freshness" in deployed else (),
+        runs=runlog.with_steps(session, runlog.latest(session, RUNS_SHOWN)) if logs_runs else (),
         landing=tables,
-        rejected=rejected(session),
+        rejected=rejected(session, deployed),
         integrations=fed,
         landing_note=note,
         # A warehouse of an earlier deployment has neither.
@@ -243,13 +251,15 @@ def integrations(session: Session) -> tuple[Integration, ...]:
     return tuple(Integration(*row) for row in found.rows)
 
 
-def rejected(session: Session) -> tuple[Rejected, ...]:
+def rejected(session: Session, deployed: Collection[str]) -> tuple[Rejected, ...]:
     """The quarantine's counts by reason, the most frequent first."""
     result = []
-    for table, relation in (
-        ("bookings", "curated.rejected_bookings"),
-        ("user_viewing", "curated.rejected_views"),
+    for table, relation, keeper in (
+        ("bookings", "curated.rejected_bookings", "procedure curated.reject_bookings"),
+        ("user_viewing", "curated.rejected_views", "procedure curated.reject_views"),
     ):
+        if keeper not in deployed:
+            continue
         found = session.execute(f"select reason, count(*) from {relation} group by reason order by 2 desc, 1")
         result += [Rejected(table, reason, rows) for reason, rows in found.rows]
     return tuple(result)
