@@ -89,14 +89,20 @@ def points(work: Callable[[], Any]) -> list[int]:
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_an_archive_run_that_is_killed_anywhere(small: SmallProject, session: Session) -> None:
+def deleting(small: SmallProject, session: Session) -> tuple[ArchiveProject, list[tuple[Any, ...]]]:
+    """A deployed project whose policy deletes what it archives, and all rows of its table."""
     archive = ArchiveProject(small)
     archive.policy("old", DELETING)
     archive.deploy()
     fill(session)
     before = rows(session)
+    return archive, before
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_an_archive_run_that_is_killed_anywhere(small: SmallProject, session: Session) -> None:
+    archive, before = deleting(small, session)
     empty(archive, session)
     numbers = points(archive.run)
     assert len(numbers) > 15
@@ -113,11 +119,7 @@ def test_an_archive_run_that_is_killed_anywhere(small: SmallProject, session: Se
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_restore_that_is_killed_anywhere(small: SmallProject, session: Session) -> None:
-    archive = ArchiveProject(small)
-    archive.policy("old", DELETING)
-    archive.deploy()
-    fill(session)
-    before = rows(session)
+    archive, before = deleting(small, session)
 
     def back() -> None:
         project = small.load()
@@ -145,11 +147,7 @@ def test_a_restore_that_is_killed_anywhere(small: SmallProject, session: Session
 def test_ctrl_c_during_an_unload_is_no_broken_connection(
     small: SmallProject, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive = ArchiveProject(small)
-    archive.policy("old", DELETING)
-    archive.deploy()
-    fill(session)
-    before = rows(session)
+    archive, before = deleting(small, session)
     # Files of an earlier test.
     empty(archive, session)
 

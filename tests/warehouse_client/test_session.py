@@ -55,7 +55,9 @@ def test_a_transaction_is_rolled_back_by_an_error(fresh_database: Status) -> Non
         assert session.execute("select count(*) from s.t").rows == ((1,),)
 
 
-def test_a_commit_that_is_cancelled_leaves_no_transaction_open(status: Status) -> None:
+def test_a_commit_that_is_cancelled_leaves_no_transaction_open(
+    status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Session(target_of(status)) as session:
         execute, sent = session.execute, []
 
@@ -65,7 +67,7 @@ def test_a_commit_that_is_cancelled_leaves_no_transaction_open(status: Status) -
                 raise StatementFailed("Query cancelled on user's request", sqlstate="57014")
             return execute(sql)
 
-        session.execute = cancelled  # type: ignore[method-assign,assignment]
+        monkeypatch.setattr(session, "execute", cancelled)
         with pytest.raises(StatementFailed, match="cancelled"), session.transaction():
             execute("select 1")
         assert sent == ["begin", "commit", "rollback"]

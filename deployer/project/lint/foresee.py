@@ -1,8 +1,8 @@
 """Whether a procedure is bound to refuse, whatever the warehouse holds: its body is followed as far as that is certain.
 
-A variable that a query, a call or an unknown expression has written is not known; a
-condition that cannot be told, a loop, or anything that is not understood ends the look without a verdict. What stands
-between (queries, calls, updates) may fail by itself, and then the procedure has refused, too.
+A variable that a query, a call or an unknown expression has written is not known; a condition that cannot be told, a
+loop, or anything that is not understood ends the look without a verdict. What stands between (queries, calls, updates)
+may fail by itself, and then the procedure has refused, too.
 """
 
 from __future__ import annotations

@@ -138,6 +138,20 @@ def test_definitions_are_transactional(pair: tuple[Wire, Wire]) -> None:
     assert second.error("select c from t")["C"] == "42703"
 
 
+def told_at_once(pair: tuple[Wire, Wire], engine: Any, create: str) -> list[dict[str, str]]:
+    """What the second session is told, which runs a statement while the first one's same is not committed yet."""
+    first, second = pair
+    first.query(f"begin; {create}")
+    told: list[dict[str, str]] = []
+    thread = threading.Thread(target=lambda: told.append(second.error(create)))
+    thread.start()
+    blocked = "select %s = any (pg_blocking_pids(%s))"
+    wait_until(lambda: engine.execute(blocked, [first.key[0], second.key[0]]).fetchone()[0])
+    first.query("commit")
+    thread.join(PATIENCE)
+    return told
+
+
 @pytest.mark.parametrize(
     ("create", "code"),
     [
@@ -151,32 +165,16 @@ def test_definitions_are_transactional(pair: tuple[Wire, Wire]) -> None:
 def test_what_two_make_at_once_is_there_already(
     pair: tuple[Wire, Wire], engine: Any, create: str, code: str
 ) -> None:
-    first, second = pair
-    first.query(f"begin; {create}")
-    told: list[dict[str, str]] = []
-    thread = threading.Thread(target=lambda: told.append(second.error(create)))
-    thread.start()
-    blocked = "select %s = any (pg_blocking_pids(%s))"
-    wait_until(lambda: engine.execute(blocked, [first.key[0], second.key[0]]).fetchone()[0])
-    first.query("commit")
-    thread.join(PATIENCE)
+    told = told_at_once(pair, engine, create)
     # As if it had come a moment later.
-    later = {letter: value for letter, value in second.error(create).items() if letter != "P"}
+    later = {letter: value for letter, value in pair[1].error(create).items() if letter != "P"}
     assert told == [later] and later["C"] == code and '"made" already exists' in later["M"]
 
 
 def test_what_two_replace_at_once_is_a_conflict(pair: tuple[Wire, Wire], engine: Any) -> None:
-    first, second = pair
     create = "create or replace procedure made() as $$ begin null; end $$ language plpgsql"
-    first.query(create)
-    first.query(f"begin; {create}")
-    told: list[dict[str, str]] = []
-    thread = threading.Thread(target=lambda: told.append(second.error(create)))
-    thread.start()
-    blocked = "select %s = any (pg_blocking_pids(%s))"
-    wait_until(lambda: engine.execute(blocked, [first.key[0], second.key[0]]).fetchone()[0])
-    first.query("commit")
-    thread.join(PATIENCE)
+    pair[0].query(create)
+    told = told_at_once(pair, engine, create)
     assert [(one["C"], one["M"]) for one in told] == [("40001", CONFLICT)]
 
 
